@@ -1,0 +1,55 @@
+"""Sightline: design, train, adapt, generate with, and see through deep networks.
+
+Everything named here is imported when it is first used, so that ``import sightline`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sightline import data, models, objectives, optim, recipes, report, train
+    from sightline.core.errors import SightlineError
+    from sightline.data.load import load
+    from sightline.report.page import write_report
+    from sightline.train.fit import fit, resume
+    from sightline.train.run import Run, open_run
+
+_HOME = {
+    "SightlineError": "sightline.core.errors",
+    "load": "sightline.data.load",
+    "fit": "sightline.train.fit",
+    "resume": "sightline.train.fit",
+    "Run": "sightline.train.run",
+    "open_run": "sightline.train.run",
+    "write_report": "sightline.report.page",
+}
+_ROOMS = ("data", "models", "objectives", "optim", "recipes", "report", "train")
+
+__all__ = [
+    "Run",
+    "SightlineError",
+    "data",
+    "fit",
+    "load",
+    "models",
+    "objectives",
+    "open_run",
+    "optim",
+    "recipes",
+    "report",
+    "resume",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _ROOMS:
+        return import_module(f"sightline.{name}")
+    raise AttributeError(f"module 'sightline' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The command ``sightline``: thin; each subcommand imports what it needs when it runs."""

@@ -1,0 +1,23 @@
+"""``sightline evaluate``: measure a run's best checkpoint."""
+
+import sys
+from collections.abc import Sequence
+
+from sightline.cli.arguments import Arguments
+from sightline.core.files import to_json
+
+
+def run(words: Sequence[str]) -> int:
+    """Evaluate as the words say."""
+    parser = Arguments("evaluate", "Measure a run's best checkpoint, with standard errors.")
+    parser.add_argument("run", help="the run folder")
+    parser.add_argument("--split", default="test", help="train, validation or test (default: test)")
+    parser.add_argument("--data", help="measure on all examples of this source instead")
+    parser.add_argument("--json", action="store_true", help="everything measured, as JSON")
+    given = parser.parse_args(words)
+
+    from sightline.train import open_run
+
+    evaluation = open_run(given.run).evaluate(given.split, data=given.data)
+    sys.stdout.write((to_json(evaluation.to_dict(), indent=1) if given.json else str(evaluation)) + "\n")
+    return 0

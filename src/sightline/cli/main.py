@@ -1,0 +1,80 @@
+"""The command ``sightline``: find the subcommand, run it, tell errors in three parts."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from sightline.core.errors import SightlineError, UnknownNameError, near
+
+COMMANDS = {
+    "train": "train a recipe, or a model on your own data",
+    "resume": "go on with an interrupted run, exactly",
+    "evaluate": "measure a run on its test split or on other data",
+    "predict": "answer for files, folders or tables",
+    "list": "recipes, models, data sets, objectives, optimisers, schedules",
+    "data": "look at a data set: what is there, and what is wrong with it",
+    "compare": "two runs side by side: what differs, and by how much",
+    "report": "rebuild report.html from the run folder alone",
+}
+
+USAGE = """\
+sightline - design, train and see through deep networks
+
+usage: sightline COMMAND [...]
+
+commands:
+{commands}
+
+options:
+  --help       this text; `sightline COMMAND --help` tells all about one
+  --version    the version
+  --debug      with any command: show the traceback of an error
+
+first steps:
+  sightline train digits-resnet               a small ResNet on handwritten digits, in under a minute
+  sightline train resnet --data ./photos      your own pictures, one folder a class
+  sightline train mlp --data house.csv --target price
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 well, 2 a user's mistake, 128 + n a signal)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [w for w in words if w != "--debug"]
+    try:
+        return _dispatch(words)
+    except SightlineError as error:
+        if debug:
+            raise
+        print(f"sightline: {type(error).__name__}\n{error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt as stop:
+        if debug:
+            raise
+        print(f"\nsightline: interrupted{f' by {stop}' if str(stop) else ''}", file=sys.stderr)  # noqa: T201
+        return int(getattr(stop, "exit_code", 130))
+    except BrokenPipeError:  # the reader of our output (head, less) has gone: nothing is left to say
+        sys.stderr.close()
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        width = max(map(len, COMMANDS))
+        commands = "\n".join(f"  {name:<{width}}   {text}" for name, text in COMMANDS.items())
+        sys.stdout.write(USAGE.format(commands=commands))
+        return 0
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        sys.stdout.write(f"sightline {version('sightline')}\n")
+        return 0
+    if words[0] not in COMMANDS:
+        raise UnknownNameError(expected="a command", found=repr(words[0]), do=near(words[0], COMMANDS))
+    code: int = import_module(f"sightline.cli.{words[0]}").run(words[1:])
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

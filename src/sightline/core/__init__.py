@@ -1,0 +1,1 @@
+"""What every room stands on: errors, registry, random streams, typed configuration, the run folder."""

@@ -1,0 +1,198 @@
+"""Measuring a trained model on a split: figures with their standard errors, confusion, worst mistakes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sightline.core.progress import progress
+from sightline.core.run_folder import RunFolder
+from sightline.data import Schema, Split
+from sightline.objectives import Measure, Objective
+
+MISTAKES = 24
+SCATTER_POINTS = 2000
+BATCH = 512
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An example the model got most wrong.
+
+    Args:
+        index: its row in the split.
+        target: its true class, or value in the target's units.
+        predicted: the model's class or value.
+        probability: what the model gave its own answer; none for regression and margin losses without one.
+        loss: the surrogate loss of this example.
+        picture: path of its picture within the run folder.
+        row: its raw values, for a table.
+    """
+
+    index: int
+    target: str | float
+    predicted: str | float
+    probability: float | None
+    loss: float
+    picture: str | None = None
+    row: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one model on one split; ``evaluation["accuracy"]`` is the plain number.
+
+    Args:
+        split: "validation", "test", or the source of other data.
+        checkpoint: which weights.
+        count: number of examples.
+        loss: mean surrogate loss.
+        metrics: value, standard error and unit of every metric.
+        classes: class names, for classification.
+        confusion: examples of true class i (row) given class j (column).
+        per_class: precision, recall, F1 and count of each class.
+        mistakes: the worst ones, worst first.
+        scatter: up to 2,000 pairs of true and predicted value, for regression.
+    """
+
+    split: str
+    checkpoint: str
+    count: int
+    loss: float
+    metrics: Mapping[str, Measure]
+    classes: tuple[str, ...] = ()
+    confusion: list[list[int]] | None = None
+    per_class: list[dict[str, Any]] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    scatter: list[tuple[float, float]] | None = None
+
+    def __getitem__(self, metric: str) -> float:
+        return self.metrics[metric].value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.split}: {self.count:,} examples, {self.checkpoint}"]
+        for name, measure in self.metrics.items():
+            unit = f" {measure.unit}" if measure.unit else ""
+            lines.append(f"  {name:<10} {measure.value:.4f} ± {measure.standard_error:.4f}{unit}")
+        lines.append(f"  {'loss':<10} {self.loss:.4f}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """A model's answers to a whole split, in order, on the CPU."""
+
+    outputs: Float[Tensor, "count outputs"]
+    target: Int[Tensor, " count"] | Float[Tensor, " count"]
+    losses: Float[Tensor, " count"]
+
+
+def evaluate(
+    model: nn.Module, objective: Objective, split: Split, schema: Schema, *, name: str, checkpoint: str
+) -> Evaluation:
+    """Measure a model on every example of a split, once, in evaluation mode.
+
+    Lecture: F14
+    """
+    answers = _collect(model, objective, split)
+    classification = schema.task == "classification"
+    prediction = objective.predict(answers.outputs)
+    values = prediction.value.cpu()
+    evaluation: dict[str, Any] = {}
+    if classification:
+        matrix = torch.zeros(len(schema.classes), len(schema.classes), dtype=torch.int64)
+        matrix.index_put_((answers.target, values), torch.ones_like(answers.target), accumulate=True)
+        evaluation["confusion"] = matrix.tolist()
+        evaluation["per_class"] = _per_class(matrix, schema.classes)
+        wrong = values != answers.target
+        badness = torch.where(wrong, answers.losses, torch.full_like(answers.losses, -torch.inf))
+    else:
+        badness = (values - answers.target).abs()
+        chosen = torch.linspace(0, len(values) - 1, min(SCATTER_POINTS, len(values))).long()
+        evaluation["scatter"] = list(zip(answers.target[chosen].tolist(), values[chosen].tolist(), strict=True))
+    mistakes = []
+    for index in badness.argsort(descending=True, stable=True)[:MISTAKES].tolist():
+        if classification and not wrong[index]:
+            break
+        true, given = answers.target[index].item(), values[index].item()
+        probability = None if prediction.probability is None else float(prediction.probability[index].max())
+        mistakes.append(
+            Mistake(
+                index=index,
+                target=schema.classes[int(true)] if classification else float(true),
+                predicted=schema.classes[int(given)] if classification else float(given),
+                probability=probability,
+                loss=float(answers.losses[index]),
+                row=split.row(index),
+            )
+        )
+    return Evaluation(
+        split=name,
+        checkpoint=checkpoint,
+        count=len(split),
+        loss=float(answers.losses.double().mean()),
+        metrics=objective.measure(answers.outputs, answers.target),
+        classes=schema.classes,
+        mistakes=mistakes,
+        **evaluation,
+    )
+
+
+def _collect(model: nn.Module, objective: Objective, split: Split) -> _Outputs:
+    """Run the model over the split; losses and answers come to the CPU."""
+    device = next(model.parameters()).device
+    outputs, targets, losses = [], [], []
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), progress(f"measuring on {split.name}", len(split), "examples") as bar:
+            for batch in split.batches(batch_size=BATCH, device=device):
+                answer = model(batch.inputs).float()
+                outputs.append(answer.cpu())
+                targets.append(batch.target.cpu())
+                losses.append(objective.losses(answer, batch.target).float().cpu())
+                bar.advance(len(batch))
+    finally:
+        model.train(was_training)
+    return _Outputs(torch.cat(outputs), torch.cat(targets), torch.cat(losses))
+
+
+def _per_class(matrix: Int[Tensor, "true predicted"], classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of each class; a class that was never given (or never there) has 0."""
+    hits = matrix.diagonal().double()
+    precision = hits / matrix.sum(0).clamp(min=1)
+    recall = hits / matrix.sum(1).clamp(min=1)
+    f1 = 2 * hits / (matrix.sum(0) + matrix.sum(1)).clamp(min=1)
+    return [
+        {"class": name, "precision": p, "recall": r, "f1": f, "count": n}
+        for name, p, r, f, n in zip(
+            classes, precision.tolist(), recall.tolist(), f1.tolist(), matrix.sum(1).tolist(), strict=True
+        )
+    ]
+
+
+def write_evaluation(folder: RunFolder, evaluation: Evaluation, split: Split) -> None:
+    """Leave an evaluation in the run folder, with the pictures of its worst mistakes."""
+    record = evaluation.to_dict()
+    for mistake in record["mistakes"]:
+        mistake["picture"] = _keep_picture(folder, split, evaluation.split, mistake["index"])
+    folder.write(f"readings/evaluation-{evaluation.split}.json", record)
+
+
+def _keep_picture(folder: RunFolder, split: Split, name: str, index: int) -> str | None:
+    picture = split.picture(index)
+    if picture is None:
+        return None
+    content = BytesIO()
+    picture.save(content, "PNG")
+    path = f"samples/mistakes/{name}-{index}.png"
+    folder.write(path, content.getvalue())
+    return path

@@ -1,0 +1,262 @@
+"""Train: from a specification or from parts made in Python, in a new run folder or on from a checkpoint."""
+
+import json
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+from torch import nn
+
+from sightline.core.checkpoint import find_checkpoint, forget_after, load_state, load_weights
+from sightline.core.config import Choice, Config, build, choice_of, resolve, to_yaml
+from sightline.core.environment import describe_environment
+from sightline.core.errors import ConfigurationError, NonFiniteLossError, RunFolderError, SightlineError
+from sightline.core.run_folder import RunFolder, fresh_name
+from sightline.core.seeds import Seeds
+from sightline.data import Data, load_spec
+from sightline.models import MODELS
+from sightline.objectives import OBJECTIVES, Objective, default_objective
+from sightline.optim import OPTIMIZERS, SCHEDULES
+from sightline.train.engine import Engine, Position
+from sightline.train.interruption import Interrupted, Listener
+from sightline.train.plan import Plan
+from sightline.train.processes import run_processes
+from sightline.train.record import Record
+from sightline.train.run import Run, load_best
+from sightline.train.spec import RunSpec
+from sightline.train.supervised import Supervised, require_inputs
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every process of a run is given."""
+
+    folder: Path
+    spec: RunSpec
+    model: nn.Module
+    data: Data
+    checkpoint: Path | None
+    quiet: bool
+
+
+def fit(
+    model: nn.Module,
+    data: Data,
+    plan: Plan | None = None,
+    *,
+    objective: str | Choice | None = None,
+    optim: str | Choice | Config = "adamw",
+    schedule: str | Choice | Config = "cosine",
+    seed: int = 0,
+    name: str | None = None,
+    runs: Path | str = "runs",
+    quiet: bool = False,
+) -> Run:
+    """Train a model on data, into a new folder under ``runs``.
+
+    Args:
+        model: from ``sightline.models``, or any module from inputs to ``data.schema.num_outputs`` outputs.
+        data: from ``sightline.load``.
+        plan: how long, how much at once, on what.
+        objective: name or choice; by default cross-entropy for classes, squared for numbers.
+        optim: name, choice, or a specification such as ``sightline.optim.AdamW(lr=3e-4)``.
+        schedule: name, choice or specification.
+        seed: decides order, dropout and every other random stream.
+        name: the run folder's name; by default the data's, the model's and the time.
+        runs: where run folders live.
+        quiet: print nothing.
+
+    Returns:
+        The finished run: ``run.evaluate()``, ``run.predict(paths)``, ``run.folder``.
+
+    Raises:
+        SightlineError: for a mistake in the configuration or the data, a full disk, a loss gone to NaN.
+        Interrupted: after SIGINT or SIGTERM, the state saved.
+
+    Lecture: F1
+    """
+    choice = getattr(model, "choice", None)
+    stem = name or f"{Path(data.source).stem}-{choice.name if choice else type(model).__name__.lower()}"
+    spec = RunSpec(
+        name=stem,
+        data=data.spec,
+        model=choice,
+        objective=resolve(objective, OBJECTIVES, "objective") if objective else None,
+        optim=_chosen(optim, OPTIMIZERS, "optim"),
+        schedule=_chosen(schedule, SCHEDULES, "schedule"),
+        plan=plan or Plan(),
+        seed=seed,
+    )
+    return _start(spec, model, data, Path(runs), exact_name=name, quiet=quiet)
+
+
+def train(spec: RunSpec, *, runs: Path | str = "runs", name: str | None = None, quiet: bool = False) -> Run:
+    """Train what a specification says, into a new folder under ``runs``.
+
+    Raises:
+        SightlineError: for a mistake in the configuration or the data, a full disk, a loss gone to NaN.
+        Interrupted: after SIGINT or SIGTERM, the state saved.
+    """
+    data = load_spec(spec.data)
+    return _start(spec, build_model(spec, data), data, Path(runs), exact_name=name, quiet=quiet)
+
+
+def build_model(spec: RunSpec, data: Data) -> nn.Module:
+    """The specification's model for a data set, its weights drawn from the stream "init".
+
+    Raises:
+        ConfigurationError: when the specification names no model.
+    """
+    if spec.model is None:
+        raise ConfigurationError(
+            expected="a run whose model is in the registry",
+            found="one made from a module in Python",
+            do="pass that module: sightline.resume(folder, model=...)",
+        )
+    with Seeds(spec.seed).scope("init"):
+        model: nn.Module = build(spec.model, MODELS, data.schema)
+    return model
+
+
+def resume(folder: Path | str, *, model: nn.Module | None = None, checkpoint: str = "last", quiet: bool = False) -> Run:
+    """Go on with a run that was interrupted, from its last checkpoint, to the same end bit for bit (CPU).
+
+    Args:
+        folder: the run folder.
+        model: a module like the one the run was started with, where no registry knows it.
+        checkpoint: "last", or the name of an earlier one.
+        quiet: print nothing.
+
+    Raises:
+        SightlineError: when the folder, the checkpoint or the data are not as the run left them.
+    """
+    run_folder = RunFolder.open(folder)
+    run = Run(run_folder, model)
+    with run_folder.lock():
+        run_folder.sweep()
+        if run_folder.status()["state"] == "completed":
+            return run
+        source = find_checkpoint(run_folder, checkpoint)
+        load_weights(source), load_state(source)  # a damaged one is refused before anything is changed
+        forget_after(run_folder, source)
+        data = load_spec(run.spec.data)
+        network = model if model is not None else build_model(run.spec, data)
+        return _train(run_folder, Job(run_folder.path, run.spec, network, data, source, quiet))
+
+
+def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
+    """The update that a specification asks for."""
+    assert spec.objective is not None
+    objective: Objective = build(spec.objective, OBJECTIVES, data.schema)
+    return Supervised(
+        model,
+        objective,
+        build(spec.optim, OPTIMIZERS),
+        build(spec.schedule, SCHEDULES),
+        clip_norm=spec.plan.clip_norm,
+        clip_value=spec.plan.clip_value,
+        channels_last=spec.plan.channels_last,
+    )
+
+
+def settle(spec: RunSpec, data: Data) -> RunSpec:
+    """The specification with everything that depends on the data decided."""
+    objective = spec.objective or default_objective(data.schema)
+    return spec.replace(objective=objective, plan=spec.plan.for_examples(len(data.train)))
+
+
+def describe(spec: RunSpec) -> str:
+    """What one step of a specified run will do, without doing it."""
+    data = load_spec(spec.data)
+    spec = settle(spec, data)
+    model = build_model(spec, data)
+    algorithm = algorithm_of(spec, model, data)
+    assert spec.plan.epochs is not None
+    steps = data.train.num_batches(spec.plan.batch_size) * spec.plan.epochs
+    algorithm.setup(Fabric(accelerator="cpu", devices=1), steps)
+    batch = next(iter(data.train.batches(batch_size=spec.plan.batch_size)))
+    return algorithm.describe(batch)
+
+
+def _start(spec: RunSpec, model: nn.Module, data: Data, runs: Path, *, exact_name: str | None, quiet: bool) -> Run:
+    spec = settle(spec, data)
+    algorithm_of(spec, model, data)  # a mistake in the parts is told before a folder is made
+    batch = next(iter(data.train.batches(batch_size=min(2, len(data.train)))))
+    require_inputs(model, batch, data.schema.num_outputs)
+    folder = RunFolder.create(runs, exact_name or fresh_name(spec.name), exact=exact_name is not None)
+    with folder.lock():
+        folder.set_status("running")
+        folder.write("schema.json", json.dumps(data.schema.to_dict(), indent=1, ensure_ascii=False))
+        folder.write("environment.json", describe_environment() | {"seed": spec.seed})
+        folder.write("readings/data.json", data.found.to_dict())
+        folder.write("spec.yaml", to_yaml(spec))
+        return _train(folder, Job(folder.path, spec, model, data, None, quiet))
+
+
+def _train(folder: RunFolder, job: Job) -> Run:
+    """Run the processes, then measure the best checkpoint once on validation and test."""
+    run = Run(folder, job.model, job.data)
+    try:
+        folder.set_status("running")
+        place: Position = run_processes(_work, job, job.spec.plan)
+        load_best(folder, job.model)
+        for split in ("validation", "test"):
+            run.evaluate(split)
+        parameters = sum(p.numel() for p in job.model.parameters())
+        folder.set_status(
+            "completed",
+            step=place.step,
+            epoch=place.epoch,
+            seconds=round(place.seconds, 3),
+            parameters=parameters,
+        )
+    except Interrupted as stop:
+        folder.set_status("interrupted", str(stop), step=stop.step)
+        raise
+    except KeyboardInterrupt:
+        folder.set_status("interrupted", "by a second signal, before it had saved")
+        raise
+    except NonFiniteLossError as error:
+        folder.set_status("failed", f"{error.found}")
+        raise
+    except SightlineError as error:
+        _try_status(folder, error.found)
+        raise
+    except BaseException as error:
+        _try_status(folder, "".join(traceback.format_exception_only(error)).strip())
+        raise
+    return run
+
+
+def _try_status(folder: RunFolder, why: str) -> None:
+    """Mark a run failed where its folder can still be written; if not, the first error is the one to tell."""
+    with suppress(RunFolderError):
+        folder.set_status("failed", why)
+
+
+def _work(fabric: Fabric, listener: Listener, job: Job) -> Position:
+    """One process's part of the training."""
+    folder = RunFolder(job.folder)
+    algorithm = algorithm_of(job.spec, job.model, job.data)
+    seeds = Seeds(job.spec.seed, fabric.global_rank)
+    engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, _model_card(job.model))
+    algorithm.setup(fabric, engine.total_steps)
+    if job.checkpoint is not None:
+        engine.restore(job.checkpoint)
+    record = Record(folder, step=engine.position.step, speaks=fabric.is_global_zero, quiet=job.quiet)
+    return engine.run(record)
+
+
+def _model_card(model: nn.Module) -> dict[str, str]:
+    """The constructor's arguments, so that ``from_pretrained`` reads a checkpoint too."""
+    arguments: Any = getattr(model, "_hub_mixin_config", None)
+    return {"config.json": json.dumps(arguments, indent=1)} if isinstance(arguments, dict) else {}
+
+
+def _chosen(value: Any, registry: Any, path: str) -> Choice:
+    if isinstance(value, str | Choice):
+        return resolve(value, registry, path)
+    return choice_of(value, registry)

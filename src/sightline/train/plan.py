@@ -1,0 +1,77 @@
+"""The plan of a run: how long, how much at once, how often to look and to save, and on what."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from sightline.core.config import Config, Option
+from sightline.core.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Plan(Config):
+    """How a run is carried out.
+
+    Raises:
+        ConfigurationError: for a value of the wrong type or out of its range.
+
+    Example:
+        >>> Plan(epochs=3).batch_size
+        128
+    """
+
+    epochs: Annotated[
+        int | None,
+        Option("passes over the training split; none: enough for 3,000 updates, 5 to 200", "epochs", 1),
+    ] = None
+    batch_size: Annotated[int, Option("examples an update, over all processes", unit="examples", minimum=1)] = 128
+    clip_norm: Annotated[float | None, Option("largest norm of the whole gradient; none: no clipping", above=0)] = None
+    clip_value: Annotated[
+        float | None, Option("largest absolute value of a gradient entry; none: no clipping", above=0)
+    ] = None
+    patience: Annotated[
+        int | None,
+        Option("stop early after this many evaluations without a better one; none: never", minimum=1),
+    ] = None
+    evaluate_every: Annotated[int, Option("epochs between looks at the validation split", "epochs", 1)] = 1
+    checkpoint_seconds: Annotated[
+        float, Option("longest time between checkpoints within an epoch", "seconds", above=0)
+    ] = 120.0
+    checkpoint_steps: Annotated[
+        int | None,
+        Option("also save every so many updates; none: by time and at each epoch's end", "updates", 1),
+    ] = None
+    keep: Annotated[int, Option("newest checkpoints kept, beside the best", minimum=1)] = 2
+    log_steps: Annotated[int, Option("updates between lines of metrics.jsonl", "updates", 1)] = 50
+    accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option("kind of device")] = "auto"
+    devices: Annotated[int, Option("processes, each on its own device", "processes", 1)] = 1
+    strategy: Annotated[
+        Literal["auto", "ddp", "fsdp"], Option("how several processes share the work; fsdp needs CUDA")
+    ] = "auto"
+    precision: Annotated[Literal["32", "bf16"], Option("number format of the forward and backward pass")] = "32"
+    channels_last: Annotated[bool, Option("lay images out with channels innermost: faster convolutions")] = True
+
+    def for_examples(self, count: int) -> "Plan":
+        """The plan with its number of epochs settled for a training split of ``count`` examples.
+
+        Example:
+            >>> Plan(batch_size=100).for_examples(60_000).epochs
+            5
+        """
+        if self.epochs is not None:
+            return self
+        return self.replace(epochs=min(200, max(5, round(3000 * self.batch_size / count))))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ConfigurationError(
+                expected="one way of clipping the gradient",
+                found=f"clip_norm = {self.clip_norm} and clip_value = {self.clip_value}",
+                do="leave one of the two out",
+            )
+        if self.batch_size < self.devices:
+            raise ConfigurationError(
+                expected=f"at least one example for each of the {self.devices} processes",
+                found=f"batch_size = {self.batch_size}",
+                do="raise plan.batch_size or lower plan.devices",
+            )

@@ -1,0 +1,198 @@
+"""A finished or unfinished run, opened from its folder: measure it, use it, tell how it stands."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sightline.core.checkpoint import find_checkpoint, load_weights
+from sightline.core.config import build, from_yaml
+from sightline.core.errors import ConfigurationError, DataError, RunFolderError
+from sightline.core.run_folder import RunFolder
+from sightline.data import Data, Schema, load_like, load_spec, read_inputs
+from sightline.models import MODELS
+from sightline.objectives import OBJECTIVES, Objective
+from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation
+from sightline.train.spec import RunSpec
+from sightline.train.supervised import load_matching
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The model's answer to one input.
+
+    Args:
+        name: the file, or file and row.
+        value: the class, or the number in the target's units.
+        probabilities: of every class by name; none for regression.
+    """
+
+    name: str
+    value: str | float
+    probabilities: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers to all inputs that could be read, and the ones that could not.
+
+    Args:
+        answers: one an input, in order.
+        left_out: path and reason of each input that could not be used.
+    """
+
+    answers: list[Answer]
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Run:
+    """One run folder and what can be done with it.
+
+    Args:
+        folder: the run folder.
+        model: the network, where no registry knows how to build it.
+        data: the data, where they are loaded already.
+
+    Example:
+        >>> run = open_run("runs/digits")  # doctest: +SKIP
+        >>> run.evaluate()["accuracy"]  # doctest: +SKIP
+        0.98
+    """
+
+    def __init__(self, folder: RunFolder, model: nn.Module | None = None, data: Data | None = None) -> None:
+        self.folder = folder
+        self._given_model, self._given_data = model, data
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """The resolved specification."""
+        return from_yaml(RunSpec, self.folder.text("spec.yaml"))
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What its examples are."""
+        try:
+            return Schema.from_dict(json.loads(self.folder.text("schema.json")))
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunFolderError(
+                expected=f"the data schema in {self.folder.path / 'schema.json'}",
+                found=f"a damaged file: {error}",
+                do="take the file from a copy of the run, or train again",
+            ) from error
+
+    @cached_property
+    def data(self) -> Data:
+        """The data it was trained on, loaded again from the same source."""
+        return self._given_data or load_spec(self.spec.data)
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The surrogate loss and its metrics."""
+        assert self.spec.objective is not None
+        objective: Objective = build(self.spec.objective, OBJECTIVES, self.schema)
+        return objective
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network with the best checkpoint's weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: when the checkpoint is damaged or made for another model.
+        """
+        model = self._given_model
+        if model is None:
+            if self.spec.model is None:
+                raise ConfigurationError(
+                    expected="a run whose model is in the registry",
+                    found="one made from a module in Python",
+                    do="pass that module: sightline.open_run(folder, model=...)",
+                )
+            model = build(self.spec.model, MODELS, self.schema)
+        load_best(self.folder, model)
+        return model.eval()
+
+    @property
+    def checkpoint(self) -> Path:
+        """The best checkpoint; the last one where no look at the validation split has come yet."""
+        return best_checkpoint(self.folder)
+
+    def evaluate(self, split: str = "test", *, data: str | Path | None = None) -> Evaluation:
+        """Measure the best checkpoint.
+
+        Args:
+            split: "train", "validation" or "test".
+            data: measure on all examples of another source instead, read by this run's schema.
+
+        Raises:
+            SightlineError: when the data or the checkpoint can't be used.
+        """
+        if data is not None:
+            other = load_like(data, self.schema, target=self.spec.data.target)
+            return self._measure(other, str(data))
+        splits = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
+        if split not in splits:
+            raise DataError(expected="a split: train, validation or test", found=repr(split), do="name one of them")
+        evaluation = self._measure(splits[split], split)
+        if split != "train":
+            write_evaluation(self.folder, evaluation, splits[split])
+        return evaluation
+
+    def _measure(self, split: Any, name: str) -> Evaluation:
+        return evaluate(self.model, self.objective, split, self.schema, name=name, checkpoint=self.checkpoint.name)
+
+    def predict(self, paths: Sequence[Path | str]) -> Predictions:
+        """Answer for files and folders: pictures, or the rows of tables.
+
+        Raises:
+            DataError: when nothing there can be used, or a table does not fit the schema.
+        """
+        inputs = read_inputs([Path(p) for p in paths], self.schema)
+        device = next(self.model.parameters()).device
+        with torch.no_grad():
+            outputs = torch.cat([self.model(part.to(device)).float().cpu() for part in inputs.inputs.split(BATCH)])
+        prediction = self.objective.predict(outputs)
+        classes = self.schema.classes
+        answers = []
+        for i, name in enumerate(inputs.names):
+            value = prediction.value[i].item()
+            if not classes:
+                answers.append(Answer(name, float(value)))
+                continue
+            chances = None
+            if prediction.probability is not None:
+                chances = dict(zip(classes, prediction.probability[i].tolist(), strict=True))
+            answers.append(Answer(name, classes[int(value)], chances))
+        return Predictions(answers, list(inputs.left_out))
+
+
+def open_run(folder: Path | str, *, model: nn.Module | None = None) -> Run:
+    """Open a run folder.
+
+    Args:
+        folder: its path.
+        model: a module like the one it was trained with, where no registry knows it.
+
+    Raises:
+        RunFolderError: when it is missing or is no run folder.
+    """
+    return Run(RunFolder.open(folder), model)
+
+
+def best_checkpoint(folder: RunFolder) -> Path:
+    """The best checkpoint by validation; the last where there was no look at the validation split yet."""
+    has_best = (folder.checkpoints / "best").is_file()
+    return find_checkpoint(folder, "best" if has_best else "last")
+
+
+def load_best(folder: RunFolder, model: nn.Module) -> None:
+    """Put the best checkpoint's weights into a model.
+
+    Raises:
+        CheckpointError: when it is damaged or made for another model.
+    """
+    load_matching(model, load_weights(best_checkpoint(folder)))

@@ -1,0 +1,253 @@
+"""Supervised learning: one model, one objective, one optimiser, one gradient step a batch."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from sightline.core.errors import CheckpointError, ConfigurationError
+from sightline.data.batch import Batch
+from sightline.objectives import Objective
+from sightline.optim import Optimizer, Schedule, add_l1_gradient, clip_by_norm, clip_by_value, set_lr
+from sightline.train.non_finite import find_non_finite
+from sightline.train.sharded import sharded_state, sharded_weights
+
+
+class Supervised:
+    """θ ← θ − η·direction(∇θ mean loss): the update of ordinary training.
+
+    Args:
+        model: any module from a batch's inputs to the objective's outputs.
+        objective: the surrogate loss, beside the metrics that are really wanted.
+        optim: the optimiser's specification.
+        schedule: the factor on its rate at each step.
+        clip_norm: largest norm of the whole gradient.
+        clip_value: largest absolute entry of the gradient.
+        channels_last: lay images out with channels innermost.
+
+    Lecture: F1, O1
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        optim: Optimizer,
+        schedule: Schedule,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        channels_last: bool = True,
+    ) -> None:
+        self.model, self.objective, self.optim, self.schedule = model, objective, optim, schedule
+        self.clip_norm, self.clip_value, self.channels_last = clip_norm, clip_value, channels_last
+        self.monitor, self.mode = objective.monitor, objective.mode
+        self.step_number = 0
+
+    def setup(self, fabric: Fabric, total_steps: int) -> None:
+        """Move to the device; wrap for several processes or lower precision where that is asked for."""
+        self.fabric, self.total_steps = fabric, total_steps
+        self.layout = torch.channels_last if self.channels_last and _has_images(self.model) else None
+        if self.layout is not None:
+            self.model = self.model.to(memory_format=self.layout)
+        self.sharded = "fsdp" in type(fabric.strategy).__name__.lower()
+        # alone and in full precision the wrappers would only cost time
+        self.wrapped = fabric.world_size > 1 or self.sharded or fabric._precision.precision != "32-true"
+        if self.wrapped:
+            self.forward_model: nn.Module = fabric.setup_module(self.model)
+            self.optimizer = self.optim.build(self.forward_model if self.sharded else self.model)
+            self.step_optimizer: Any = fabric.setup_optimizers(self.optimizer)
+        else:
+            self.model.to(fabric.device)
+            self.forward_model = self.model
+            self.optimizer = self.step_optimizer = self.optim.build(self.model)
+        self.checks_every_step = fabric.device.type == "cpu" and fabric.world_size == 1
+        self.l1 = getattr(self.optim, "l1", 0.0)
+        self.forward_model.train()
+
+    def step(self, batch: Batch, *, detail: bool) -> Mapping[str, Tensor | float]:
+        """One update; a loss that is not finite is not followed (on the CPU: checked at every step)."""
+        if self.layout is not None:
+            batch = _laid_out(batch, self.layout)
+        factor = self.schedule.factor(self.step_number, self.total_steps)
+        set_lr(self.optimizer, factor)
+        self.step_optimizer.zero_grad(set_to_none=True)
+        loss = self.objective(self.forward_model, batch)
+        total = loss.total
+        logs: dict[str, Tensor | float] = {"loss": total.detach()}
+        if self.checks_every_step and not torch.isfinite(logs["loss"]):  # type: ignore[arg-type]
+            return logs
+        if self.wrapped:
+            # processes average their gradients: weigh each by its share of the whole batch
+            share = len(batch) * self.fabric.world_size / batch.global_size
+            self.fabric.backward(total * share if share != 1 else total)
+        else:
+            total.backward()
+        if self.l1:
+            add_l1_gradient(self.optimizer, self.l1)
+        norm = self._clip(detail)
+        self.step_optimizer.step()
+        self.step_number += 1
+        if detail:
+            logs |= {"grad_norm": norm, "lr": self.optimizer.param_groups[0]["lr"]}
+        return logs
+
+    def _clip(self, detail: bool) -> Tensor | float:
+        """Clip as asked; the gradient's norm before that, where it is wanted."""
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if self.clip_value is not None:
+            norm = clip_by_norm(parameters, float("inf")) if detail else float("nan")
+            clip_by_value(parameters, self.clip_value)
+            return norm
+        if self.clip_norm is not None:
+            if self.sharded:
+                clipped: Tensor = self.fabric.clip_gradients(
+                    self.forward_model, self.step_optimizer, max_norm=self.clip_norm
+                )
+                return clipped
+            return clip_by_norm(parameters, self.clip_norm)
+        return clip_by_norm(parameters, float("inf")) if detail else float("nan")
+
+    def evaluate(self, batches: Iterable[Batch]) -> Mapping[str, float]:
+        """The mean loss and every metric of the objective, over all processes."""
+        # the bare module: wrapped ones talk to the other processes at every call, who may have fewer batches
+        model = self.forward_model if self.sharded or self.fabric.world_size == 1 else self.model
+        metrics = self.objective.metrics().to(self.fabric.device)
+        total = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
+        model.eval()
+        try:
+            with torch.no_grad():
+                for batch in batches:
+                    inputs = batch.inputs.contiguous(memory_format=self.layout) if self.layout else batch.inputs
+                    outputs = model(inputs).float()
+                    losses = self.objective.losses(outputs, batch.target)
+                    total += torch.stack([losses.double().sum(), losses.new_tensor(len(batch)).double()])
+                    self.objective.update(metrics, outputs, batch.target)
+        finally:
+            self.forward_model.train()
+        if self.fabric.world_size > 1:
+            total = self.fabric.all_reduce(total, reduce_op="sum")  # type: ignore[assignment]
+        return {
+            "loss": float(total[0] / total[1]),
+            **{name: float(value) for name, value in metrics.compute().items()},
+        }
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The model's parameters and buffers."""
+        return sharded_weights(self.forward_model) if self.sharded else self.model.state_dict()
+
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Take a checkpoint's weights.
+
+        Raises:
+            CheckpointError: when names or shapes are another model's.
+        """
+        load_matching(self.model, weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimiser's moments and the step number."""
+        state = sharded_state(self.forward_model, self.optimizer) if self.sharded else self.optimizer.state_dict()
+        return {"optimizer": state, "step_number": self.step_number}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step_number = state["step_number"]
+
+    def find_non_finite(self, batch: Batch) -> str:
+        """The first layer or parameter that is not finite on this batch."""
+        return find_non_finite(self.model, batch.inputs)
+
+    def describe(self, batch: Batch) -> str:
+        """What one step will do, line by line."""
+        count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        lines = [
+            f"a batch       {tuple(batch.inputs.shape)} {batch.inputs.dtype} on {batch.inputs.device}, "
+            f"mean {batch.inputs.mean():.3f}, standard deviation {batch.inputs.std():.3f}",
+            f"the model     {type(self.model).__name__}: {count:,} trainable parameters"
+            + (f", features then {type(self.model.head).__name__}" if hasattr(self.model, "head") else ""),
+            f"the objective {type(self.objective).__name__}, mean over the batch; metric to watch: "
+            f"{self.monitor} ({self.mode}imum)",
+            "the gradient  "
+            + (f"clipped to norm {self.clip_norm:g}" if self.clip_norm else "")
+            + (f"clipped to ±{self.clip_value:g} an entry" if self.clip_value else "")
+            + ("as it is" if not self.clip_norm and not self.clip_value else ""),
+            f"the update    {self.optim}",
+        ]
+        for group in self.optimizer.param_groups:
+            numbers = sum(p.numel() for p in group["params"])
+            decay = group.get("weight_decay", 0.0)
+            lines.append(f"                {numbers:,} parameters, weight decay {decay:g}")
+        marks = sorted({0, self.total_steps // 4, self.total_steps // 2, 3 * self.total_steps // 4})
+        rates = ", ".join(
+            f"{group_lr(self.optimizer) * self.schedule.factor(s, self.total_steps):.3g} at {s:,}" for s in marks
+        )
+        lines.append(f"the rate      {rates} of {self.total_steps:,} updates")
+        return "\n".join(lines)
+
+
+def group_lr(optimizer: torch.optim.Optimizer) -> float:
+    """The first group's rate before the schedule."""
+    group = optimizer.param_groups[0]
+    return float(group.get("initial_lr", group["lr"]))
+
+
+def load_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into a model whose names and shapes they fit.
+
+    Raises:
+        CheckpointError: naming the first one that does not fit.
+    """
+    own = model.state_dict()
+    wrong = [f"no {name}" for name in own if name not in weights]
+    wrong += [f"{name}, unknown to the model" for name in weights if name not in own]
+    wrong += [
+        f"{name} of shape {tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise CheckpointError(
+            expected=f"the weights of this {type(model).__name__}",
+            found=f"a checkpoint with {wrong[0]}{more}",
+            do="use the model, options and data schema that the checkpoint was made with",
+        )
+    model.load_state_dict(dict(weights))
+
+
+def require_inputs(model: nn.Module, batch: Batch, num_outputs: int) -> None:
+    """Check once that a model takes the data's inputs and gives the outputs the objective needs.
+
+    Raises:
+        ConfigurationError: when the shapes do not fit.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            outputs = model(batch.inputs[:1].to(next(model.parameters()).device))
+    except RuntimeError as error:
+        raise ConfigurationError(
+            expected=f"a model that takes inputs of shape {tuple(batch.inputs.shape[1:])}",
+            found=str(error).splitlines()[0],
+            do="build the model from the data's schema",
+        ) from error
+    finally:
+        model.train(was_training)
+    if tuple(outputs.shape) != (1, num_outputs):
+        raise ConfigurationError(
+            expected=f"a model with {num_outputs} outputs for one example: shape (1, {num_outputs})",
+            found=f"shape {tuple(outputs.shape)}",
+            do="build the model from the data's schema",
+        )
+
+
+def _has_images(model: nn.Module) -> bool:
+    return any(isinstance(m, nn.Conv2d) for m in model.modules())
+
+
+def _laid_out(batch: Batch, layout: torch.memory_format) -> Batch:
+    return Batch(batch.inputs.contiguous(memory_format=layout), batch.target, batch.indices, batch.global_size)

@@ -1,0 +1,26 @@
+"""What every test may ask for."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets; a test that needs it is skipped, saying so, where it is absent."""
+    folder = os.environ.get("SIGHTLINE_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("SIGHTLINE_DATA names no folder of data sets")
+    return Path(folder).resolve()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test reads or leaves anything in the user's cache."""
+    monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "sightline-cache"))
+    state = torch.get_rng_state()
+    yield
+    torch.set_rng_state(state)
