@@ -137,9 +137,9 @@ class Engine:
         for batch in batches:
             detail = (place.step + 1) % self.plan.log_steps == 0 or place.batch + 1 == self.steps_per_epoch
             logs = self.algorithm.step(batch, detail=detail)
-            self._count(logs["loss"], batch, window, detail)
+            loss = self._count(logs["loss"], batch, window, detail)
             if detail:
-                self.record.train(place, self.steps_per_epoch, logs)
+                self.record.train(place, self.steps_per_epoch, {**logs, "loss": loss})
             self.record.advance(place)
             if place.batch < self.steps_per_epoch:
                 self._save_or_stop()
@@ -150,8 +150,12 @@ class Engine:
         if self._agree(bool(self.listener.number)):
             raise Interrupted(self.listener.number or 15, place.step)
 
-    def _count(self, loss: Tensor | float, batch: Batch, window: list[Tensor], detail: bool) -> None:
-        """Add a step to the counters; read losses one by one on the CPU, a window at a time elsewhere."""
+    def _count(self, loss: Tensor | float, batch: Batch, window: list[Tensor], detail: bool) -> Tensor:
+        """Add a step to the counters; read losses one by one on the CPU, a window at a time elsewhere.
+
+        Returns:
+            The step's mean loss over all processes.
+        """
         place = self.position
         loss = torch.as_tensor(loss)
         if self.fabric.world_size > 1:
@@ -167,6 +171,7 @@ class Engine:
                     self._fail(place.step - back, batch)
                 place.loss_sum += value
             window.clear()
+        return loss
 
     def _fail(self, step: int, batch: Batch) -> None:
         where = self.algorithm.find_non_finite(batch)

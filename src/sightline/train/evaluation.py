@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from sightline.core.progress import progress
 from sightline.core.run_folder import RunFolder
 from sightline.data import Schema, Split
-from sightline.objectives import Measure, Objective
+from sightline.objectives import Objective
+from sightline.objectives.measure import Measure, measure
 
 MISTAKES = 24
 SCATTER_POINTS = 2000
@@ -123,7 +124,7 @@ def evaluate(
         if classification and not wrong[index]:
             break
         true, given = answers.target[index].item(), values[index].item()
-        probability = None if prediction.probability is None else float(prediction.probability[index].max())
+        probability = None if prediction.probabilities is None else float(prediction.probabilities[index].max())
         mistakes.append(
             Mistake(
                 index=index,
@@ -139,7 +140,7 @@ def evaluate(
         checkpoint=checkpoint,
         count=len(split),
         loss=float(answers.losses.double().mean()),
-        metrics=objective.measure(answers.outputs, answers.target),
+        metrics=measure(prediction, answers.target, schema),
         classes=schema.classes,
         mistakes=mistakes,
         **evaluation,

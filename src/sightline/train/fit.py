@@ -3,6 +3,7 @@
 import json
 import traceback
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,9 +241,11 @@ def _try_status(folder: RunFolder, why: str) -> None:
 def _work(fabric: Fabric, listener: Listener, job: Job) -> Position:
     """One process's part of the training."""
     folder = RunFolder(job.folder)
-    algorithm = algorithm_of(job.spec, job.model, job.data)
+    # tensors handed to several processes lie in memory they share: each needs weights of its own
+    model = deepcopy(job.model) if fabric.world_size > 1 else job.model
+    algorithm = algorithm_of(job.spec, model, job.data)
     seeds = Seeds(job.spec.seed, fabric.global_rank)
-    engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, _model_card(job.model))
+    engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, _model_card(model))
     algorithm.setup(fabric, engine.total_steps)
     if job.checkpoint is not None:
         engine.restore(job.checkpoint)

@@ -1,5 +1,6 @@
 """Start the processes of a run: this one alone, or several that talk to each other."""
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -66,6 +67,8 @@ def _process(rank: int, work: Work, job: Any, plan: Plan, accelerator: str, port
     )
     if accelerator == "cpu":
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // plan.devices))
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     with listening() as listener:
         strategy = "ddp" if plan.strategy == "auto" else plan.strategy
         fabric = Fabric(

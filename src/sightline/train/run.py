@@ -14,7 +14,7 @@ from sightline.core.checkpoint import find_checkpoint, load_weights
 from sightline.core.config import build, from_yaml
 from sightline.core.errors import ConfigurationError, DataError, RunFolderError
 from sightline.core.run_folder import RunFolder
-from sightline.data import Data, Schema, load_like, load_spec, read_inputs
+from sightline.data import Data, Schema, load_spec
 from sightline.models import MODELS
 from sightline.objectives import OBJECTIVES, Objective
 from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation
@@ -164,8 +164,8 @@ class Run:
                 answers.append(Answer(name, float(value)))
                 continue
             chances = None
-            if prediction.probability is not None:
-                chances = dict(zip(classes, prediction.probability[i].tolist(), strict=True))
+            if prediction.probabilities is not None:
+                chances = dict(zip(classes, prediction.probabilities[i].tolist(), strict=True))
             answers.append(Answer(name, classes[int(value)], chances))
         return Predictions(answers, list(inputs.left_out))
 

@@ -1,0 +1,143 @@
+"""``load``: look at what is given, read it, and say what was found."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from sightline.core.config import read
+from sightline.core.errors import DataError, near
+from sightline.core.schema import Schema
+from sightline.data.data import Data
+from sightline.data.embedded import DATASETS
+from sightline.data.hub import PREFIX, parquet_files, read_hub, read_parquet_folder
+from sightline.data.image import SUFFIXES
+from sightline.data.image_data import image_data, images_like
+from sightline.data.image_folder import read_image_folder
+from sightline.data.source import ImageSource, Source, TableSource, TextSource
+from sightline.data.spec import DataSpec
+from sightline.data.split import Split
+from sightline.data.table import table_data, table_like
+from sightline.data.table_file import CSV_SUFFIXES, read_csv
+from sightline.data.text import read_plain, text_data, to_text
+
+
+def load(source: str | os.PathLike[str], **fields: Any) -> Data:
+    """Load a data set.
+
+    Args:
+        source: name of an embedded set ("digits"), a path (folder of images by class, CSV or Parquet
+            table, folder of Parquet files, text file), or "hf:owner/name".
+        fields: any field of :class:`~sightline.data.spec.DataSpec`, such as ``target="price"``.
+
+    Raises:
+        DataError: when it can't be read or used, saying why.
+        ConfigurationError: for a field that does not exist or has a wrong value.
+
+    Lecture: F1, F2, O10
+
+    Example:
+        >>> data = load("digits")
+        >>> len(data.train), len(data.validation), len(data.test), data.schema.input_shape
+        (1294, 144, 359, (1, 8, 8))
+    """
+    return load_spec(read(DataSpec, {"source": os.fspath(source), **fields}))
+
+
+def load_spec(spec: DataSpec) -> Data:
+    """Load the data set a configuration asks for; see :func:`load`."""
+    source = open_source(spec.source, spec.target, spec.memory_gib if spec.cache else math.inf)
+    if isinstance(source, ImageSource):
+        return image_data(spec, source)
+    if isinstance(source, TableSource):
+        return table_data(spec, source)
+    return text_data(spec, source)
+
+
+def load_like(source: str | os.PathLike[str], schema: Schema, *, target: str | None = None) -> Split:
+    """All examples of another source, read as the data a model was trained on.
+
+    Args:
+        source: as in :func:`load`.
+        schema: of the data trained on: size, classes, columns, statistics.
+        target: name of the column to predict; none: as in the schema.
+
+    Raises:
+        DataError: when the source does not fit the schema.
+
+    Lecture: F2, O10
+
+    Example:
+        >>> iris = load("iris")
+        >>> len(load_like("iris", iris.schema))
+        150
+    """
+    opened = open_source(os.fspath(source), target)
+    if isinstance(opened, ImageSource) and schema.kind == "image":
+        return images_like(DataSpec(source=os.fspath(source), cache=False), opened, schema)
+    if isinstance(opened, TableSource) and schema.kind == "table":
+        return table_like(opened, schema, target)
+    kinds = {ImageSource: "images", TableSource: "a table", TextSource: "a text"}
+    raise DataError(
+        expected=f"data of the kind trained on: {schema.kind}",
+        found=f"{source} is {kinds[type(opened)]}",
+        do="give data like those the model was trained on",
+    )
+
+
+def open_source(source: str, target: str | None = None, memory_gib: float = math.inf) -> Source:
+    """Find out what a source is, and read it as it stands.
+
+    Args:
+        source: as in :func:`load`.
+        target: column to predict, where the user names it.
+        memory_gib: larger Parquet files are unpacked into the cache folder and memory-mapped.
+
+    Raises:
+        DataError: when there is nothing of that name, or it can't be read.
+    """
+    if source in DATASETS:
+        return DATASETS[source]()
+    path = Path(source.removeprefix(PREFIX))
+    if source.startswith(PREFIX) and not path.exists():
+        return read_hub(source.removeprefix(PREFIX), target)
+    if path.is_dir():
+        return _open_folder(path, target, memory_gib)
+    if not path.is_file():
+        raise DataError(
+            expected="an embedded data set, a path, or hf:owner/name",
+            found=f"no file, folder or embedded set {source!r}",
+            do=f"check the path; of the embedded sets, {near(source, DATASETS)}",
+        )
+    return _open_file(path, target, memory_gib)
+
+
+def _open_folder(path: Path, target: str | None, memory_gib: float) -> Source:
+    files = parquet_files(path)
+    if files:
+        return read_parquet_folder(path, files, target, memory_gib)
+    tables = sorted(p.name for p in path.iterdir() if p.name.lower().endswith(CSV_SUFFIXES))
+    if tables:
+        raise DataError(
+            expected=f"images by class or Parquet files in {path}",
+            found=f"the table {tables[0]}",
+            do=f"give the table itself: {path / tables[0]}",
+        )
+    return read_image_folder(path, target)
+
+
+def _open_file(path: Path, target: str | None, memory_gib: float) -> Source:
+    name = path.name.lower()
+    if name.endswith(CSV_SUFFIXES):
+        return TableSource(str(path), read_csv(path))
+    if name.endswith(".parquet"):
+        return read_parquet_folder(path, [path], target, memory_gib)
+    if name.endswith((".txt", ".txt.gz", ".text", ".md")):
+        return TextSource(str(path), to_text(read_plain(path), path))
+    if path.suffix.lower() in SUFFIXES:
+        found, do = "a single image", "give the folder that holds a folder for each class"
+    else:
+        found, do = f"a file ending in {path.suffix!r}", "rename it if it is one of these"
+    raise DataError(
+        expected="a folder of images by class, .csv, .tsv, .parquet or .txt", found=f"{path}: {found}", do=do
+    )

@@ -1,0 +1,62 @@
+"""``look``: what a source holds, without writing anything."""
+
+import os
+from pathlib import Path
+
+from sightline.data.columns import look_at, why_unusable
+from sightline.data.found import Found
+from sightline.data.hub import PREFIX, look_at_hub
+from sightline.data.image_data import image_data
+from sightline.data.load import open_source
+from sightline.data.source import ImageSource, TableSource
+from sightline.data.spec import DataSpec
+from sightline.data.table import check_table, table_data
+from sightline.data.text import text_data
+
+
+def look(source: str | os.PathLike[str], target: str | None = None) -> Found:
+    """Say what is there: kinds, counts, shapes, classes, faults. Nothing is written.
+
+    A table without a target is described by its columns; a set on the Hub by what the Hub says of it.
+
+    Args:
+        source: as in :func:`~sightline.data.load.load`.
+        target: the column to predict, for a table.
+
+    Raises:
+        DataError: when it can't be read.
+
+    Lecture: F2
+
+    Example:
+        >>> look("iris").counts
+        {'train': 108, 'validation': 12, 'test': 30}
+    """
+    name = os.fspath(source)
+    if name.startswith(PREFIX) and not Path(name.removeprefix(PREFIX)).exists():
+        return look_at_hub(name.removeprefix(PREFIX))
+    spec = DataSpec(source=name, target=target, cache=False)
+    opened = open_source(name, target)
+    if isinstance(opened, ImageSource):
+        return image_data(spec, opened).found
+    if not isinstance(opened, TableSource):
+        return text_data(spec, opened).found
+    if target or opened.target:
+        return table_data(spec, opened).found
+    return _columns_of(opened)
+
+
+def _columns_of(source: TableSource) -> Found:
+    check_table(source.table, source.what)
+    rows = len(source.table)
+    columns = tuple(look_at(source.table.column(c), c) for c in source.table.column_names)
+    reasons = [(f"column {c.name}", why_unusable(c, rows)) for c in columns]
+    return Found(
+        kind="table",
+        task="none",
+        what=f"{source.what}: a table of {rows:,} rows, {len(columns)} columns",
+        counts={"rows": rows},
+        columns=columns,
+        left_out=tuple((name, why) for name, why in reasons if why),
+        notes=("name the column to predict with --target",),
+    )

@@ -1,0 +1,56 @@
+"""What to load, and how it is split and standardised."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from sightline.core.config import Config, Option
+
+Standardise = Literal["channel", "position", "midpoint", "image", "patch", "none"]
+
+
+@dataclass(frozen=True)
+class DataSpec(Config):
+    """The data part of a run's configuration.
+
+    The split has a seed of its own, so that runs with different seeds share one test set.
+
+    Raises:
+        ConfigurationError: for a value of the wrong type or out of its range.
+
+    Lecture: F1, F2, O10
+
+    Example:
+        >>> DataSpec(source="digits").standardise
+        'channel'
+    """
+
+    source: Annotated[str, Option("name of an embedded set, path of a file or folder, or hf:owner/name")]
+    target: Annotated[str | None, Option("column to predict; not needed for image folders")] = None
+    task: Annotated[
+        Literal["classification", "regression"] | None,
+        Option("kind of prediction; none: decided by the target"),
+    ] = None
+    image_size: Annotated[
+        int | None,
+        Option(
+            "side images are resized and centre-cropped to;"
+            " none: their own size where all share one up to 64, otherwise 64",
+            unit="pixels",
+            minimum=1,
+            maximum=4096,
+        ),
+    ] = None
+    validation_fraction: Annotated[
+        float,
+        Option("share of the training examples held out for validation, where none is given", above=0, below=1),
+    ] = 0.1
+    test_fraction: Annotated[
+        float, Option("share of all examples held out for the test, where none is given", above=0, below=1)
+    ] = 0.2
+    split_seed: Annotated[int, Option("seed of the split, apart from the run's own", minimum=0)] = 0
+    standardise: Annotated[Standardise, Option("which E[x] is subtracted from images")] = "channel"
+    memory_gib: Annotated[
+        float, Option("decoded images larger than this are streamed from disk", unit="GiB", minimum=0)
+    ] = 2.0
+    workers: Annotated[int, Option("threads that decode images", unit="threads", minimum=1, maximum=256)] = 2
+    cache: Annotated[bool, Option("keep decoded images for the next time")] = True

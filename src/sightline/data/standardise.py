@@ -1,0 +1,132 @@
+"""Standardisation of images: ``(x − E[x]) / σ[x]``, and the choices of what E is taken over.
+
+"channel" averages over all training images and positions, "position" over training images, "midpoint"
+takes the middle of the pixel range, "image" averages over the positions of each image, "patch" over
+the 3 × 3 neighbourhood of each pixel. The first two are statistics of the training split, found once
+and reused for validation, test and prediction; the others need no training data.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from sightline.core.schema import Schema
+from sightline.data.spec import Standardise
+
+MIDPOINT = 128 / 255
+PATCH_FLOOR = 0.05
+"""Smallest deviation a patch is divided by, in units of the pixel range: flat patches stay near 0."""
+
+
+def fit_standardiser(
+    images: UInt8[Tensor, "n channels height width"], kind: Standardise
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of training images, pixel values in [0, 1].
+
+    Shapes:
+        returns two of length channels ("channel", "midpoint", "none"), channels·height·width
+        ("position"), or 0 ("image", "patch": found anew for each image).
+
+    Args:
+        images: the training images.
+        kind: what E is taken over. A deviation of 0 becomes 1.
+
+    Lecture: O10
+
+    Example:
+        >>> fit_standardiser(torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1), "channel")
+        ((0.5,), (0.5,))
+    """
+    channels = images.shape[1]
+    if kind in ("image", "patch"):
+        return (), ()
+    if kind == "midpoint":
+        return (MIDPOINT,) * channels, (0.5,) * channels
+    if kind == "none":
+        return (0.0,) * channels, (1.0,) * channels
+    over = (0, 2, 3) if kind == "channel" else (0,)
+    total = sum((c.sum(over, dtype=torch.int64) for c in _chunks(images)), torch.tensor(0))
+    squares = sum(((c * c).sum(over, dtype=torch.int64) for c in _chunks(images)), torch.tensor(0))
+    count = images.numel() // total.numel()
+    mean = total.double() / count
+    # count·Σx² − (Σx)² is exact in integers: a constant pixel gives exactly 0
+    variance = (squares * count - total * total).double() / count**2
+    std = variance.sqrt()
+    std[variance <= 0] = 255.0
+    return tuple((mean / 255).flatten().tolist()), tuple((std / 255).flatten().tolist())
+
+
+def _chunks(images: UInt8[Tensor, "n channels height width"]) -> Iterator[Tensor]:
+    """The images as int32, some at a time."""
+    for chunk in images.split(2048):
+        yield chunk.int()
+
+
+class Standardiser:
+    """Turns uint8 images into standardised float32 ones, by a schema's statistics.
+
+    Shapes:
+        (batch, channels, height, width) uint8 → the same, float32
+
+    Args:
+        schema: kind of standardisation, mean and standard deviation.
+        device: where the images are.
+
+    Lecture: O10
+    """
+
+    def __init__(self, schema: Schema, device: torch.device | str = "cpu") -> None:
+        self.kind = schema.standardise
+        if self.kind not in ("image", "patch"):
+            shape = schema.input_shape if self.kind == "position" else (schema.input_shape[0], 1, 1)
+            mean = torch.tensor(schema.image_mean, dtype=torch.float64).reshape(shape)
+            std = torch.tensor(schema.image_std, dtype=torch.float64).reshape(shape)
+            self.scale = (1 / (255 * std)).float().to(device)
+            self.shift = (-mean / std).float().to(device)
+
+    def __call__(
+        self, images: UInt8[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Standardise some images."""
+        if self.kind == "image":
+            return _by_image(images)
+        if self.kind == "patch":
+            return _by_patch(images)
+        return images.to(torch.float32).mul_(self.scale).add_(self.shift)
+
+
+def standardise(
+    images: UInt8[Tensor, "batch channels height width"], schema: Schema
+) -> Float[Tensor, "batch channels height width"]:
+    """Standardise images by a schema's statistics, on the device they are on.
+
+    Lecture: O10
+
+    Example:
+        >>> schema = Schema("image", "none", (1, 1, 1), image_mean=(0.5,), image_std=(0.25,))
+        >>> standardise(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), schema).item()
+        2.0
+    """
+    return Standardiser(schema, images.device)(images)
+
+
+def _by_image(images: Tensor) -> Tensor:
+    x = images.float().div_(255)
+    std, mean = torch.std_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    flat = images.amin((2, 3), keepdim=True) == images.amax((2, 3), keepdim=True)
+    return (x - mean) / std.masked_fill(flat, 1.0)
+
+
+def _by_patch(images: Tensor) -> Tensor:
+    x = images.float().div_(255)
+    mean = _patch_mean(x)
+    variance = (_patch_mean(x * x) - mean * mean).clamp_(min=0)
+    return (x - mean) / variance.sqrt().clamp_(min=PATCH_FLOOR)
+
+
+def _patch_mean(x: Tensor) -> Tensor:
+    """Average over the 3 × 3 neighbourhood, of those pixels that exist."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)

@@ -1,0 +1,28 @@
+"""Whether a kind of model can learn from a data set's schema at all."""
+
+from sightline.core.errors import DataError
+from sightline.core.schema import Schema
+
+
+def require_predictable(schema: Schema, model: str) -> None:
+    """Refuse data that a model of fixed-size numeric inputs can't take.
+
+    Args:
+        schema: the data set's.
+        model: the model's name, for the message.
+
+    Raises:
+        DataError: for text, or data in which nothing is to be predicted.
+    """
+    if schema.kind == "text":
+        raise DataError(
+            expected=f"images or a table for the model {model!r}",
+            found="text",
+            do="give a folder of images by class, or a table with its --target",
+        )
+    if schema.task == "none":
+        raise DataError(
+            expected=f"a target for the model {model!r} to predict",
+            found=f"{schema.kind} data without one",
+            do="name the column with --target, or put the images into one folder a class",
+        )

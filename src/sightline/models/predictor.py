@@ -1,0 +1,90 @@
+"""What every model is: a featuriser, then a generalised linear head."""
+
+import inspect
+from pathlib import Path
+from typing import Any, TypeVar
+
+from huggingface_hub import PyTorchModelHubMixin, constants, hf_hub_download
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_model
+from torch import Tensor, nn
+
+from sightline.core.config import Choice
+from sightline.core.errors import CheckpointError
+
+P = TypeVar("P", bound="Predictor")
+
+
+class Predictor(nn.Module, PyTorchModelHubMixin):
+    """A network split as ``head(features(x))``.
+
+    Subclasses take keyword-only, JSON-able constructor arguments, set ``self.head`` and define
+    ``features``. ``save_pretrained(folder)`` writes ``model.safetensors`` and ``config.json``;
+    ``from_pretrained(folder)`` rebuilds the model from them, in evaluation mode. Only safetensors are
+    read, and every weight must fit.
+
+    Shapes:
+        x (batch, *input_shape) → features (batch, num_features) → outputs (batch, num_outputs)
+
+    Raises:
+        CheckpointError: from ``from_pretrained``, when a file is not there, the weights are damaged,
+            or they are another model's.
+
+    Lecture: F1, F11
+    """
+
+    choice: Choice | None = None
+    """Name and options in the model registry, where a registered builder made this model."""
+
+    head: nn.Module
+
+    def features(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch num_features"]:
+        """What the head sees."""
+        raise NotImplementedError
+
+    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch num_outputs"]:
+        """Outputs: one logit a class, or one standardised number."""
+        outputs: Tensor = self.head(self.features(x))
+        return outputs
+
+    @classmethod
+    def _from_pretrained(
+        cls: type[P],
+        *,
+        model_id: str,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        map_location: str = "cpu",
+        strict: bool = True,
+        **arguments: Any,
+    ) -> P:
+        """The mixin's hook: build from the configuration's arguments, then load the weights, all of them."""
+        if Path(model_id).is_dir():
+            weights = Path(model_id) / constants.SAFETENSORS_SINGLE_FILE
+        else:
+            weights = Path(
+                hf_hub_download(
+                    repo_id=model_id,
+                    filename=constants.SAFETENSORS_SINGLE_FILE,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    token=token,
+                    local_files_only=local_files_only,
+                )
+            )
+        try:
+            inspect.signature(cls).bind(**arguments)
+            predictor = cls(**arguments)
+            load_model(predictor, weights, strict=strict, device=map_location)
+        except (TypeError, RuntimeError, OSError, SafetensorError) as error:
+            raise CheckpointError(
+                expected=f"a {cls.__name__} saved by save_pretrained in {model_id}",
+                found=str(error).splitlines()[0],
+                do="load it with the class that saved it, or save it again",
+            ) from error
+        return predictor.eval()

@@ -1,0 +1,132 @@
+"""What an objective is: a surrogate loss to minimise, beside the metrics that are really wanted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sightline.core.errors import ConfigurationError
+from sightline.core.schema import Schema, Task
+from sightline.data.batch import Batch
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One batch's loss.
+
+    Args:
+        total: the mean over the batch; what is differentiated.
+        parts: what ``total`` is the sum of, by name.
+        prediction: the model's outputs, (batch, num_outputs).
+        target: the batch's targets, (batch,).
+    """
+
+    total: Float[Tensor, ""]
+    parts: Mapping[str, Tensor]
+    prediction: Float[Tensor, "batch num_outputs"]
+    target: Int[Tensor, " batch"] | Float[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a user is told.
+
+    Args:
+        value: class numbers, or values in the target's own units, (batch,).
+        probabilities: of each class, (batch, classes), summing to 1; none where the loss implies none.
+    """
+
+    value: Int[Tensor, " batch"] | Float[Tensor, " batch"]
+    probabilities: Float[Tensor, "batch classes"] | None = None
+
+
+@runtime_checkable
+class Metrics(Protocol):
+    """What is used of a ``torchmetrics.MetricCollection``."""
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Take in one batch."""
+
+    def compute(self) -> dict[str, Any]:
+        """Every metric over all that was taken in, by all processes."""
+
+    def reset(self) -> None:
+        """Forget what was taken in."""
+
+    def to(self, *args: Any, **kwargs: Any) -> "Metrics":
+        """The same on another device."""
+
+
+class Objective:
+    """The surrogate loss of one task, its predictions and its metrics.
+
+    A model gives one output a class (two at least), or one standardised number.
+
+    Args:
+        schema: the data set's.
+
+    Raises:
+        ConfigurationError: when the data's task is not the objective's.
+
+    Lecture: F1, F3
+    """
+
+    name: ClassVar[str]
+    """The loss's name in the registry and in ``Loss.parts``."""
+    task: ClassVar[Task]
+    """What the data must ask for."""
+    monitor: ClassVar[str]
+    """The metric that picks the best checkpoint."""
+    mode: ClassVar[str]
+    """Whether a better ``monitor`` is larger ("max") or smaller ("min")."""
+
+    def __init__(self, schema: Schema) -> None:
+        if schema.task != self.task:
+            suited = "cross-entropy" if schema.task == "classification" else "squared"
+            raise ConfigurationError(
+                expected=f"data for {self.task}, which the objective {self.name!r} is for",
+                found=f"data for {schema.task}" if schema.task != "none" else "data without a target",
+                do=f"choose another objective, {suited!r} for one" if schema.task != "none" else "name a --target",
+            )
+        self.schema = schema
+
+    def __call__(self, model: nn.Module, batch: Batch) -> Loss:
+        """Run the model on a batch and weigh its outputs; those of reduced precision are widened first.
+
+        Args:
+            model: from ``batch.inputs`` to (batch, num_outputs).
+            batch: the examples.
+        """
+        outputs: Tensor = model(batch.inputs)
+        if outputs.dtype in (torch.bfloat16, torch.float16):
+            outputs = outputs.float()
+        total = self.losses(outputs, batch.target).mean()
+        return Loss(total=total, parts={self.name: total}, prediction=outputs, target=batch.target)
+
+    def losses(
+        self,
+        outputs: Float[Tensor, "batch num_outputs"],
+        target: Int[Tensor, " batch"] | Float[Tensor, " batch"],
+    ) -> Float[Tensor, " batch"]:
+        """The surrogate loss of each example."""
+        raise NotImplementedError
+
+    def predict(self, outputs: Float[Tensor, "batch num_outputs"]) -> Prediction:
+        """Turn a model's outputs into what a user is told."""
+        raise NotImplementedError
+
+    def metrics(self) -> Metrics:
+        """Fresh metrics of the task, a ``torchmetrics.MetricCollection``; they reduce over processes."""
+        raise NotImplementedError
+
+    def update(
+        self,
+        metrics: Metrics,
+        outputs: Float[Tensor, "batch num_outputs"],
+        target: Int[Tensor, " batch"] | Float[Tensor, " batch"],
+    ) -> None:
+        """Take one batch into :meth:`metrics`."""
+        raise NotImplementedError

@@ -1,0 +1,131 @@
+"""The page of a run: one offline file, made from the run folder alone."""
+
+from functools import cache
+from math import isfinite
+from pathlib import Path
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from sightline.core.run_folder import RunFolder
+from sightline.report import charts, sections, text
+from sightline.report.curves import Panel, panels
+from sightline.report.read import Evaluation, RunRecord, read_run, reading
+
+HERE = Path(__file__).parent
+MOST_SCATTERED = 1500
+MOST_CLASSES = 150
+"""With more classes than this the confusion matrix is told by its most confused pairs only."""
+
+
+def write_report(folder: RunFolder | Path | str) -> Path:
+    """Write ``report.html`` into a run folder, whole or not at all.
+
+    Args:
+        folder: the run.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunFolderError: when the folder is no run folder, can't be written, or holds a damaged file.
+
+    Lecture: E1
+    """
+    opened = _open(folder)
+    return opened.write("report.html", render(opened))
+
+
+def render(folder: RunFolder | Path | str) -> str:
+    """The page as text: the same run folder always gives the same text.
+
+    Raises:
+        RunFolderError: when the folder is no run folder or holds a damaged file.
+    """
+    run = read_run(_open(folder))
+    shown = run.shown
+    learning = panels(run.training, run.validation)
+    with reading(run.folder, "readings/data.json"):
+        data, balance = sections.data(run.data), sections.balance(run.data)
+    with reading(run.folder, "schema.json"):
+        headline = sections.headline(run)
+    with reading(run.folder, "environment.json"):
+        facts = sections.facts(run)
+    with reading(run.folder, f"readings/evaluation-{shown.split if shown else ''}.json"):
+        per_class = sections.per_class(shown) if shown else []
+        mistakes = sections.mistakes(shown, run.folder) if shown else []
+    drawn = _charts(run, learning, balance)
+    page = _environment().get_template("page.html")
+    return page.render(
+        run=run,
+        shown=shown,
+        title=str(run.spec.get("name") or run.folder.name),
+        headline=headline,
+        facts=facts,
+        figures=sections.figures(run),
+        learning=learning,
+        confused=sections.confused(shown) if shown else [],
+        most_classes=MOST_CLASSES,
+        per_class=per_class,
+        mistakes=mistakes,
+        data=data,
+        configuration=sections.grouped(run.spec),
+        machine=sections.flat(run.environment),
+        commands=sections.commands(run),
+        charts=drawn,
+        script=(HERE / "page.js").read_text(encoding="utf-8"),
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        library=_library() if drawn else "",
+    )
+
+
+def _open(folder: RunFolder | Path | str) -> RunFolder:
+    return RunFolder.open(folder.path if isinstance(folder, RunFolder) else folder)
+
+
+def _charts(run: RunRecord, learning: list[Panel], balance: dict[str, dict[str, int]]) -> dict[str, charts.Spec]:
+    """Every chart of the page that has something to draw, by its id."""
+    specs = {
+        panel.id: charts.curve(panel.drawn, log=panel.log, percent=panel.percent, first_colour=panel.first_colour)
+        for panel in learning
+        if panel.has_points
+    }
+    if run.shown is not None:
+        specs.update(_evaluation_charts(run.shown, str(run.schema.get("target", ""))))
+    if balance:
+        specs["balance"] = charts.balance(balance)
+    return specs
+
+
+def _evaluation_charts(shown: Evaluation, target: str) -> dict[str, charts.Spec]:
+    specs = {}
+    if shown.confusion and len(shown.classes) <= MOST_CLASSES:
+        specs["confusion"] = charts.confusion(shown.classes, shown.confusion)
+    pairs = [(t, p) for t, p in shown.scatter if isfinite(t) and isfinite(p)]
+    if pairs:
+        every = -(-len(pairs) // MOST_SCATTERED)
+        specs["scatter"] = charts.scatter(pairs[::every], target)
+    return specs
+
+
+@cache
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script that needs nothing else."""
+    snippet = "window.vegaEmbed=vegaEmbed;"
+    bundle: str = vl_convert.javascript_bundle(snippet)
+    assert "</script" not in bundle.lower()
+    return bundle
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    environment.filters.update(number=text.number, plain=text.plain, moment=text.moment, short=text.short)
+    return environment

@@ -1,0 +1,266 @@
+"""What a report needs, read from the run folder alone: absent files are allowed, damaged ones are named."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from sightline.core.errors import RunFolderError
+from sightline.core.files import from_json
+from sightline.core.run_folder import RunFolder
+
+Row = Mapping[str, Any]
+
+HEADLINES = ("accuracy", "rmse", "mae", "r2")
+"""The metric to name first, in this order, where an evaluation holds it."""
+
+UNKNOWN_STATUS: Row = {"state": "unknown", "why": "there is no status.json"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of an evaluation.
+
+    Args:
+        name: "accuracy", "rmse", …
+        value: in ``unit``; shares lie in [0, 1].
+        standard_error: of ``value`` over the examples, in the same unit; none where it is not known.
+        unit: empty for a pure number, the target's name where the metric is in the target's units.
+    """
+
+    name: str
+    value: float
+    standard_error: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One ``readings/evaluation-<split>.json``.
+
+    Args:
+        split: which examples were evaluated.
+        checkpoint: the weights' checkpoint.
+        count: number of examples.
+        loss: mean surrogate loss.
+        metrics: figures, in the file's order.
+        classes: class names, in the order of the confusion matrix; empty for regression.
+        confusion: counts, rows true, columns predicted; empty for regression.
+        per_class: figures by class.
+        mistakes: the examples with the largest losses, worst first.
+        scatter: (target, prediction) pairs; empty for classification.
+    """
+
+    split: str
+    checkpoint: str
+    count: int
+    loss: float
+    metrics: tuple[Metric, ...]
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: tuple[Row, ...]
+    mistakes: tuple[Row, ...]
+    scatter: tuple[tuple[float, float], ...]
+
+    @property
+    def headline(self) -> Metric | None:
+        """The metric to name first."""
+        by_name = {metric.name: metric for metric in self.metrics}
+        first = next((by_name[name] for name in HEADLINES if name in by_name), None)
+        return first or next(iter(self.metrics), None)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything a page shows of one run; empty values stand for files that are not there.
+
+    Args:
+        folder: where it was read.
+        spec: the configuration, nested.
+        status: state, why, time, step, epoch, seconds.
+        schema: kinds, shapes and classes of the data.
+        environment: versions and hardware.
+        training: rows of metrics.jsonl logged while training.
+        validation: rows of metrics.jsonl logged by evaluations during training.
+        data: what the loader found.
+        evaluations: test first, then validation, then any others by name.
+        findings: the diagnosis.
+    """
+
+    folder: RunFolder
+    spec: Row
+    status: Row
+    schema: Row
+    environment: Row
+    training: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    data: Row
+    evaluations: tuple[Evaluation, ...]
+    findings: tuple[Row, ...]
+
+    @property
+    def shown(self) -> Evaluation | None:
+        """The evaluation whose details are shown: the test split's where there is one."""
+        return next(iter(self.evaluations), None)
+
+    @property
+    def seconds(self) -> float | None:
+        """Training time: from the status, else from the last logged row."""
+        rows = [*self.training, *self.validation]
+        last = max((float(row["seconds"]) for row in rows if "seconds" in row), default=None)
+        return float(self.status["seconds"]) if "seconds" in self.status else last
+
+
+@contextmanager
+def reading(folder: RunFolder, name: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a file's content into an error that names the file."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        raise RunFolderError(
+            expected=f"{folder.path / name} as the run wrote it",
+            found=f"{name} is damaged: {found}",
+            do=f"restore {name} from a copy, or move it away: the report then leaves that part out"
+            if name != "spec.yaml"
+            else "restore spec.yaml from a copy: a run can't be read without it",
+        ) from error
+
+
+def read_run(folder: RunFolder) -> RunRecord:
+    """Read a run folder.
+
+    Raises:
+        RunFolderError: when a file is there but is not what a run writes; it names the file.
+    """
+    rows = _metrics(folder)
+    findings = _optional(folder, "findings.json", list, [])
+    with reading(folder, "findings.json"):
+        findings = [dict(finding) for finding in findings]
+    return RunRecord(
+        folder=folder,
+        spec=read_spec(folder),
+        status=read_status(folder),
+        schema=_optional(folder, "schema.json", dict, {}),
+        environment=_optional(folder, "environment.json", dict, {}),
+        training=tuple(row for row in rows if row["kind"] == "train"),
+        validation=tuple(row for row in rows if row["kind"] == "validation"),
+        data=_optional(folder, "readings/data.json", dict, {}),
+        evaluations=read_evaluations(folder),
+        findings=tuple(findings),
+    )
+
+
+def read_spec(folder: RunFolder) -> Row:
+    """The run's configuration, as nested plain values.
+
+    Raises:
+        RunFolderError: when spec.yaml is missing or is no YAML mapping.
+    """
+    with reading(folder, "spec.yaml"):
+        spec = yaml.safe_load(folder.text("spec.yaml"))
+        if not isinstance(spec, dict):
+            raise TypeError(f"a {type(spec).__name__}, not a mapping")
+    return spec
+
+
+def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """The values of a nested mapping with their dotted paths.
+
+    Example:
+        >>> leaves({"optim": {"name": "adamw", "lr": 0.1}, "seed": 0})
+        [('optim.name', 'adamw'), ('optim.lr', 0.1), ('seed', 0)]
+    """
+    if not isinstance(value, Mapping) or not value:
+        return [(path, value)]
+    inside = [(f"{path}.{key}" if path else str(key), entry) for key, entry in value.items()]
+    return [leaf for dotted, entry in inside for leaf in leaves(entry, dotted)]
+
+
+def read_status(folder: RunFolder) -> Row:
+    """How the run stands; the state is "unknown" where there is no status.json.
+
+    Raises:
+        RunFolderError: when status.json is damaged.
+    """
+    if not folder.has("status.json"):
+        return UNKNOWN_STATUS
+    with reading(folder, "status.json"):
+        status = folder.status()
+        status["state"] = str(status["state"])
+        for key in ("step", "epoch", "seconds"):
+            if status.get(key) is not None:
+                float(status[key])
+            else:
+                status.pop(key, None)
+    return status
+
+
+def read_evaluations(folder: RunFolder) -> tuple[Evaluation, ...]:
+    """Every evaluation of the run: test first, then validation, then any others by name.
+
+    Raises:
+        RunFolderError: when one of the files is damaged.
+    """
+    names = [f"readings/{path.name}" for path in (folder.path / "readings").glob("evaluation-*.json")]
+    order = {"readings/evaluation-test.json": 0, "readings/evaluation-validation.json": 1}
+    found = []
+    for name in sorted(names, key=lambda n: (order.get(n, 2), n)):
+        with reading(folder, name):
+            found.append(_evaluation(folder.read(name)))
+    return tuple(found)
+
+
+def _evaluation(plain: Any) -> Evaluation:
+    classes = tuple(str(name) for name in plain.get("classes") or ())
+    confusion = tuple(tuple(int(n) for n in row) for row in plain.get("confusion") or ())
+    if confusion and any(len(row) != len(classes) for row in (*confusion, confusion)):
+        raise ValueError(f"a confusion matrix of {len(confusion)} rows for {len(classes)} classes")
+    return Evaluation(
+        split=str(plain["split"]),
+        checkpoint=str(plain["checkpoint"]),
+        count=int(plain["count"]),
+        loss=float(plain["loss"]),
+        metrics=tuple(_metric(name, value) for name, value in plain["metrics"].items()),
+        classes=classes,
+        confusion=confusion,
+        per_class=tuple(dict(row) for row in plain.get("per_class") or ()),
+        mistakes=tuple(_mistake(dict(row)) for row in plain.get("mistakes") or ()),
+        scatter=tuple((float(t), float(p)) for t, p in plain.get("scatter") or ()),
+    )
+
+
+def _metric(name: str, value: Row) -> Metric:
+    error = value.get("standard_error")
+    return Metric(name, float(value["value"]), None if error is None else float(error), str(value.get("unit") or ""))
+
+
+def _mistake(row: dict[str, Any]) -> Row:
+    missing = {"index", "target", "predicted"} - row.keys()
+    if missing:
+        raise KeyError(", ".join(sorted(missing)))
+    return row
+
+
+def _metrics(folder: RunFolder) -> list[dict[str, Any]]:
+    with reading(folder, "metrics.jsonl"):
+        rows = folder.metrics()
+        for line, row in enumerate(rows, start=1):
+            if not isinstance(row, dict) or "kind" not in row or "step" not in row:
+                raise ValueError(f"line {line} is no row with a kind and a step")
+            for name, value in row.items():
+                if name != "kind" and (isinstance(value, bool) or not isinstance(value, int | float)):
+                    raise ValueError(f"line {line}: {name} is {value!r}, not a number")
+    return rows
+
+
+def _optional(folder: RunFolder, name: str, kind: type, absent: Any) -> Any:
+    if not folder.has(name):
+        return absent
+    with reading(folder, name):
+        value = from_json(folder.text(name))
+        if not isinstance(value, kind):
+            raise TypeError(f"a {type(value).__name__} where a {kind.__name__} belongs")
+    return value

@@ -1,0 +1,132 @@
+"""Numbers in words: figures rounded by their standard error, durations, plain values."""
+
+import re
+from collections.abc import Mapping
+from math import floor, isfinite, isnan, log10
+from typing import Any
+
+SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
+"""Metrics that are shares of one, shown in per cent."""
+
+_LABELS = {
+    "f1": "F1",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+    "lr": "learning rate",
+    "grad_norm": "gradient norm",
+}
+
+
+def label(name: str) -> str:
+    """A metric's name as people write it.
+
+    Example:
+        >>> label("r2"), label("examples_per_second")
+        ('R²', 'examples per second')
+    """
+    return _LABELS.get(name, name.replace("_", " "))
+
+
+def number(value: int | float, digits: int = 4) -> str:
+    """A number with as many significant digits as are worth reading; NaN and infinity as such.
+
+    Example:
+        >>> number(12345), number(0.000312345), number(float("nan")), number(float("-inf"))
+        ('12,345', '0.0003123', 'NaN', '−∞')
+    """
+    if isnan(value):
+        return "NaN"
+    if not isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}g}"
+    if "e" in text and 1e3 <= abs(value) < 1e15:
+        text = f"{value:,.0f}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def figure(name: str, value: int | float, standard_error: int | float | None = None) -> str:
+    """A metric with its standard error, both rounded to the error's first digit; shares in per cent.
+
+    Args:
+        name: the metric; decides between per cent and a plain number.
+        value: the metric's value, a share in [0, 1] where it is one.
+        standard_error: in the value's units; none where it is not known.
+
+    Example:
+        >>> figure("accuracy", 0.98123, 0.0071), figure("rmse", 54.12345, 2.4), figure("r2", 0.5)
+        ('98.1 ± 0.7 %', '54 ± 2', '0.5')
+    """
+    percent = name in SHARES
+    scale, unit = (100.0, " %") if percent else (1.0, "")
+    if standard_error is None or not isfinite(standard_error) or standard_error <= 0 or not isfinite(value):
+        exact = percent and isfinite(value)
+        return (f"{value * scale:.1f}".replace("-", "−") if exact else number(float(value * scale))) + unit
+    error = standard_error * scale
+    power = floor(log10(error))
+    leading_one = error / 10.0**power < 2
+    decimals = max(0, -power + (1 if leading_one else 0))
+    text = f"{value * scale:,.{decimals}f} ± {error:,.{decimals}f}{unit}"
+    return text.replace("-", "−")
+
+
+def duration(seconds: int | float) -> str:
+    """A length of time in its two largest units.
+
+    Example:
+        >>> duration(0.51), duration(83.4), duration(7325)
+        ('0.5 s', '1 min 23 s', '2 h 2 min')
+    """
+    if not isfinite(seconds):
+        return number(seconds)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(value: Any) -> str:
+    """An ISO time as people write it, to the minute; anything else as it stands.
+
+    Example:
+        >>> moment("2026-03-01T14:05:09+00:00")
+        '2026-03-01 14:05 UTC'
+    """
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", str(value))
+    return f"{found[1]} {found[2]} UTC" if found else plain(value)
+
+
+def plain(value: Any) -> str:
+    """Any value of a JSON or YAML file as a reader wants it.
+
+    Example:
+        >>> plain(None), plain([1, 2.5]), plain({"a": True}), plain("x")
+        ('none', '1, 2.5', 'a = true', 'x')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return number(value, 6)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {plain(entry)}" for key, entry in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(entry) for entry in value) or "none"
+    return str(value)
+
+
+def short(value: Any) -> str:
+    """A plain value, numbers to five digits.
+
+    Example:
+        >>> short(163.23412), short("cat")
+        ('163.23', 'cat')
+    """
+    return number(value, 5) if isinstance(value, float) else plain(value)

@@ -1,0 +1,107 @@
+"""Kill a run at random moments, resume it, and compare its end with one that was never touched, bit for bit."""
+
+import multiprocessing
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from sightline.core.checkpoint import find_checkpoint, list_checkpoints
+from sightline.core.config import Choice
+from sightline.core.run_folder import RunFolder
+from sightline.data import DataSpec
+from sightline.train import Plan, RunSpec, resume, train
+
+KILLS = 20
+
+
+def specification() -> RunSpec:
+    """Small, but with everything that must be restored: dropout, momentum, a schedule, patience, mid-epoch saves."""
+    return RunSpec(
+        name="killed",
+        data=DataSpec(source="digits"),
+        model=Choice("mlp", {"width": 64, "depth": 2, "dropout": 0.2}),
+        optim=Choice("adamw", {"lr": 3e-3}),
+        schedule=Choice("cosine", {"warmup": 0.1}),
+        plan=Plan(epochs=4, batch_size=64, patience=3, checkpoint_steps=3, log_steps=5),
+    )
+
+
+def start(runs: str) -> None:
+    train(specification(), runs=runs, name="run", quiet=True)
+
+
+def go_on(folder: str) -> None:
+    resume(folder, quiet=True)
+
+
+def ending(folder: Path) -> dict[str, object]:
+    """Everything that must not depend on interruptions: last and best weights, optimiser, the record, the figures."""
+    run = RunFolder.open(folder)
+    assert run.status()["state"] == "completed"
+    last, best = find_checkpoint(run), find_checkpoint(run, "best")
+    timeless = [{k: v for k, v in row.items() if "second" not in k} for row in run.metrics()]
+    return {
+        "last": (last.name, (last / "model.safetensors").read_bytes(), (last / "state.safetensors").read_bytes()),
+        "best": (best.name, (best / "model.safetensors").read_bytes()),
+        "metrics": timeless,
+        "test": run.text("readings/evaluation-test.json"),
+    }
+
+
+def reached(folder: Path) -> int:
+    """Step of the newest checkpoint; -1 before the first."""
+    return max((int(p.name.removeprefix("step-")) for p in folder.glob("checkpoints/step-*")), default=-1)
+
+
+@pytest.mark.timeout(420)
+def test_killed_at_random_moments_ends_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sightline.train", "sightline.data", "sightline.recipes", "torch.utils.tensorboard"])
+
+    def run(function: object, argument: str) -> multiprocessing.Process:
+        process = context.Process(target=function, args=(argument,))  # type: ignore[arg-type]
+        process.start()
+        return process  # type: ignore[return-value]
+
+    def undisturbed(runs: Path) -> dict[str, object]:
+        process = run(start, str(runs))
+        process.join()
+        assert process.exitcode == 0
+        return ending(runs / "run")
+
+    expected = undisturbed(tmp_path / "undisturbed")
+    steps = RunFolder.open(tmp_path / "undisturbed" / "run").status()["step"]
+
+    chance, inside, before, same = random.Random(0), 0, 0, 0
+    for kill in range(KILLS):
+        runs = tmp_path / f"kill-{kill}"
+        process = run(start, str(runs))
+        moment = chance.randrange(-1, steps - 2)
+        while process.is_alive() and reached(runs / "run") < moment:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.03))
+        if kill % 4 == 0:  # every fourth kill waits for a save to be under way
+            while process.is_alive() and not list((runs / "run" / "checkpoints").glob(".*.part")):
+                pass
+        process.kill()
+        process.join()
+        if not (runs / "run" / "spec.yaml").exists():  # killed before there was a run: it is begun again
+            before += 1
+            same += undisturbed(runs / "again") == expected
+            continue
+        folder = RunFolder.open(runs / "run")
+        inside += bool(list(folder.checkpoints.glob(".*.part")))
+        before += process.exitcode == -signal.SIGKILL
+        if not list_checkpoints(folder):  # killed before the first checkpoint: such a run is begun again
+            same += undisturbed(runs / "again") == expected
+            continue
+        process = run(go_on, str(folder.path))
+        process.join()
+        same += ending(folder.path) == expected
+    with capsys.disabled():
+        print(f"\n{KILLS} kills ({before} while running, {inside} inside a save): {same} identical endings")
+    assert same == KILLS
+    assert before >= KILLS - 2, "the kills came too late to mean anything"

@@ -1,0 +1,59 @@
+"""Two processes give the gradients of one with the same global batch."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sightline.core.checkpoint import find_checkpoint, load_weights
+from sightline.core.config import Choice
+from sightline.core.errors import ConfigurationError
+from sightline.data import DataSpec
+from sightline.train import Plan, RunSpec, train
+
+
+def specification(devices: int, batch_size: int, epochs: int = 1) -> RunSpec:
+    return RunSpec(
+        name="x",
+        data=DataSpec(source="breast_cancer"),
+        model=Choice("mlp", {"width": 32}),
+        optim=Choice("sgd", {"lr": 1.0}),
+        plan=Plan(epochs=epochs, batch_size=batch_size, devices=devices, strategy="ddp" if devices > 1 else "auto"),
+    )
+
+
+def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
+    """One plain step with rate 1 moves the weights by exactly the gradient; the batch splits unevenly."""
+    moves = {}
+    for devices in (1, 2):
+        runs = tmp_path / str(devices)
+        run = train(specification(devices, batch_size=100_001), runs=runs, name="run", quiet=True)
+        before = load_weights(run.folder.checkpoints / "step-000000000")
+        after = load_weights(find_checkpoint(run.folder))
+        assert run.folder.status()["step"] == 1
+        moves[devices] = {name: before[name] - after[name] for name in before}
+    largest = max(float((moves[1][name] - moves[2][name]).abs().max()) for name in moves[1])
+    assert any(move.abs().max() > 1e-3 for move in moves[1].values())
+    assert largest < 1e-6
+
+
+def test_two_processes_follow_one_through_uneven_batches(tmp_path: Path) -> None:
+    one, two = (
+        train(specification(devices, 65, epochs=2), runs=tmp_path / str(devices), name="run", quiet=True)
+        for devices in (1, 2)
+    )
+    assert one.folder.status()["step"] == two.folder.status()["step"] > 4
+    a, b = load_weights(find_checkpoint(one.folder)), load_weights(find_checkpoint(two.folder))
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-5)
+    assert [r["loss"] for r in one.folder.metrics()] == pytest.approx(
+        [r["loss"] for r in two.folder.metrics()], rel=1e-4
+    )
+
+
+def test_fsdp_without_cuda_says_what_to_do(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("CUDA is there: fsdp is allowed")
+    spec = specification(2, 64)
+    with pytest.raises(ConfigurationError, match="--plan.strategy ddp"):
+        train(spec.replace(plan=spec.plan.replace(strategy="fsdp")), runs=tmp_path, quiet=True)
