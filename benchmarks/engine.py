@@ -35,7 +35,7 @@ ROUNDS, BATCH, LR, MOMENTUM = 15, 128, 0.01, 0.9
 def by_hand(model: Predictor, data: Data, epochs: int) -> Callable[[int], None]:
     """The loop a practised user would write: tensors in memory, no loader, nothing that is not needed."""
     if any(isinstance(m, torch.nn.Conv2d) for m in model.modules()):
-        model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
     everything = next(iter(data.train.batches(batch_size=len(data.train))))
     images, labels = everything.inputs, everything.target
@@ -50,7 +50,7 @@ def by_hand(model: Predictor, data: Data, epochs: int) -> Callable[[int], None]:
                 x = x.contiguous(memory_format=torch.channels_last)
             loss = F.cross_entropy(model(x), labels[rows])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
 
     return epoch
@@ -58,9 +58,7 @@ def by_hand(model: Predictor, data: Data, epochs: int) -> Callable[[int], None]:
 
 def through_sightline(model: Predictor, data: Data, folder: Path, epochs: int) -> Callable[[int], None]:
     """The engine's own epochs: steps, counting, logging, signals; without the looks and saves between them."""
-    algorithm = Supervised(
-        model, CrossEntropy(data.schema), SGD(lr=LR, momentum=MOMENTUM), SCHEDULES["constant"]()
-    )
+    algorithm = Supervised(model, CrossEntropy(data.schema), SGD(lr=LR, momentum=MOMENTUM), SCHEDULES["constant"]())
     plan = Plan(epochs=epochs, batch_size=BATCH)
     run = RunFolder.create(folder, "run")
     fabric = Fabric(accelerator="cpu", devices=1)
@@ -90,7 +88,9 @@ def measure(name: str, build: Callable[[], Predictor], data: Data) -> float:
                 ways[way](round_number)
                 if round_number:  # the first round warms up
                     times[way].append((time.perf_counter() - start) / steps)
-    same = all(torch.allclose(a, b, atol=1e-5) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
+    same = all(
+        torch.allclose(a, b, atol=1e-5) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True)
+    )
     hand, ours = (statistics.median(t) for t in times)
     ratios = sorted(b / a for a, b in zip(*times, strict=True))
     print(

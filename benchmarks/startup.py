@@ -1,6 +1,6 @@
 """How soon the command answers: `sightline --help` (target under 0.5 s) and `import sightline` (under 0.1 s).
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

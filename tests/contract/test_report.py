@@ -148,7 +148,8 @@ def classification(parent: Path, classes: tuple[str, ...] = DIGITS) -> RunFolder
         "counts": counts,
         "balance": {split: {c: n // len(classes) + i for i, c in enumerate(classes)} for split, n in counts.items()},
         "left_out": [["train/3/broken.png", "truncated"], ["train/4/notes.txt", "no picture"]],
-        "duplicates": {"train and test": 2},
+        "duplicates": [{"first": "train", "second": "test", "count": 2, "pairs": [[0, 5], [3, 9]]}],
+        "columns": [{"name": "ink", "kind": "number", "missing": 0}] * 30,
         "notes": ["pictures of other sizes were scaled to 8 × 8"],
         "pixels": {"mean": [0.305], "std": [0.376]},
     }
@@ -215,7 +216,8 @@ def test_the_page_of_a_classifier_holds_its_figures(tmp_path: Path) -> None:
         "digits-resnet", "completed", "resnet on digits, 10 classes, inputs 1 × 8 × 8",
         f"{100 * metric:.1f} ± 0.7 %", "1 min 23 s", "500 updates", "Example CPU", "validation accuracy",
         "step-000000500", "0.0812", "Worst mistakes", "with 97.0 %", "train/3/broken.png", "truncated",
-        "train and test", "pictures of other sizes were scaled", "optim.lr", "0.003", "packages.torch",
+        "2 examples of test also stand in train", "columns.ink", "… 30 in all",
+        "pictures of other sizes were scaled", "optim.lr", "0.003", "packages.torch",
         "2.13.0", "sightline predict", "Class by class", "Most often confused",
     ):  # fmt: skip
         assert words in page.words, words

@@ -59,7 +59,9 @@ def reached(folder: Path) -> int:
 @pytest.mark.timeout(420)
 def test_killed_at_random_moments_ends_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sightline.train", "sightline.data", "sightline.recipes", "torch.utils.tensorboard"])
+    context.set_forkserver_preload(
+        ["sightline.train", "sightline.data", "sightline.recipes", "torch.utils.tensorboard"]
+    )
 
     def run(function: object, argument: str) -> multiprocessing.Process:
         process = context.Process(target=function, args=(argument,))  # type: ignore[arg-type]

@@ -108,6 +108,7 @@ def test_an_evaluation_with_wrong_entries_is_named(folder: RunFolder, change: An
         ("readings/data.json", {"left_out": 3}),
         ("readings/data.json", {"balance": {"train": 3}}),
         ("readings/data.json", {"counts": ["train"]}),
+        ("readings/data.json", {"duplicates": [{"first": "train"}]}),
         ("schema.json", {"task": "classification"}),
         ("environment.json", {"accelerators": 3}),
         ("findings.json", [3]),

@@ -55,5 +55,5 @@ def test_fsdp_without_cuda_says_what_to_do(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("CUDA is there: fsdp is allowed")
     spec = specification(2, 64)
-    with pytest.raises(ConfigurationError, match="--plan.strategy ddp"):
+    with pytest.raises(ConfigurationError, match=r"--plan\.strategy ddp"):
         train(spec.replace(plan=spec.plan.replace(strategy="fsdp")), runs=tmp_path, quiet=True)

@@ -81,7 +81,9 @@ def test_interrupted_in_the_middle_of_an_epoch_and_resumed(
     assert folder.status()["state"] == "interrupted"
     resumed = resume(folder.path, quiet=True)
     assert same(last_weights(whole.folder), last_weights(resumed.folder))
-    timeless = [[{k: v for k, v in r.items() if "second" not in k} for r in f.metrics()] for f in (whole.folder, folder)]
+    timeless = [
+        [{k: v for k, v in r.items() if "second" not in k} for r in f.metrics()] for f in (whole.folder, folder)
+    ]
     assert timeless[0] == timeless[1]
 
 

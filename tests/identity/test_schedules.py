@@ -37,6 +37,8 @@ def test_drops_fall_where_they_are_asked_for_whatever_the_rounding() -> None:
         factors = values(Step(every=0.1, gamma=0.5), total)
         drops = [k for k in range(1, total) if factors[k] < factors[k - 1]]
         assert drops == [math.ceil(round(i * total / 10, 6)) for i in range(1, 10)]
+    assert 0.07 * 100 > 7
+    assert Step(every=0.07, gamma=0.5).factor(7, 100) == 0.5
 
 
 def test_cosine_is_torchs() -> None:

@@ -58,7 +58,7 @@ def test_equal_logits(depth: int, size: tuple[int, int], training: bool) -> None
     model(torch.randn(16, 3, *size, dtype=torch.float64) * 3 + 1)  # moves the running statistics
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
     model.train(training)
     x = torch.randn(4, 3, *size, dtype=torch.float64)
     weights = {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -1,7 +1,7 @@
 """``sightline train``: a recipe by name, or a model on the user's own data."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sightline.cli.overrides import apply_overrides, table
@@ -84,8 +84,8 @@ def run(words: Sequence[str]) -> int:
     return tell_ending(finished, quiet=quiet)
 
 
-def _joined(names: object) -> str:
-    return ", ".join(names)  # type: ignore[call-overload,no-any-return]
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 def _take_flag(words: list[str], flag: str) -> bool:

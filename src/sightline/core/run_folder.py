@@ -133,7 +133,17 @@ class RunFolder:
         Raises:
             RunFolderError: when it is missing or is not JSON.
         """
-        return from_json(self.text(name)) if self.has(name) else self.text(name)
+        return self._parsed(name, self.text(name))
+
+    def _parsed(self, name: str, text: str) -> Any:
+        try:
+            return from_json(text)
+        except ValueError as error:
+            raise RunFolderError(
+                expected=f"JSON in {self.path / name}",
+                found=f"a damaged file: {error}",
+                do="take the file from a copy of the run, or train again",
+            ) from error
 
     def text(self, name: str) -> str:
         """The text of one file of the folder.
@@ -144,10 +154,10 @@ class RunFolder:
         path = self.path / name
         try:
             return path.read_text(encoding="utf-8")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise RunFolderError(
                 expected=f"{name} in {self.path}",
-                found=error.strerror or str(error),
+                found=getattr(error, "strerror", None) or str(error),
                 do="the run may have stopped before writing it: `sightline resume` it",
             ) from error
 
@@ -170,18 +180,23 @@ class RunFolder:
     def is_locked(self) -> bool:
         """Whether a process holds the run right now."""
         try:
-            with self.lock():
-                return False
-        except RunFolderError:
+            descriptor = os.open(self.path / ".lock", os.O_RDONLY)
+        except OSError:  # never trained in, or not ours to look at
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def metrics(self) -> list[dict[str, Any]]:
         """Every whole line of metrics.jsonl; a torn last line (a killed process) is left out."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
+        if not self.has("metrics.jsonl"):
             return []
-        whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
-        return [from_json(line) for line in whole.splitlines() if line]
+        whole, _, _ = self.text("metrics.jsonl").rpartition("\n")
+        return [self._parsed("metrics.jsonl", line) for line in whole.split("\n") if line]
 
     def keep_metrics(self, step: int) -> None:
         """Forget metrics after a step: a resumed run writes them again, the same."""

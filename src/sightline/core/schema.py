@@ -82,6 +82,6 @@ class Schema:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Schema":
         """Read :meth:`to_dict` back."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
         values["columns"] = tuple(Column(**{**c, "categories": tuple(c["categories"])}) for c in values["columns"])
         return cls(**values)

@@ -1,4 +1,7 @@
-"""Small data sets that come with scikit-learn: nothing is downloaded, the test split never changes."""
+"""Small data sets that come with scikit-learn: nothing is downloaded, the test split never changes.
+
+scikit-learn is imported when one of them is asked for: it takes as long as everything else here.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from sklearn import datasets as sklearn_datasets
 from torch import Tensor
 
 from sightline.core.registry import Registry
@@ -28,7 +30,9 @@ def digits() -> ImageSource:
     Source: UCI "Optical Recognition of Handwritten Digits", through scikit-learn. Its levels 0 to 16
     become 0 to 240.
     """
-    bunch = sklearn_datasets.load_digits()
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
     pixels = torch.from_numpy((bunch.images * 15).astype(np.uint8))[:, None]
     return ImageSource(
         what="digits (scikit-learn)",
@@ -46,7 +50,9 @@ def iris() -> TableSource:
 
     Source: R. A. Fisher, "The use of multiple measurements in taxonomic problems", 1936.
     """
-    return _table(sklearn_datasets.load_iris(), "iris", "species")
+    from sklearn.datasets import load_iris
+
+    return _table(load_iris(), "iris", "species")
 
 
 @DATASETS.register("wine")
@@ -55,7 +61,9 @@ def wine() -> TableSource:
 
     Source: UCI "Wine", through scikit-learn.
     """
-    return _table(sklearn_datasets.load_wine(), "wine", "cultivar")
+    from sklearn.datasets import load_wine
+
+    return _table(load_wine(), "wine", "cultivar")
 
 
 @DATASETS.register("breast_cancer")
@@ -64,7 +72,9 @@ def breast_cancer() -> TableSource:
 
     Source: UCI "Breast Cancer Wisconsin (Diagnostic)", through scikit-learn.
     """
-    return _table(sklearn_datasets.load_breast_cancer(), "breast_cancer", "diagnosis")
+    from sklearn.datasets import load_breast_cancer
+
+    return _table(load_breast_cancer(), "breast_cancer", "diagnosis")
 
 
 @DATASETS.register("diabetes")
@@ -73,7 +83,9 @@ def diabetes() -> TableSource:
 
     Source: B. Efron et al., "Least Angle Regression", 2004.
     """
-    return _table(sklearn_datasets.load_diabetes(), "diabetes", "progression")
+    from sklearn.datasets import load_diabetes
+
+    return _table(load_diabetes(), "diabetes", "progression")
 
 
 def _table(bunch: Any, name: str, target: str) -> TableSource:

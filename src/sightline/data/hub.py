@@ -165,7 +165,9 @@ def combine(
             do="name one with --target",
         )
     names = [f"{p.name} row {i + 1}" for p in parts for i in range(len(p.table))]
-    pictures = ArrowPictures(_image_bytes(table.column(image)), names, identity + image.encode())
+    pictures = ArrowPictures(
+        pc.struct_field(table.column(image), "bytes"), names, identity and identity + image.encode()
+    )
     return ImageSource(what, pictures, label, table.column(label), classes, given)
 
 
@@ -213,10 +215,6 @@ def _image_column(table: pa.Table, features: Features) -> str | None:
 def _is_image(kind: pa.DataType) -> bool:
     place = kind.get_field_index("bytes") if pa.types.is_struct(kind) else -1
     return place >= 0 and kind.field(place).type in (pa.binary(), pa.large_binary())
-
-
-def _image_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.struct_field(column, "bytes")
 
 
 def _not_fetched(name: str, error: Exception) -> DataError:

@@ -12,7 +12,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightline.core.errors import DataError
 
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+Image.init()
+FORMATS = tuple(f for f in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM") if f in Image.OPEN)
+"""Formats that are tried; those that run other programs (EPS) are not."""
+
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 )

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from sightline.core.errors import DataError
 from sightline.data.image import SUFFIXES
-from sightline.data.pictures import FilePictures, unreadable
+from sightline.data.pictures import FilePictures, entries
 from sightline.data.source import ImageSource
 
 SPLIT_FOLDERS = {
@@ -49,10 +49,10 @@ def read_image_folder(root: Path, target: str | None = None) -> ImageSource:
             ignored += [(str(p.relative_to(root)), "no image by its name") for p in files if p not in set(images)]
             if not images:
                 notes.append(f"no image in {kind.relative_to(root)}")
-        loose = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
+        loose = [p for p in entries(folder) if p.is_file() and p.suffix.lower() in SUFFIXES]
         ignored += [(str(p.relative_to(root)), "beside the class folders, not in one") for p in loose]
     if not paths:
-        inside = sorted(p.name for p in root.iterdir() if not p.name.startswith("."))
+        inside = [p.name for p in entries(root)]
         listed = ", ".join(inside[:5]) + ("…" if len(inside) > 5 else "")
         raise DataError(
             expected=f"one folder a class in {root}, each with images",
@@ -95,10 +95,7 @@ def subfolders(folder: Path) -> list[Path]:
     Raises:
         DataError: when the folder can't be read.
     """
-    try:
-        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    except OSError as error:
-        raise unreadable(folder, error) from error
+    return [p for p in entries(folder) if p.is_dir()]
 
 
 def files_below(folder: Path) -> Iterator[Path]:

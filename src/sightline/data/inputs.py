@@ -15,7 +15,7 @@ from sightline.core.schema import Schema
 from sightline.data.columns import encode_known
 from sightline.data.image import SUFFIXES, decode, quiet
 from sightline.data.image_folder import files_below
-from sightline.data.pictures import read_bytes
+from sightline.data.pictures import path_kind, read_bytes
 from sightline.data.standardise import standardise
 from sightline.data.table import check_table
 from sightline.data.table_file import CSV_SUFFIXES, read_csv, read_parquet
@@ -58,7 +58,7 @@ def read_inputs(paths: Sequence[Path], schema: Schema) -> Inputs:
     Lecture: O10
     """
     for path in paths:
-        if not path.exists():
+        if path_kind(path) == "none":
             raise DataError(expected=f"a file or folder {path}", found="none", do="check the path")
     if schema.kind == "image":
         return _images(paths, schema)

@@ -14,6 +14,7 @@ from sightline.data.hub import PREFIX, parquet_files, read_hub, read_parquet_fol
 from sightline.data.image import SUFFIXES
 from sightline.data.image_data import image_data, images_like
 from sightline.data.image_folder import read_image_folder
+from sightline.data.pictures import entries, path_kind
 from sightline.data.source import ImageSource, Source, TableSource, TextSource
 from sightline.data.spec import DataSpec
 from sightline.data.split import Split
@@ -99,11 +100,12 @@ def open_source(source: str, target: str | None = None, memory_gib: float = math
     if source in DATASETS:
         return DATASETS[source]()
     path = Path(source.removeprefix(PREFIX))
-    if source.startswith(PREFIX) and not path.exists():
+    kind = path_kind(path)
+    if source.startswith(PREFIX) and kind == "none":
         return read_hub(source.removeprefix(PREFIX), target)
-    if path.is_dir():
+    if kind == "folder":
         return _open_folder(path, target, memory_gib)
-    if not path.is_file():
+    if kind == "none":
         raise DataError(
             expected="an embedded data set, a path, or hf:owner/name",
             found=f"no file, folder or embedded set {source!r}",
@@ -116,7 +118,7 @@ def _open_folder(path: Path, target: str | None, memory_gib: float) -> Source:
     files = parquet_files(path)
     if files:
         return read_parquet_folder(path, files, target, memory_gib)
-    tables = sorted(p.name for p in path.iterdir() if p.name.lower().endswith(CSV_SUFFIXES))
+    tables = [p.name for p in entries(path) if p.name.lower().endswith(CSV_SUFFIXES)]
     if tables:
         raise DataError(
             expected=f"images by class or Parquet files in {path}",

@@ -8,6 +8,7 @@ from sightline.data.found import Found
 from sightline.data.hub import PREFIX, look_at_hub
 from sightline.data.image_data import image_data
 from sightline.data.load import open_source
+from sightline.data.pictures import path_kind
 from sightline.data.source import ImageSource, TableSource
 from sightline.data.spec import DataSpec
 from sightline.data.table import check_table, table_data
@@ -33,7 +34,7 @@ def look(source: str | os.PathLike[str], target: str | None = None) -> Found:
         {'train': 108, 'validation': 12, 'test': 30}
     """
     name = os.fspath(source)
-    if name.startswith(PREFIX) and not Path(name.removeprefix(PREFIX)).exists():
+    if name.startswith(PREFIX) and path_kind(Path(name.removeprefix(PREFIX))) == "none":
         return look_at_hub(name.removeprefix(PREFIX))
     spec = DataSpec(source=name, target=target, cache=False)
     opened = open_source(name, target)

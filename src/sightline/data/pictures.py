@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from stat import S_ISDIR
+from typing import Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from sightline.core.errors import DataError
+from sightline.data.duplicates import fingerprint
 
 
 @runtime_checkable
@@ -65,7 +67,7 @@ class ArrowPictures:
     Args:
         column: binary.
         names: for each row the file it comes from.
-        source: what changes when the images change.
+        source: what changes when the images change; empty: the images' bytes themselves.
     """
 
     def __init__(self, column: pa.ChunkedArray, names: Sequence[str], source: bytes) -> None:
@@ -94,8 +96,8 @@ class ArrowPictures:
         return self.names[index]
 
     def identity(self) -> bytes:
-        """As given."""
-        return self.source
+        """The source given, or a hash of all cells."""
+        return self.source or fingerprint(*(self.column[i].as_py() or b"" for i in range(len(self)))).encode()
 
 
 def file_identity(path: Path) -> str:
@@ -121,6 +123,33 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def path_kind(path: Path) -> Literal["file", "folder", "none"]:
+    """What a path names.
+
+    Raises:
+        DataError: when that can't be found out.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return "none"
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return "folder" if S_ISDIR(mode) else "file"
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds, sorted, hidden entries left out.
+
+    Raises:
+        DataError: when it can't be read.
+    """
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    except OSError as error:
+        raise unreadable(folder, error) from error
 
 
 def unreadable(path: Path, error: OSError) -> DataError:

@@ -6,8 +6,6 @@ the 3 × 3 neighbourhood of each pixel. The first two are statistics of the trai
 and reused for validation, test and prediction; the others need no training data.
 """
 
-from collections.abc import Iterator
-
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -48,8 +46,13 @@ def fit_standardiser(
     if kind == "none":
         return (0.0,) * channels, (1.0,) * channels
     over = (0, 2, 3) if kind == "channel" else (0,)
-    total = sum((c.sum(over, dtype=torch.int64) for c in _chunks(images)), torch.tensor(0))
-    squares = sum(((c * c).sum(over, dtype=torch.int64) for c in _chunks(images)), torch.tensor(0))
+    shape = (channels,) if kind == "channel" else tuple(images.shape[1:])
+    total = torch.zeros(shape, dtype=torch.int64)
+    squares = torch.zeros(shape, dtype=torch.int64)
+    for part in images.split(1024):
+        values = part.int()
+        total += values.sum(over, dtype=torch.int64)
+        squares += values.square_().sum(over, dtype=torch.int64)
     count = images.numel() // total.numel()
     mean = total.double() / count
     # count·Σx² − (Σx)² is exact in integers: a constant pixel gives exactly 0
@@ -57,12 +60,6 @@ def fit_standardiser(
     std = variance.sqrt()
     std[variance <= 0] = 255.0
     return tuple((mean / 255).flatten().tolist()), tuple((std / 255).flatten().tolist())
-
-
-def _chunks(images: UInt8[Tensor, "n channels height width"]) -> Iterator[Tensor]:
-    """The images as int32, some at a time."""
-    for chunk in images.split(2048):
-        yield chunk.int()
 
 
 class Standardiser:

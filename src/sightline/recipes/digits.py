@@ -9,11 +9,12 @@ from sightline.train.spec import RunSpec
 
 @RECIPES.register("digits-resnet")
 def digits_resnet() -> RunSpec:
-    """A ResNet-8 on 8 × 8 handwritten digits: about 99 % test accuracy in half a minute on two cores."""
+    """A ResNet-8 on 8 × 8 handwritten digits: 98 to 99 % test accuracy in some ten seconds on two cores."""
     return RunSpec(
         name="digits-resnet",
         data=DataSpec(source="digits"),
         model=Choice("resnet", {"depth": 8, "width": 16}),
+        objective=Choice("cross-entropy", {"label_smoothing": 0.1}),
         optim=Choice("sgd", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
         schedule=Choice("cosine", {"warmup": 0.1}),
         plan=Plan(epochs=40, batch_size=64),

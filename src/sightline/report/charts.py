@@ -37,7 +37,8 @@ def curve(drawn: Sequence[Series], *, log: bool = False, percent: bool = False, 
     breaks = [{**point, "series": one.name, "first": point is one.breaks[0]} for one in drawn for point in one.breaks]
     domain = [f"unused {i}" for i in range(first_colour)] + names
     legend = alt.Legend(values=names, title=None) if len(names) > 1 else None
-    numbers = "~%" if percent else "~g" if log else ".4~g"
+    large = any(abs(point["value"]) >= 1e4 for one in drawn for point in one.points)
+    numbers = "~%" if percent else "~s" if large else "~g" if log else ".4~g"
     ticks = _decades([point["value"] for one in drawn for point in one.points]) if log else alt.Undefined
     base = alt.Chart(alt.NamedData("points")).encode(
         x=alt.X("step:Q", title="update", scale=alt.Scale(nice=False)),
@@ -211,16 +212,16 @@ def _class_axis(angle: int) -> alt.Axis:
     )
 
 
-def _decades(values: Sequence[float]) -> list[float]:
-    """Ticks of a logarithmic axis: the powers of ten, with their threefold where there are few of them.
+def _decades(values: Sequence[int | float]) -> list[float]:
+    """Ticks of a logarithmic axis: the powers of ten, with their threefold where the range is small.
 
     Example:
-        >>> _decades([0.02, 4.0])
-        [0.03, 0.1, 0.3, 1.0, 3.0]
+        >>> _decades([0.05, 4.0]), _decades([0.0002, 4.0])
+        ([0.1, 0.3, 1.0, 3.0], [0.001, 0.01, 0.1, 1.0])
     """
     low, high = floor(log10(min(values))), ceil(log10(max(values)))
+    factors = (1.0, 3.0) if max(values) <= 100 * min(values) else (1.0,)
     every = max(1, (high - low) // 5)
-    factors = (1.0, 3.0) if high - low <= 4 else (1.0,)
     ticks = [float(f"{factor}e{power}") for power in range(low, high + 1, every) for factor in factors]
     return [tick for tick in ticks if min(values) <= tick <= max(values)]
 

@@ -86,7 +86,7 @@ def wants_log(drawn: Sequence[Series]) -> bool:
 METRIC_GROUPS = (("accuracy", "f1"), ("precision", "recall"), ("rmse", "mae"))
 """Validation metrics that share an axis; every other one gets a panel of its own."""
 
-LOGARITHMIC = frozenset({"loss", "lr", "grad_norm"})
+LOGARITHMIC = frozenset({"loss", "grad_norm"})
 """What may be drawn on a logarithmic axis, where its range asks for it."""
 
 _NOT_METRICS = frozenset({"kind", "step", "epoch", "seconds", "loss", "lr", "examples_per_second"})

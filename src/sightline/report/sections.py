@@ -173,20 +173,38 @@ def data(found: Row) -> dict[str, Any]:
         "left_out": left_out[:MOST_LISTED],
         "num_left_out": len(left_out),
         "notes": [notes] if isinstance(notes, str) else [text.plain(note) for note in notes],
-        "duplicates": flat(found["duplicates"]) if found.get("duplicates") else [],
-        "rest": flat({key: value for key, value in found.items() if key not in _TOLD}),
+        "duplicates": [_duplicate(entry) for entry in found.get("duplicates") or ()],
+        "rest": flat({key: value for key, value in found.items() if key not in _TOLD and value}),
     }
 
 
+def _duplicate(entry: Row) -> str:
+    return f"{entry['count']:,} examples of {entry['second']} also stand in {entry['first']}"
+
+
 def flat(nested: Any) -> list[tuple[str, str]]:
-    """Nested values as rows under their dotted names; a long list is cut, and its length told."""
-    return [(path or "in all", _cut(value)) for path, value in leaves(nested)] if nested else []
+    """Nested values as rows under their dotted names; a long list is cut, and its length told.
+
+    Example:
+        >>> flat({"sizes": "8 × 8", "columns": [{"name": "age", "missing": 2}]})
+        [('sizes', '8 × 8'), ('columns.age', 'missing = 2')]
+    """
+    return [row for path, value in leaves(nested) for row in _rows(path, value)] if nested else []
 
 
-def _cut(value: Any) -> str:
-    if isinstance(value, list) and len(value) > MOST_LISTED:
-        return f"{text.plain(value[:MOST_LISTED])}, … ({len(value):,} in all)"
-    return text.plain(value)
+def _rows(path: str, value: Any) -> list[tuple[str, str]]:
+    if not isinstance(value, list):
+        return [(path, text.plain(value))]
+    more = [(path, f"… {len(value):,} in all")] if len(value) > MOST_LISTED else []
+    listed = value[:MOST_LISTED]
+    if listed and all(isinstance(entry, Mapping) for entry in listed):
+        return [_entry(path, place, entry) for place, entry in enumerate(listed, start=1)] + more
+    return [(path, text.plain(listed)), *more]
+
+
+def _entry(path: str, place: int, entry: Row) -> tuple[str, str]:
+    others = {key: value for key, value in entry.items() if key != "name"}
+    return f"{path}.{entry.get('name', place)}", text.plain(others)
 
 
 def grouped(spec: Row) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -37,6 +37,8 @@ class Position:
         examples: examples seen in the epoch under way.
         loss_sum: their summed loss.
         best_step: updates done at the best look at the validation split; 0 before the first.
+        best_value: the metric that is wanted, there.
+        best_loss: the loss there.
     """
 
     step: int = 0
@@ -46,6 +48,8 @@ class Position:
     examples: int = 0
     loss_sum: float = 0.0
     best_step: int = 0
+    best_value: float = 0.0
+    best_loss: float = 0.0
 
 
 class Engine:
@@ -125,6 +129,7 @@ class Engine:
         place = self.position
         order = permutation(len(self.data.train), self.seeds.number("order", place.epoch))
         window: list[Tensor] = []
+        self.record.epoch_begins(place)
         batches = self.data.train.batches(
             batch_size=self.plan.batch_size,
             order=order,
@@ -211,10 +216,20 @@ class Engine:
             return
         with self.seeds.scope("evaluate", place.step):
             metrics = self.algorithm.evaluate(self._evaluation_batches(self.data.validation))
-        if self.stopping.update(metrics[self.algorithm.monitor]):
+        self.stopping.update(metrics[self.algorithm.monitor])
+        if self._is_best(metrics):
             place.best_step = place.step
+            place.best_value, place.best_loss = metrics[self.algorithm.monitor], metrics["loss"]
         self.record.validation(place, metrics)
         self.record.epoch(place, self.epochs, metrics)
+
+    def _is_best(self, metrics: Mapping[str, float]) -> bool:
+        """Whether this look is the best so far: by the metric that is wanted, ties by the loss; NaN never is."""
+        place, value = self.position, metrics[self.algorithm.monitor]
+        sign = 1 if self.algorithm.mode == "max" else -1
+        if math.isnan(value) or place.best_step == 0:
+            return not math.isnan(value)
+        return (sign * value, -metrics["loss"]) > (sign * place.best_value, -place.best_loss)
 
     def _evaluation_batches(self, split: Split) -> Iterator[Batch]:
         """This process's share of a split, every example once over all processes."""

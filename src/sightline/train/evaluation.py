@@ -80,9 +80,9 @@ class Evaluation:
 
     def __str__(self) -> str:
         lines = [f"{self.split}: {self.count:,} examples, {self.checkpoint}"]
-        for name, measure in self.metrics.items():
-            unit = f" {measure.unit}" if measure.unit else ""
-            lines.append(f"  {name:<10} {measure.value:.4f} ± {measure.standard_error:.4f}{unit}")
+        for name, figure in self.metrics.items():
+            unit = f" {figure.unit}" if figure.unit else ""
+            lines.append(f"  {name:<10} {figure.value:.4f} ± {figure.standard_error:.4f}{unit}")
         lines.append(f"  {'loss':<10} {self.loss:.4f}")
         return "\n".join(lines)
 

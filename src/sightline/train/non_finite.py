@@ -32,7 +32,7 @@ def find_non_finite(model: nn.Module, inputs: Tensor) -> str:
         return hook
 
     leaves = [(name, m) for name, m in model.named_modules() if not any(m.children())]
-    handles = [m.register_forward_hook(hook_of(name)) for name, m in leaves]  # type: ignore[arg-type]
+    handles = [m.register_forward_hook(hook_of(name)) for name, m in leaves]
     try:
         with torch.no_grad():
             model(inputs)

@@ -5,11 +5,12 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, Literal
 
 import torch
-import torch.multiprocessing as mp
 from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import start_processes
 
 from sightline.core.errors import ConfigurationError, SightlineError
 from sightline.train.interruption import Interrupted, Listener, listening
@@ -39,11 +40,10 @@ def run_processes(work: Work, job: Any, plan: Plan) -> Any:
         with listening() as listener:
             fabric = Fabric(accelerator=accelerator, devices=1, precision=_PRECISION[plan.precision])
             return work(fabric, listener, job)
-    context = mp.get_context("spawn")
-    queue: Any = context.SimpleQueue()
+    queue: Any = get_context("spawn").SimpleQueue()
     with listening() as listener:
         arguments = (work, job, plan, accelerator, _free_port(), queue)
-        processes: Any = mp.start_processes(  # type: ignore[no-untyped-call]
+        processes: Any = start_processes(
             _process, args=arguments, nprocs=plan.devices, join=False, start_method="spawn"
         )
         while not processes.join(timeout=0.2):

@@ -38,7 +38,7 @@ class Record:
 
             logging.getLogger("tensorboard").setLevel(logging.ERROR)
             folder.keep_metrics(step)
-            self.events = SummaryWriter(str(folder.path), purge_step=step + 1 if step else None)  # type: ignore[no-untyped-call]
+            self.events = SummaryWriter(str(folder.path), purge_step=step + 1 if step else None)
 
     @contextmanager
     def bar(self, total: int, done: int) -> Iterator[None]:
@@ -52,7 +52,11 @@ class Record:
         finally:
             self.progress_bar = None
             if self.speaks:
-                self.events.close()  # type: ignore[no-untyped-call]
+                self.events.close()
+
+    def epoch_begins(self, place: "Position") -> None:
+        """Looks and saves between epochs do not count in the examples a second."""
+        self.since = (time.monotonic(), place.step)
 
     def advance(self, place: "Position") -> None:
         """One more update is done."""
@@ -96,7 +100,7 @@ class Record:
         row = {"kind": kind, "step": place.step, "epoch": round(epoch, 6), "seconds": round(place.seconds, 3)}
         self.folder.append_metrics({**row, **values})
         for name, value in values.items():
-            self.events.add_scalar(f"{kind}/{name}", value, place.step)  # type: ignore[no-untyped-call]
+            self.events.add_scalar(f"{kind}/{name}", value, place.step)
 
 
 _SHOWN = ("loss", "accuracy", "f1", "rmse", "mae", "r2")

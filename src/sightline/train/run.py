@@ -14,7 +14,7 @@ from sightline.core.checkpoint import find_checkpoint, load_weights
 from sightline.core.config import build, from_yaml
 from sightline.core.errors import ConfigurationError, DataError, RunFolderError
 from sightline.core.run_folder import RunFolder
-from sightline.data import Data, Schema, load_spec
+from sightline.data import Data, Schema, load_like, load_spec, read_inputs
 from sightline.models import MODELS
 from sightline.objectives import OBJECTIVES, Objective
 from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation

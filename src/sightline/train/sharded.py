@@ -14,7 +14,8 @@ _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 def sharded_weights(module: nn.Module) -> dict[str, Tensor]:
     """Every parameter and buffer, whole, by the bare model's names."""
-    return dict(get_model_state_dict(module, options=_WHOLE))
+    state: dict[str, Tensor] = get_model_state_dict(module, options=_WHOLE)  # type: ignore[assignment]
+    return state
 
 
 def sharded_state(module: nn.Module, optimizer: optim.Optimizer) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Supervised:
         self.fabric, self.total_steps = fabric, total_steps
         self.layout = torch.channels_last if self.channels_last and _has_images(self.model) else None
         if self.layout is not None:
-            self.model = self.model.to(memory_format=self.layout)
+            self.model.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.sharded = "fsdp" in type(fabric.strategy).__name__.lower()
         # alone and in full precision the wrappers would only cost time
         self.wrapped = fabric.world_size > 1 or self.sharded or fabric._precision.precision != "32-true"
@@ -103,10 +103,8 @@ class Supervised:
             return norm
         if self.clip_norm is not None:
             if self.sharded:
-                clipped: Tensor = self.fabric.clip_gradients(
-                    self.forward_model, self.step_optimizer, max_norm=self.clip_norm
-                )
-                return clipped
+                before = self.fabric.clip_gradients(self.forward_model, self.step_optimizer, max_norm=self.clip_norm)
+                return float("nan") if before is None else before
             return clip_by_norm(parameters, self.clip_norm)
         return clip_by_norm(parameters, float("inf")) if detail else float("nan")
 
