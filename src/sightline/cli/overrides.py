@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any, Union, get_args, get_origin
 
 from sightline.core.config import C, Choice, OneOf, Parameter, fields_of, parameters, plain, read, type_name
@@ -141,10 +142,10 @@ def table(config: Any) -> str:
         default = "none" if parameter.default is None else _shown(parameter.default)
         unit = f" {parameter.option.unit}" if parameter.option.unit else ""
         bounds = parameter.option.range()
-        lines.append(
-            f"  --{_dashed(parameter.path):<{width}}{parameter.option.help}\n"
-            f"    {'':<{width}}{type_name(parameter.type)}{', ' + bounds if bounds else ''}; default {default}{unit}"
-        )
+        about = f"{type_name(parameter.type)}{', ' + bounds if bounds else ''}; default {default}{unit}"
+        margin = " " * (width + 4)
+        text = [wrapped for part in (parameter.option.help, about) for wrapped in wrap(part, max(30, 116 - width))]
+        lines.append(f"  --{_dashed(parameter.path):<{width}}" + f"\n{margin}".join(text))
     return "\n".join(lines)
 
 

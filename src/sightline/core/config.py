@@ -19,7 +19,7 @@ import yaml
 from sightline.core.errors import ConfigurationError, near
 from sightline.core.registry import Registry
 
-C = TypeVar("C", bound="Config")
+Same = TypeVar("Same", bound="Config")
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,12 @@ class Config:
         for name, (kind, option, registry) in fields_of(type(self)).items():
             object.__setattr__(self, name, check(getattr(self, name), kind, option, registry, name))
 
-    def replace(self: C, **changes: Any) -> C:
+    def replace(self: Same, **changes: Any) -> Same:
         """A copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)
+
+
+C = TypeVar("C", bound=Config)
 
 
 def fields_of(target: Any) -> dict[str, tuple[Any, Option, OneOf | None]]:

@@ -1,5 +1,6 @@
 """A folder of images, one folder a class, with or without folders for the splits above them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,10 +44,11 @@ def read_image_folder(root: Path, target: str | None = None) -> ImageSource:
         for kind in subfolders(folder):
             files = list(files_below(kind))
             images = [p for p in files if p.suffix.lower() in SUFFIXES]
+            others = [p for p in files if p.suffix.lower() not in SUFFIXES]
             paths += images
             labels += [kind.name] * len(images)
             given += [split] * len(images)
-            ignored += [(str(p.relative_to(root)), "no image by its name") for p in files if p not in set(images)]
+            ignored += [(str(p.relative_to(root)), "no image by its name") for p in others]
             if not images:
                 notes.append(f"no image in {kind.relative_to(root)}")
         loose = [p for p in entries(folder) if p.is_file() and p.suffix.lower() in SUFFIXES]
@@ -99,7 +101,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Files in a folder and the folders below it, sorted, hidden ones left out."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+    """Files in a folder and the folders below it, in a fixed order, hidden ones left out."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))

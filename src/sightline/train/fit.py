@@ -24,7 +24,7 @@ from sightline.optim import OPTIMIZERS, SCHEDULES
 from sightline.train.engine import Engine, Position
 from sightline.train.interruption import Interrupted, Listener
 from sightline.train.plan import Plan
-from sightline.train.processes import run_processes
+from sightline.train.processes import accelerator_of, run_processes
 from sightline.train.record import Record
 from sightline.train.run import Run, load_best
 from sightline.train.spec import RunSpec
@@ -184,7 +184,7 @@ def describe(spec: RunSpec) -> str:
 
 def _start(spec: RunSpec, model: nn.Module, data: Data, runs: Path, *, exact_name: str | None, quiet: bool) -> Run:
     spec = settle(spec, data)
-    algorithm_of(spec, model, data)  # a mistake in the parts is told before a folder is made
+    algorithm_of(spec, model, data), accelerator_of(spec.plan)  # a mistake is told before a folder is made
     batch = next(iter(data.train.batches(batch_size=min(2, len(data.train)))))
     require_inputs(model, batch, data.schema.num_outputs)
     folder = RunFolder.create(runs, exact_name or fresh_name(spec.name), exact=exact_name is not None)

@@ -35,7 +35,7 @@ def run_processes(work: Work, job: Any, plan: Plan) -> Any:
         ConfigurationError: when the devices the plan asks for are not there.
         SightlineError: whatever the work raises.
     """
-    accelerator = _accelerator(plan)
+    accelerator = accelerator_of(plan)
     if plan.devices == 1:
         with listening() as listener:
             fabric = Fabric(accelerator=accelerator, devices=1, precision=_PRECISION[plan.precision])
@@ -87,8 +87,12 @@ def _process(rank: int, work: Work, job: Any, plan: Plan, accelerator: str, port
         torch.distributed.destroy_process_group()
 
 
-def _accelerator(plan: Plan) -> str:
-    """The kind of device, checked against what is there."""
+def accelerator_of(plan: Plan) -> str:
+    """The kind of device a plan asks for, checked against what is there.
+
+    Raises:
+        ConfigurationError: when there are too few of that kind.
+    """
     kind = plan.accelerator
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,46 @@
+"""Every recipe runs; a few first losses are held fast, so that a change of numbers does not go unseen."""
+
+from pathlib import Path
+
+import pytest
+
+from sightline.core.config import from_yaml, to_yaml
+from sightline.recipes import RECIPES, starting_point
+from sightline.train import RunSpec, train
+
+FIRST_EPOCHS = {"digits-mlp": 2, "digits-resnet": 1}
+
+
+def test_there_are_two_recipes() -> None:
+    assert sorted(RECIPES) == sorted(FIRST_EPOCHS)
+
+
+@pytest.mark.parametrize("name", FIRST_EPOCHS)
+def test_a_recipe_survives_its_yaml(name: str) -> None:
+    spec = RECIPES[name]()
+    assert from_yaml(RunSpec, to_yaml(spec)) == spec
+
+
+@pytest.mark.parametrize("name", FIRST_EPOCHS)
+def test_a_recipe_runs_and_learns(name: str, tmp_path: Path) -> None:
+    spec = RECIPES[name]()
+    run = train(spec.replace(plan=spec.plan.replace(epochs=FIRST_EPOCHS[name], log_steps=1)), runs=tmp_path, quiet=True)
+    losses = [row["loss"] for row in run.folder.metrics() if row["kind"] == "train"]
+    assert losses[-1] < losses[0]
+    assert len(losses) == 21 * FIRST_EPOCHS[name]
+
+
+def test_golden_losses(tmp_path: Path) -> None:
+    """Seed 0 of digits-mlp. The tolerance covers other processors' rounding, not another computation."""
+    spec = RECIPES["digits-mlp"]()
+    run = train(spec.replace(plan=spec.plan.replace(epochs=1, log_steps=1)), runs=tmp_path, quiet=True)
+    losses = [row["loss"] for row in run.folder.metrics() if row["kind"] == "train"]
+    assert [losses[i] for i in (0, 1, 10, 20)] == pytest.approx(GOLDEN, rel=1e-4)
+
+
+GOLDEN = (2.684136, 2.476763, 1.679709, 1.403611)
+
+
+@pytest.mark.parametrize("model", ["mlp", "resnet"])
+def test_every_model_has_a_starting_point(model: str) -> None:
+    assert starting_point(model, "digits").data.source == "digits"
