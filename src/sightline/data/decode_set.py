@@ -12,6 +12,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from sightline.core.errors import DataError
+from sightline.core.progress import progress
 from sightline.data import cache
 from sightline.data.duplicates import Hashes, as_hashes, content_hash, fingerprint
 from sightline.data.image import Header, Pixels, decode, quiet, read_header
@@ -129,7 +130,9 @@ def decode_set(
 
 
 def _decode_all(pictures: Pictures, spec: DataSpec, what: str, asked: Shape | None) -> cache.Entry:
-    headers = _each(len(pictures), spec.workers, lambda i: read_header(pictures.content(i), pictures.name(i)))
+    headers = _each(
+        "looking", len(pictures), spec.workers, lambda i: read_header(pictures.content(i), pictures.name(i))
+    )
     good = [h for h in headers if isinstance(h, Header)]
     _refuse_mostly_broken(headers, len(good), what)
     shape = asked or _common_shape(good, spec.image_size)
@@ -147,7 +150,7 @@ def _decode_all(pictures: Pictures, spec: DataSpec, what: str, asked: Shape | No
             images[index] = pixels
         return content_hash(pixels.tobytes())
 
-    hashes = _each(len(pictures), spec.workers, decode_and_hash)
+    hashes = _each("decoding", len(pictures), spec.workers, decode_and_hash)
     kept = np.array([i for i, h in enumerate(hashes) if isinstance(h, bytes)], np.int64)
     _refuse_mostly_broken(hashes, len(kept), what)
     broken = [[pictures.name(i), h.found] for i, h in enumerate(hashes) if isinstance(h, DataError)]
@@ -192,7 +195,7 @@ def _decode_one(pictures: Pictures, index: int, shape: Shape) -> Pixels:
     return decode(pictures.content(index), pictures.name(index), shape.height, shape.width, shape.channels)
 
 
-def _each(count: int, workers: int, function: Callable[[int], T]) -> list[T | DataError]:
+def _each(doing: str, count: int, workers: int, function: Callable[[int], T]) -> list[T | DataError]:
     """The function of each index, or the error it raised, by threads."""
 
     def attempt(first: int) -> list[T | DataError]:
@@ -204,8 +207,12 @@ def _each(count: int, workers: int, function: Callable[[int], T]) -> list[T | Da
                 results.append(error)
         return results
 
-    with quiet(), ThreadPoolExecutor(workers) as pool:
-        return [result for part in pool.map(attempt, range(0, count, 256)) for result in part]
+    results: list[T | DataError] = []
+    with quiet(), ThreadPoolExecutor(workers) as pool, progress(doing, count, "images") as bar:
+        for part in pool.map(attempt, range(0, count, 256)):
+            results += part
+            bar.advance(len(part))
+    return results
 
 
 def _refuse_mostly_broken(results: Sequence[object], good: int, what: str) -> None:
