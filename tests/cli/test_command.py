@@ -17,7 +17,7 @@ from sightline.cli.main import COMMANDS, main
 from sightline.core.run_folder import RunFolder
 
 Answer = tuple[int, str, str]
-Command = Callable[[Sequence[str]], Answer]
+Command = Callable[[Sequence[str | Path]], Answer]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
     """Run the command in an empty folder; returns exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def run(words: Sequence[str]) -> Answer:
+    def run(words: Sequence[str | Path]) -> Answer:
         capsys.readouterr()
         code = main([str(w) for w in words])
         out, err = capsys.readouterr()

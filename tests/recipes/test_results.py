@@ -99,8 +99,6 @@ def check_mnist(source: Path, runs: Path, capsys: pytest.CaptureFixture[str]) ->
     accuracy = folder.read("readings/evaluation-test.json")["metrics"]["accuracy"]
     seconds = folder.status()["seconds"]
     with capsys.disabled():
-        print(
-            f"\n{source.name}: test accuracy {accuracy['value']:.4f} ± {accuracy['standard_error']:.4f}, {seconds:.0f} s"
-        )
+        print(f"\n{source.name}: accuracy {accuracy['value']:.4f} ± {accuracy['standard_error']:.4f}, {seconds:.0f} s")
     assert accuracy["value"] >= 0.99
     assert seconds <= 360

@@ -28,6 +28,7 @@ def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
         TypeError: for anything that is neither a tensor, a container nor a plain scalar.
 
     Example:
+        >>> import torch
         >>> skeleton, tensors = pack({"a": torch.ones(2), 3: (1, None)})
         >>> unpack(skeleton, tensors)[3]
         (1, None)

@@ -59,9 +59,13 @@ class Run:
         data: the data, where they are loaded already.
 
     Example:
-        >>> run = open_run("runs/digits")  # doctest: +SKIP
-        >>> run.evaluate()["accuracy"]  # doctest: +SKIP
-        0.98
+        >>> import sightline
+        >>> data = sightline.load("iris")
+        >>> plan = sightline.train.Plan(epochs=2)
+        >>> model = sightline.models.mlp(data.schema)
+        >>> path = sightline.fit(model, data, plan, name="flowers", quiet=True).folder.path
+        >>> open_run(path).evaluate("validation").count
+        12
     """
 
     def __init__(self, folder: RunFolder, model: nn.Module | None = None, data: Data | None = None) -> None:
