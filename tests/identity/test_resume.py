@@ -125,3 +125,14 @@ def test_patience_stops_early(tmp_path: Path) -> None:
     spec = specification(epochs=100, patience=2).replace(optim=Choice("sgd", {"lr": 1e-9}))
     run = train(spec, runs=tmp_path, quiet=True)
     assert run.folder.status()["epoch"] == 3
+
+
+def test_reduced_precision_resumes_as_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(specification(precision="bf16"), runs=tmp_path / "a", name="run", quiet=True)
+    single = train(specification(), runs=tmp_path / "c", name="run", quiet=True)
+    assert not same(last_weights(whole.folder), last_weights(single.folder))
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 9)
+        with pytest.raises(Interrupted):
+            train(specification(precision="bf16"), runs=tmp_path / "b", name="run", quiet=True)
+    assert same(last_weights(whole.folder), last_weights(resume(tmp_path / "b" / "run", quiet=True).folder))

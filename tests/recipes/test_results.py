@@ -1,11 +1,14 @@
 """The figures that are promised, measured. The long ones are marked slow; docs/results.md records them all."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import sklearn.datasets
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -40,7 +43,10 @@ def write_csv(name: str, folder: Path) -> Path:
 def test_within_one_standard_error_of_scikit_learn(
     name: str, metric: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The mean over seeds, beside scikit-learn's perceptron on the same training and test rows."""
+    """The mean over seeds, beside scikit-learn's perceptron on the same training and test rows.
+
+    The peer has its default settings, or stops early as ours does: whichever does better on the test rows.
+    """
     table = write_csv(name, tmp_path)
     data = load(table, target="target")
     x = {
@@ -49,25 +55,29 @@ def test_within_one_standard_error_of_scikit_learn(
     }
     y = {s.name: s.target.numpy() for s in (data.train, data.validation, data.test)}
     fitted_on = [np.concatenate([v["train"], v["validation"]]) for v in (x, y)]
-    ours, theirs, errors = [], [], []
+    ours, errors = [], []
+    theirs: dict[bool, list[float]] = {False: [], True: []}
     for seed in SEEDS:
         run = train(starting_point("mlp", str(table)).replace(data=data.spec, seed=seed), runs=tmp_path, quiet=True)
         figure = run.evaluate().metrics[metric]
         ours.append(figure.value)
         errors.append(figure.standard_error)
-        kind = MLPClassifier if metric == "accuracy" else MLPRegressor
-        peer = make_pipeline(StandardScaler(), kind(random_state=seed, max_iter=2000)).fit(*fitted_on)
-        answer = peer.predict(x["test"])
-        theirs.append(
-            float((answer == y["test"]).mean())
-            if metric == "accuracy"
-            else float(np.sqrt(((answer - y["test"]) ** 2).mean()))
-        )
-    mean, peer_mean, error = np.mean(ours), np.mean(theirs), np.mean(errors)
-    with capsys.disabled():
-        print(f"\n{name} {metric}: {mean:.4f} {np.round(ours, 4)}; scikit-learn {peer_mean:.4f} {np.round(theirs, 4)}; "
-              f"standard error {error:.4f}")  # fmt: skip
+        for early_stopping, figures in theirs.items():
+            kind = MLPClassifier if metric == "accuracy" else MLPRegressor
+            peer = make_pipeline(StandardScaler(), kind(random_state=seed, early_stopping=early_stopping))
+            if metric == "rmse":  # with its target left as it is, the peer does twice as badly
+                peer = TransformedTargetRegressor(peer, transformer=StandardScaler())
+            with warnings.catch_warnings():  # its default of 200 epochs ends before it has converged
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                answer = peer.fit(*fitted_on).predict(x["test"])
+            right = float((answer == y["test"]).mean())
+            figures.append(right if metric == "accuracy" else float(np.sqrt(((answer - y["test"]) ** 2).mean())))
     sign = 1 if metric == "accuracy" else -1
+    best = max(theirs.values(), key=lambda figures: sign * np.mean(figures))
+    mean, peer_mean, error = np.mean(ours), np.mean(best), np.mean(errors)
+    with capsys.disabled():
+        print(f"\n{name} {metric}: {mean:.4f} {np.round(ours, 4)}; scikit-learn {peer_mean:.4f} {np.round(best, 4)}; "
+              f"standard error {error:.4f}")  # fmt: skip
     assert sign * (mean - peer_mean) >= -error
 
 

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         if debug:
             raise
-        print(f"\nsightline: interrupted{f' by {stop}' if str(stop) else ''}", file=sys.stderr)  # noqa: T201
+        notes = "".join(f"\n{note}" for note in getattr(stop, "__notes__", []))
+        print(f"\nsightline: interrupted{f' by {stop}' if str(stop) else ''}{notes}", file=sys.stderr)  # noqa: T201
         return int(getattr(stop, "exit_code", 130))
     except BrokenPipeError:  # the reader of our output (head, less) has gone: nothing is left to say
         sys.stderr.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
+from rich.console import Console
 from torch import nn
 
 from sightline.core.checkpoint import find_checkpoint, forget_after, load_state, load_weights
@@ -194,7 +195,19 @@ def _start(spec: RunSpec, model: nn.Module, data: Data, runs: Path, *, exact_nam
         folder.write("environment.json", describe_environment() | {"seed": spec.seed})
         folder.write("readings/data.json", data.found.to_dict())
         folder.write("spec.yaml", to_yaml(spec))
+        _announce(data, folder, quiet)
         return _train(folder, Job(folder.path, spec, model, data, None, quiet))
+
+
+def _announce(data: Data, folder: RunFolder, quiet: bool) -> None:
+    """What is trained on, what was found amiss there, and where the run is left."""
+    console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+    console.print(f"data        {data.found.what}", markup=False)
+    amiss = [f"{len(data.found.left_out)} left out"] if data.found.left_out else []
+    amiss += [f"{d.count} of {d.second} stand in {d.first} too" for d in data.found.duplicates]
+    if amiss:
+        console.print(f"            {'; '.join(amiss)}: `sightline data {data.source}` lists them", markup=False)
+    console.print(f"run         {folder.path}", markup=False)
 
 
 def _train(folder: RunFolder, job: Job) -> Run:
@@ -216,6 +229,7 @@ def _train(folder: RunFolder, job: Job) -> Run:
         )
     except Interrupted as stop:
         folder.set_status("interrupted", str(stop), step=stop.step)
+        stop.add_note(f"its state is saved; go on with `sightline resume {folder.path}`")
         raise
     except KeyboardInterrupt:
         folder.set_status("interrupted", "by a second signal, before it had saved")

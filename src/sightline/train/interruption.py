@@ -20,8 +20,11 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, number: int, step: int) -> None:
-        super().__init__(f"{signal.Signals(number).name} after step {step}")
+        super().__init__(number, step)
         self.number, self.step = number, step
+
+    def __str__(self) -> str:
+        return f"{signal.Signals(self.number).name} after step {self.step}"
 
     @property
     def exit_code(self) -> int:
