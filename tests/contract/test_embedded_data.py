@@ -40,7 +40,7 @@ class TestEach:
             assert batch.inputs.shape == (8, *shape)
             assert batch.inputs.dtype == torch.float32
             assert torch.isfinite(batch.inputs).all()
-            assert batch.target.dtype == (torch.int64 if classes else torch.float32)
+            assert batch.target.dtype == (torch.int64 if classes else torch.float64)
 
     def test_the_test_split_never_changes(self, name: str) -> None:
         a, b = load(name), load(name, split_seed=7, validation_fraction=0.3)

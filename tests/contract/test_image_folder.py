@@ -80,7 +80,7 @@ def test_other_files_are_listed_hidden_ones_ignored(tmp_path: Path) -> None:
 def test_a_target_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a", 5, 0)
     write(tmp_path / "b", 5, 90)
-    with pytest.raises(DataError, match="the folder it is in"):
+    with pytest.raises(DataError, match="come with their own, 'class'"):
         load(tmp_path, target="price")
 
 

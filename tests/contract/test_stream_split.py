@@ -1,8 +1,11 @@
 """Streamed images give the batches of images in memory."""
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -10,7 +13,7 @@ from PIL import Image
 
 from sightline.core.errors import DataError
 from sightline.data import Data, Split, StreamSplit, TensorSplit, load
-from sightline.data.table_file import map_parquet
+from sightline.data.table_file import map_arrow, unpack_parquet
 
 
 @pytest.fixture
@@ -90,8 +93,6 @@ def test_an_image_that_vanishes_is_named(folder: Path) -> None:
 
 
 def test_large_parquet_files_are_memory_mapped(tmp_path: Path, folder: Path) -> None:
-    import pyarrow as pa
-
     table = pa.table(
         {
             "image": [{"bytes": (folder / c / f"{i}.png").read_bytes(), "path": None} for c in "ab" for i in range(20)],
@@ -100,10 +101,48 @@ def test_large_parquet_files_are_memory_mapped(tmp_path: Path, folder: Path) -> 
     )
     (tmp_path / "set").mkdir()
     pq.write_table(table, tmp_path / "set" / "train.parquet")
-    mapped = map_parquet(tmp_path / "set" / "train.parquet")
+    mapped = map_arrow(unpack_parquet(tmp_path / "set" / "train.parquet"))
     assert mapped.equals(table)
     memory = load(tmp_path / "set", image_size=8)
     before = pa.total_allocated_bytes()
     stream = load(tmp_path / "set", image_size=8, memory_gib=0.0)
     assert pa.total_allocated_bytes() - before < table.nbytes
     assert stream.fingerprint == memory.fingerprint
+
+
+def test_another_process_is_sent_the_files_not_the_images(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    images = [Image.fromarray(generator.integers(0, 256, (40, 40, 3), dtype=np.uint8)) for _ in range(60)]
+    cells = []
+    for image in images:
+        path = tmp_path / "one.png"
+        image.save(path)
+        cells.append({"bytes": path.read_bytes(), "path": None})
+    table = pa.table({"image": cells, "label": [i % 2 for i in range(60)]})
+    (tmp_path / "set").mkdir()
+    for name, part in (("train", table.slice(0, 40)), ("test", table.slice(40))):
+        pq.write_table(part, tmp_path / "set" / f"{name}.parquet")
+    split = load(tmp_path / "set", image_size=8, memory_gib=0.0).test
+    assert isinstance(split, StreamSplit)
+    sent = pickle.dumps(split)
+    assert len(sent) < table.nbytes / 10
+    again = pickle.loads(sent)  # noqa: S301 its own bytes
+    assert len(again) == 20
+    for a, b in zip(split.batches(batch_size=7), again.batches(batch_size=7), strict=True):
+        assert torch.equal(a.inputs, b.inputs)
+        assert torch.equal(a.target, b.target)
+
+
+@pytest.mark.parametrize("kind", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_arrow_files_and_streams_are_mapped(
+    tmp_path: Path, kind: Callable[..., pa.ipc.RecordBatchStreamWriter]
+) -> None:
+    table = pa.table({"x": list(range(50))})
+    with pa.OSFile(str(tmp_path / "x.arrow"), "wb") as sink, kind(sink, table.schema) as writer:
+        writer.write_table(table)
+    before = pa.total_allocated_bytes()
+    assert map_arrow(tmp_path / "x.arrow").equals(table)
+    assert pa.total_allocated_bytes() - before < table.nbytes
+    (tmp_path / "bad.arrow").write_bytes(b"ARROW1 nothing")
+    with pytest.raises(DataError, match=r"bad\.arrow"):
+        map_arrow(tmp_path / "bad.arrow")

@@ -1,6 +1,8 @@
 """Each fault in a user's data gives an error in three parts, or is left out and listed."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 from sightline.core.errors import ConfigurationError, DataError
 from sightline.data import load, load_like, look, read_inputs
 from sightline.data.image import decode
+from sightline.data.load import source_name
 
 
 def picture(seed: int, size: tuple[int, int] = (6, 6), mode: str = "RGB") -> Image.Image:
@@ -326,6 +329,99 @@ def test_text_can_be_described_but_not_trained_on(tmp_path: Path) -> None:
         next(data.train.batches(batch_size=1))
 
 
+# --- what is said is true --------------------------------------------------------------------------
+
+
+def unusable(tmp_path: Path, values: pa.Array) -> str:
+    count = len(values)
+    columns = {"big": values, "x": list(range(count)), "y": [i % 2 for i in range(count)]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    return dict(load(tmp_path / "t.parquet", target="y").found.left_out)["column big"]
+
+
+def test_numbers_float64_can_t_tell_apart_are_not_called_the_same(tmp_path: Path) -> None:
+    big = [2**63 + i for i in range(30)]
+    assert "30 different values" in unusable(tmp_path, pa.array(big, pa.uint64()))
+    assert unusable(tmp_path, pa.array([2**63] * 30, pa.uint64())) == "the same value in each row"
+    assert unusable(tmp_path, pa.array([3.5] * 30)) == "the same value in each row"
+    text = "big,x,y\n" + "\n".join(f"{b},{i},{i % 2}" for i, b in enumerate(big))
+    left_out = dict(load(table(tmp_path / "t.csv", text), target="y").found.left_out)
+    assert "as far as 64-bit floats tell" in left_out["column big"]
+
+
+def test_targets_float64_can_t_tell_apart(tmp_path: Path) -> None:
+    values = pa.array([2**63 + i for i in range(30)], pa.uint64())
+    pq.write_table(pa.table({"x": range(30), "y": values}), tmp_path / "t.parquet")
+    refuse("as far as 64-bit floats tell", source=tmp_path / "t.parquet", target="y")
+    pq.write_table(
+        pa.table({"x": range(30), "y": pa.array([2**63 + i % 2 for i in range(30)], pa.uint64())}),
+        tmp_path / "t.parquet",
+    )
+    assert load(tmp_path / "t.parquet", target="y").schema.classes == (str(2**63), str(2**63 + 1))
+
+
+def test_distinct_values_of_each_type(tmp_path: Path) -> None:
+    days = pa.array(np.arange("2020-01-01", "2020-01-11", dtype="datetime64[D]"))
+    lists = pa.array([[i] for i in range(10)])
+    columns = {
+        "day": days,
+        "list": lists,
+        "none": pa.nulls(10),
+        "big": pa.array([2**63 + i % 3 for i in range(10)], pa.uint64()),
+    }
+    columns["kind"] = pa.array(list("ababababab")).dictionary_encode()
+    columns["rate"] = pa.array([i % 4 / 3 for i in range(10)])
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    found = look(tmp_path / "t.parquet")
+    assert {c.name: c.distinct for c in found.columns} == {
+        "day": 10, "list": None, "none": 0, "big": 3, "kind": 2, "rate": 4,
+    }  # fmt: skip
+    assert "–" in str(found)
+
+
+def test_sizes_are_those_of_the_images_used(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "a" / "bad.jpg").write_bytes(broken("truncated"))
+    assert load(tmp_path, image_size=4).found.sizes.startswith("6 × 6;")
+
+
+# --- sources that are none -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["", " ", "hf:", "hf: "])
+def test_a_source_that_names_nothing(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder(tmp_path))
+    refuse("names nothing", source=source)
+    with pytest.raises(DataError, match="names nothing"):
+        look(source)
+    with pytest.raises(DataError, match="names nothing"):
+        load_like(source, load("digits").schema)
+
+
+@pytest.mark.parametrize("source", [3, None, b"iris", ["iris"]])
+def test_a_source_that_is_no_name(source: object) -> None:
+    with pytest.raises(DataError, match=type(source).__name__):
+        source_name(source)
+
+
+def test_loading_a_number() -> None:
+    code = "from sightline.data import load\nload(3)"  # apart, as here the types are checked beforehand
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "DataError: expected:   the name of an embedded data set" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["digits", "iris"])
+def test_a_target_that_an_embedded_set_lacks(name: str) -> None:
+    refuse("'foo'", source=name, target="foo")
+    with pytest.raises(DataError, match="'foo'"):
+        look(name, "foo")
+    assert load("digits", target="digit").schema == load("digits").schema
+
+
+def test_a_target_of_a_text(tmp_path: Path) -> None:
+    refuse("'foo'", "no columns", source=table(tmp_path / "t.txt", "to be"), target="foo")
+
+
 # --- prediction ------------------------------------------------------------------------------------
 
 CARS = "colour,speed,fast\n" + "\n".join(
@@ -369,6 +465,23 @@ def test_evaluation_on_data_of_another_kind(tmp_path: Path) -> None:
         load_like("iris", load("digits").schema)
     with pytest.raises(DataError, match="known: 0, 1"):
         load_like(folder(tmp_path), load("digits").schema)
+
+
+def test_another_kind_is_said_before_the_target_is_looked_for(tmp_path: Path) -> None:
+    schema = load(table(tmp_path / "t.csv", CARS), target="fast").schema
+    with pytest.raises(DataError) as caught:
+        load_like(folder(tmp_path / "photos"), schema, target="fast")
+    assert "kind trained on: table" in str(caught.value)
+    assert "is images" in str(caught.value)
+    cells = [{"bytes": p.read_bytes(), "path": None} for p in sorted((tmp_path / "photos").rglob("*.png"))]
+    pq.write_table(pa.table({"image": cells, "label": [0, 1] * 5}), tmp_path / "images.parquet")
+    with pytest.raises(DataError, match="a set of images"):
+        load_like(tmp_path / "images.parquet", schema, target="fast")
+
+
+def test_images_in_folders_are_measured_by_a_run_that_named_its_target(tmp_path: Path) -> None:
+    data = load(folder(tmp_path))
+    assert len(load_like(tmp_path, data.schema, target="label")) == 10
 
 
 def test_hub_that_can_t_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

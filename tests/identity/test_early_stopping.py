@@ -32,6 +32,13 @@ def test_small_gains_do_not_count() -> None:
     assert [stopping.update(v) for v in (0.5, 0.55, 0.59, 0.61, 0.7)] == [True, False, False, True, False]
 
 
+def test_a_smaller_loss_breaks_a_tie() -> None:
+    stopping = EarlyStopping(patience=2, mode="max")
+    looks = [(0.9, 0.5), (0.9, 0.4), (0.9, 0.4), (0.8, 0.1), (0.9, math.nan)]
+    assert [stopping.update(value, loss) for value, loss in looks] == [True, True, False, False, False]
+    assert stopping.stop
+
+
 def test_nan_is_never_better() -> None:
     for mode in ("max", "min"):
         stopping = EarlyStopping(patience=3, mode=mode)

@@ -51,6 +51,20 @@ def test_two_processes_follow_one_through_uneven_batches(tmp_path: Path) -> None
     )
 
 
+def test_what_two_processes_look_at_is_what_is_saved(tmp_path: Path) -> None:
+    """Batch normalisation: the running statistics of the first process are measured, and saved."""
+    spec = RunSpec(
+        name="x",
+        data=DataSpec(source="digits"),
+        model=Choice("resnet", {"width": 4}),
+        optim=Choice("sgd", {"lr": 0.1}),
+        plan=Plan(epochs=1, devices=2, strategy="ddp"),
+    )
+    run = train(spec, runs=tmp_path, name="run", quiet=True)
+    looked = next(row for row in run.folder.metrics() if row["kind"] == "validation")
+    assert looked["loss"] == pytest.approx(run.evaluate("validation").loss, rel=1e-5)
+
+
 def test_fsdp_without_cuda_says_what_to_do(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("CUDA is there: fsdp is allowed")

@@ -1,6 +1,8 @@
 """What a run computes depends on its specification alone: not on looks, not on stops."""
 
+import sys
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ from torch import Tensor
 
 from sightline.core.checkpoint import find_checkpoint, list_checkpoints, load_weights
 from sightline.core.config import Choice
-from sightline.core.errors import CheckpointError, NonFiniteLossError
+from sightline.core.errors import CheckpointError, ConfigurationError, DataError, NonFiniteLossError
 from sightline.core.run_folder import RunFolder
-from sightline.data import DataSpec
-from sightline.train import Interrupted, Plan, RunSpec, resume, train
+from sightline.data import DataSpec, load
+from sightline.models import mlp
+from sightline.train import Interrupted, Plan, RunSpec, fit, open_run, resume, train
 from sightline.train.engine import Engine
 
 
@@ -107,7 +110,9 @@ def test_changed_data_are_refused(tmp_path: Path) -> None:
     run = train(spec, runs=tmp_path, name="run", quiet=True)
     run.folder.set_status("interrupted")
     table.write_text("\n".join(["x,y,label", *reversed(rows[1:]), "999,3,a"]))
-    with pytest.raises(CheckpointError, match="other content"):
+    with pytest.raises(DataError, match="other content"):
+        open_run(run.folder.path).evaluate()
+    with pytest.raises(DataError, match="other content"):
         resume(run.folder.path, quiet=True)
 
 
@@ -136,3 +141,68 @@ def test_reduced_precision_resumes_as_exactly(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(Interrupted):
             train(specification(precision="bf16"), runs=tmp_path / "b", name="run", quiet=True)
     assert same(last_weights(whole.folder), last_weights(resume(tmp_path / "b" / "run", quiet=True).folder))
+
+
+def test_a_model_made_in_python_is_gone_on_with_from_before_its_first_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first weights come from no seed of the run: they are kept until there is a checkpoint."""
+    data = load("iris")
+    model = mlp(data.schema, width=8)
+    plan = Plan(epochs=2, batch_size=16)
+    whole = fit(deepcopy(model), data, plan, runs=tmp_path / "a", name="run", quiet=True)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["sightline.train.fit"], "run_processes", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fit(deepcopy(model), data, plan, runs=tmp_path / "b", name="run", quiet=True)
+    resumed = resume(tmp_path / "b" / "run", quiet=True)
+    assert same(last_weights(whole.folder), last_weights(resumed.folder))
+
+
+def test_a_builder_with_a_seed_gives_the_weights_of_the_command_line(tmp_path: Path) -> None:
+    spec = specification(keep=9)
+    assert spec.model is not None
+    by_command = train(spec.replace(seed=5), runs=tmp_path, name="run", quiet=True)
+    data = load("iris")
+    torch.rand(3)
+    model = mlp(data.schema, seed=5, **spec.model.options)
+    assert same(load_weights(by_command.folder.checkpoints / "step-000000000"), model.state_dict())
+
+
+def test_a_mask_of_minus_infinity_does_not_stop_a_run(tmp_path: Path) -> None:
+    class Masked(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 3)
+            self.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            outputs: Tensor = self.linear(x)
+            return outputs
+
+    run = fit(Masked(), load("iris"), Plan(epochs=1), runs=tmp_path, quiet=True)
+    assert run.folder.status()["state"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [(torch.nn.Identity(), "without any"), (torch.nn.LSTM(4, 3), "a tuple"), (torch.nn.Linear(4, 2), "shape")],
+)
+def test_a_model_that_does_not_fit_is_refused(tmp_path: Path, model: torch.nn.Module, found: str) -> None:
+    with pytest.raises(ConfigurationError, match=found):
+        fit(model, load("iris"), runs=tmp_path, quiet=True)
+
+
+def test_evaluating_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("\n".join(["x,label", *(f"{i},{'ab'[i % 2]}" for i in range(60))]))
+    spec = specification().replace(data=DataSpec(source="t.csv", target="label"))
+    run = train(spec, runs=tmp_path / "runs", name="run", quiet=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert open_run(run.folder.path).evaluate("validation").count > 0

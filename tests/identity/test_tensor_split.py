@@ -110,6 +110,17 @@ def test_batches_do_not_share_memory_with_the_images() -> None:
     assert torch.equal(split.inputs, before)
 
 
+@pytest.mark.parametrize("order", [None, torch.arange(N)])
+def test_a_model_that_works_in_place_leaves_a_table_as_it_is(order: torch.Tensor | None) -> None:
+    split = table()
+    inputs, target = split.inputs.clone(), split.target.clone()
+    batch = next(split.batches(batch_size=4, order=order))
+    torch.nn.functional.relu_(batch.inputs)
+    batch.target.zero_()
+    assert torch.equal(split.inputs, inputs)
+    assert torch.equal(split.target, target)
+
+
 def test_picture_is_the_image_before_standardisation() -> None:
     split = images()
     picture = split.picture(2)

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from sightline.core.config import from_yaml, to_yaml
+from sightline.models import MODELS
 from sightline.recipes import RECIPES, starting_point
+from sightline.recipes.starting_point import STARTING_POINTS
 from sightline.train import RunSpec, train
 
 FIRST_EPOCHS = {"digits-mlp": 2, "digits-resnet": 1}
@@ -41,6 +43,9 @@ def test_golden_losses(tmp_path: Path) -> None:
 GOLDEN = (2.684136, 2.476763, 1.679709, 1.403611)
 
 
-@pytest.mark.parametrize("model", ["mlp", "resnet"])
-def test_every_model_has_a_starting_point(model: str) -> None:
-    assert starting_point(model, "digits").data.source == "digits"
+def test_every_model_has_a_starting_point() -> None:
+    assert sorted(STARTING_POINTS) == sorted(MODELS)
+    for model in MODELS:
+        choice = starting_point(model, "digits").model
+        assert choice is not None
+        assert choice.name == model

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sightline.cli.arguments import Arguments
 from sightline.core.files import to_json
@@ -22,9 +23,14 @@ def run(words: Sequence[str]) -> int:
     from sightline.optim import OPTIMIZERS, SCHEDULES
     from sightline.recipes import RECIPES
 
-    registries: dict[str, Registry[object]] = dict(
-        zip(kinds, (RECIPES, MODELS, DATASETS, OBJECTIVES, OPTIMIZERS, SCHEDULES), strict=True)  # type: ignore[arg-type]
-    )
+    registries: dict[str, Registry[Any]] = {
+        "recipes": RECIPES,
+        "models": MODELS,
+        "data": DATASETS,
+        "objectives": OBJECTIVES,
+        "optimizers": OPTIMIZERS,
+        "schedules": SCHEDULES,
+    }
     chosen = {kind: registries[kind] for kind in kinds if given.kind in (None, kind)}
     listing = {kind: {name: r.summary(name) for name in r} for kind, r in chosen.items()}
     if given.json:

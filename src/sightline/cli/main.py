@@ -47,13 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SightlineError as error:
         if debug:
             raise
-        print(f"sightline: {type(error).__name__}\n{error}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"sightline: {type(error).__name__}\n{error}\n")
         return error.exit_code
     except KeyboardInterrupt as stop:
         if debug:
             raise
         notes = "".join(f"\n{note}" for note in getattr(stop, "__notes__", []))
-        print(f"\nsightline: interrupted{f' by {stop}' if str(stop) else ''}{notes}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"\nsightline: interrupted{f' by {stop}' if str(stop) else ''}{notes}\n")
         return int(getattr(stop, "exit_code", 130))
     except BrokenPipeError:  # the reader of our output (head, less) has gone: nothing is left to say
         sys.stderr.close()

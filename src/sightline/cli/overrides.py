@@ -1,7 +1,7 @@
 """Fields of a configuration set from the command line: ``--optim.lr 3e-4``, or ``--lr 3e-4`` where that is clear."""
 
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Union, get_args, get_origin
 
@@ -23,20 +23,24 @@ def apply_overrides(config: C, words: Sequence[str]) -> C:
     pairs = _pairs(words)
     # components first: `--optim.lr 1 --optim sgd` means the rate of sgd, in whatever order
     components = [p.path for p in parameters(config) if _is_component(config, p.path)]
-    for path, text in pairs:
-        if path in components and text is not None:
-            config = _with(config, path, {"name": text})
-    for path, text in pairs:
+    for path, text in pairs.items():
+        if path in components:
+            if text is None:
+                raise ConfigurationError(expected=f"a name after --{path}", found="nothing", do=f"give --{path} NAME")
+            config = _with(config, {path: {"name": text}})
+    values: dict[str, Any] = {}
+    for path, text in pairs.items():
         if path not in components:
             parameter = _find(config, path)
-            config = _with(config, parameter.path, _value(parameter, text))
-        elif text is None:
-            raise ConfigurationError(expected=f"a name after --{path}", found="nothing", do=f"give --{path} NAME")
-    return config
+            if parameter.path in values:
+                raise _twice(parameter.path, values[parameter.path], text)
+            values[parameter.path] = _value(parameter, text)
+    return _with(config, values)
 
 
-def _pairs(words: Sequence[str]) -> list[tuple[str, str | None]]:
-    pairs: list[tuple[str, str | None]] = []
+def _pairs(words: Sequence[str]) -> dict[str, str | None]:
+    """The fields that are named and the words after them."""
+    pairs: dict[str, str | None] = {}
     rest = list(words)
     while rest:
         word = rest.pop(0)
@@ -50,8 +54,17 @@ def _pairs(words: Sequence[str]) -> list[tuple[str, str | None]]:
         value: str | None = text if equals else None
         if not equals and rest and not (rest[0].startswith("--") and len(rest[0]) > 2):
             value = rest.pop(0)
-        pairs.append((path.replace("-", "_"), value))
+        name = path.replace("-", "_")
+        if name in pairs:
+            raise _twice(path, pairs[name], value)
+        pairs[name] = value
     return pairs
+
+
+def _twice(path: str, first: object, second: object) -> ConfigurationError:
+    return ConfigurationError(
+        expected=f"--{_dashed(path)} once", found=f"{first!r}, then {second!r}", do="leave one of the two out"
+    )
 
 
 def _is_component(config: Any, path: str) -> bool:
@@ -90,7 +103,7 @@ def _value(parameter: Parameter, text: str | None) -> Any:
         raise ConfigurationError(
             expected=f"{type_name(parameter.type)} after --{_dashed(parameter.path)}",
             found="nothing",
-            do=f"give a value: it is the {parameter.option.help}",
+            do=f"give a value ({parameter.option.help})",
         )
     if text.lower() in ("none", "null") and type(None) in members:
         return None
@@ -115,13 +128,15 @@ def _members(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
-def _with(config: C, path: str, value: Any) -> C:
+def _with(config: C, values: Mapping[str, Any]) -> C:
+    """A copy with values at dotted paths, checked as a whole."""
     tree = plain(config)
-    *parents, leaf = path.split(".")
-    branch = tree
-    for parent in parents:
-        branch = branch[parent]
-    branch[leaf] = value
+    for path, value in values.items():
+        *parents, leaf = path.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch[parent]
+        branch[leaf] = value
     return read(type(config), tree)
 
 
@@ -132,7 +147,7 @@ def _dashed(path: str) -> str:
 def table(config: Any) -> str:
     """Every field with its meaning, default, unit and range, grouped as in spec.yaml."""
     lines, group = [], None
-    rows = list(parameters(config))
+    rows = [p for p in parameters(config) if p.path != "name"]  # `--name` is the run folder's
     width = max(len(_dashed(p.path)) for p in rows) + 2
     for parameter in rows:
         head = parameter.path.partition(".")[0]

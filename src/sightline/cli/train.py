@@ -95,6 +95,8 @@ def _take_flag(words: list[str], flag: str) -> bool:
 
 
 def _take_value(words: list[str], option: str) -> str | None:
+    if sum(w == option or w.startswith(option + "=") for w in words) > 1:
+        raise ConfigurationError(expected=f"{option} once", found="twice", do="leave one of the two out")
     for i, word in enumerate(words):
         if word.startswith(option + "="):
             del words[i]

@@ -139,16 +139,10 @@ def _remove(checkpoint: Path) -> None:
 
 
 def forget_after(folder: RunFolder, checkpoint: Path) -> None:
-    """Drop the checkpoints after one that training goes on from, but for a sound best one."""
+    """Drop the checkpoints after one that training goes on from: it will make them again."""
     for later in list_checkpoints(folder):
         if later.name > checkpoint.name:
-            try:
-                _verify(later, ["model.safetensors", "state.safetensors", "state.json"])
-                sound = True
-            except CheckpointError:
-                sound = False
-            if not (sound and later.name == _pointer(folder, "best")):
-                _remove(later)
+            _remove(later)
 
 
 def mark_best(folder: RunFolder, checkpoint: Path) -> None:
@@ -171,7 +165,7 @@ def find_checkpoint(folder: RunFolder, which: str = "last") -> Path:
     if which == "last" and present:
         return present[-1]
     name = _pointer(folder, which) if which == "best" else which
-    if name and (folder.checkpoints / name / MANIFEST).is_file():
+    if name and Path(name).name == name and (folder.checkpoints / name / MANIFEST).is_file():
         return folder.checkpoints / name
     there = ", ".join(p.name for p in present) or "none"
     raise CheckpointError(
@@ -224,8 +218,9 @@ def _verify(checkpoint: Path, names: list[str]) -> None:
 
 
 def _pointer(folder: RunFolder, name: str) -> str:
+    """The checkpoint's name that a pointer file holds; empty where there is no such file."""
     path = folder.checkpoints / name
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    return path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
 
 
 def _sha256(path: Path) -> str:

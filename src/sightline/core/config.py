@@ -10,7 +10,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isnan
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -57,10 +57,9 @@ class Option:
         return " and ".join(bounds)
 
     def allows(self, value: float) -> bool:
-        """Whether a number lies in the allowed interval; NaN never does."""
-        return not (
-            isnan(value)
-            or (self.minimum is not None and value < self.minimum)
+        """Whether a number lies in the allowed interval; NaN and infinity never do."""
+        return isfinite(value) and not (
+            (self.minimum is not None and value < self.minimum)
             or (self.maximum is not None and value > self.maximum)
             or (self.above is not None and value <= self.above)
             or (self.below is not None and value >= self.below)
@@ -146,7 +145,7 @@ def check(value: Any, kind: Any, option: Option, registry: OneOf | None = None, 
         return ConfigurationError(
             expected=f"{path}: {type_name(kind)}{unit}{', ' + where if where else ''}",
             found=found,
-            do=f"give {path} another value" + (f": it is the {option.help}" if option.help else ""),
+            do=f"give {path} another value" + (f" ({option.help})" if option.help else ""),
         )
 
     if registry is not None and not (value is None and type(None) in get_args(kind)):

@@ -74,4 +74,7 @@ def near(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
-    return "choose one of: " + ", ".join(names) if names else "there is none to choose from"
+    if not names:
+        return "there is none to choose from"
+    more = f", … ({len(names)} in all)" if len(names) > 12 else ""
+    return "choose one of: " + ", ".join(names[:12]) + more

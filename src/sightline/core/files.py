@@ -4,6 +4,7 @@ import json
 import math
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
         aside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that can't be written keeps its leftovers too
+            aside.unlink(missing_ok=True)
         raise not_writable(path, error) from error
 
 
@@ -44,7 +46,7 @@ def not_writable(path: Path, error: Exception) -> RunFolderError:
     return RunFolderError(
         expected=f"to write {path}",
         found=f"{getattr(error, 'strerror', None) or error}; what was there before is untouched",
-        do="free some space or choose a folder that can be written, then `sightline resume` the run",
+        do="free some space, or choose a folder that can be written; a run that has begun can be resumed",
     )
 
 

@@ -1,6 +1,5 @@
 """Progress on a terminal: a bar with rate and time left for anything that takes over a second."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
 
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Where lines and bars are told, so that a line never tears a bar."""
 SHOW_AFTER_SECONDS = 1.0
 REDRAW_SECONDS = 0.1
 
@@ -38,7 +39,7 @@ class _Display:
                 MofNCompleteColumn(),
                 _Rate(),
                 TimeLeft(compact=True),
-                console=Console(stderr=True),
+                console=console,
                 transient=True,
             )
             self.bars.start()
@@ -69,7 +70,7 @@ class Bar:
     def __post_init__(self) -> None:
         self._start = self._drawn = time.monotonic()
         self._shown: tuple[Progress, TaskID] | None = None
-        self._visible = sys.stderr.isatty()
+        self._visible = console.is_terminal
 
     def advance(self, count: int = 1) -> None:
         """Say that so many more are done."""

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,17 +108,23 @@ class RunFolder:
         except OSError as error:
             raise not_writable(self.path / ".lock", error) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunFolderError(
-                    expected=f"{self.path} to be free",
-                    found="another process training in it",
-                    do="wait for that process, or stop it first",
-                ) from None
+            self._hold(descriptor)
             yield
         finally:
             os.close(descriptor)
+
+    def _hold(self, descriptor: int) -> None:
+        for attempt in range(10):  # a reader that asks how the run stands holds it for an instant
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(0.01 * attempt)
+        raise RunFolderError(
+            expected=f"{self.path} to be free",
+            found="another process training in it",
+            do="wait for that process, or stop it first",
+        )
 
     def write(self, name: str, content: Any) -> Path:
         """Write one file whole: text and bytes as they are, everything else as JSON."""
@@ -139,11 +146,14 @@ class RunFolder:
         try:
             return from_json(text)
         except ValueError as error:
-            raise RunFolderError(
-                expected=f"JSON in {self.path / name}",
-                found=f"a damaged file: {error}",
-                do="take the file from a copy of the run, or train again",
-            ) from error
+            raise self._damaged(name, str(error)) from error
+
+    def _damaged(self, name: str, what: str) -> RunFolderError:
+        return RunFolderError(
+            expected=f"{self.path / name} as a run wrote it",
+            found=f"a damaged file: {what}",
+            do="take the file from a copy of the run, or train again",
+        )
 
     def text(self, name: str) -> str:
         """The text of one file of the folder.
@@ -154,11 +164,13 @@ class RunFolder:
         path = self.path / name
         try:
             return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise self._damaged(name, str(error)) from error
+        except OSError as error:
             raise RunFolderError(
                 expected=f"{name} in {self.path}",
-                found=getattr(error, "strerror", None) or str(error),
-                do="the run may have stopped before writing it: `sightline resume` it",
+                found=error.strerror or str(error),
+                do="take the file from a copy of the run; one that has not ended writes it when it does",
             ) from error
 
     def has(self, name: str) -> bool:
@@ -172,7 +184,9 @@ class RunFolder:
 
     def status(self) -> dict[str, Any]:
         """How the run stands; a "running" whose process is gone reads "interrupted"."""
-        status: dict[str, Any] = self.read("status.json")
+        status = self.read("status.json")
+        if not isinstance(status, dict) or not isinstance(status.get("state"), str):
+            raise self._damaged("status.json", f"no state: {status!r}")
         if status["state"] == "running" and not self.is_locked():
             status.update(state="interrupted", why="its process ended without a word")
         return status

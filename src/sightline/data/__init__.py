@@ -5,6 +5,7 @@ from sightline.data.batch import Batch
 from sightline.data.data import Data
 from sightline.data.embedded import DATASETS
 from sightline.data.found import Found
+from sightline.data.hub import PREFIX as HUB_PREFIX
 from sightline.data.inputs import Inputs, read_inputs
 from sightline.data.load import load, load_like, load_spec
 from sightline.data.look import look
@@ -16,6 +17,7 @@ from sightline.data.tensor_split import TensorSplit
 
 __all__ = [
     "DATASETS",
+    "HUB_PREFIX",
     "Batch",
     "Column",
     "Data",

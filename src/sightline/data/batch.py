@@ -12,8 +12,8 @@ class Batch:
     """Examples side by side, standardised and on the device.
 
     Shapes:
-        inputs (batch, *input_shape) float; target (batch,) int64 class numbers, or (batch,) float in
-        the target's own units; indices (batch,) int64 rows of the split they came from.
+        inputs (batch, *input_shape) float; target (batch,) int64 class numbers, or (batch,) float64
+        in the target's own units; indices (batch,) int64 rows of the split they came from.
 
     Args:
         inputs: standardised inputs.
@@ -35,6 +35,22 @@ class Batch:
         return replace(
             self,
             inputs=self.inputs.to(device, non_blocking=True),
-            target=self.target.to(device, non_blocking=True),
+            target=target_on(self.target, device),
             indices=self.indices.to(device, non_blocking=True),
         )
+
+
+def target_on(
+    target: Int[Tensor, " n"] | Float[Tensor, " n"], device: torch.device | str
+) -> Int[Tensor, " n"] | Float[Tensor, " n"]:
+    """Targets on a device; float64 ones stay on the CPU where the device has no such numbers (MPS).
+
+    A year in seconds and such have more digits than float32 holds: they are standardised first.
+
+    Example:
+        >>> target_on(torch.tensor([1.7e9 + 1], dtype=torch.float64), "cpu").item()
+        1700000001.0
+    """
+    if target.dtype == torch.float64 and torch.device(device).type == "mps":
+        return target.cpu()
+    return target.to(device, non_blocking=True)

@@ -4,6 +4,7 @@ A number becomes ``(x − mean) / std``, and one more 0/1 input where training h
 category becomes one 0/1 input for each category of the training rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,9 @@ MANY = 1000
 
 FEW = 20
 """A text column with no more different values than this is always a category."""
+
+TRUTH = {"1": "true", "True": "true", "TRUE": "true", "0": "false", "False": "false", "FALSE": "false"}
+"""How CSV files spell true and false besides "true" and "false"."""
 
 
 def column_kind(kind: pa.DataType) -> str:
@@ -68,22 +72,74 @@ def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string())
 
 
+def like_texts(column: pa.ChunkedArray, categories: Sequence[str]) -> pa.ChunkedArray:
+    """Further data of a category column as text, each value spelt as it would have been in training.
+
+    Where training had true/false, the other spellings of a CSV file ("True", "1") are the same.
+
+    Example:
+        >>> like_texts(pa.chunked_array([["TRUE", "0", "maybe"]]), ("false", "true")).to_pylist()
+        ['true', 'false', 'maybe']
+    """
+    text = texts(column)
+    if not set(categories) <= {"true", "false"}:
+        return text
+    return pa.chunked_array([pa.array([TRUTH.get(v, v) for v in text.to_pylist()], pa.string())])
+
+
+def count_distinct(column: pa.ChunkedArray) -> int | None:
+    """Number of different values, as exact as they are stored; none for types that are not compared."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column_kind(column.type)
+    if kind == "empty":
+        return 0
+    if kind == "number" and pa.types.is_floating(column.type):
+        values = numbers(column, "")
+        return len(np.unique(values[~np.isnan(values)]))
+    if kind == "date" and not pa.types.is_primitive(column.type):
+        return len(set(column.drop_null().to_pylist()))
+    if kind not in ("number", "category", "date"):
+        return None
+    distinct: int = pc.count_distinct(column, mode="only_valid").as_py()
+    return distinct
+
+
+def told_apart(value: float) -> bool:
+    """Whether a float64 holds a number of its size and digits exactly enough that no neighbour shares it.
+
+    Example:
+        >>> told_apart(3.0), told_apart(0.1), told_apart(2.0**63)
+        (True, True, False)
+    """
+    return abs(value) < 2**53 and float(f"{value:.15g}") == value
+
+
 def look_at(column: pa.ChunkedArray, name: str) -> FoundColumn:
     """Kind, missing and distinct values of a column."""
     kind = column_kind(column.type)
     if kind == "number":
         values = numbers(column, name)
-        missing = int(np.isnan(values).sum())
-        return FoundColumn(
-            name,
-            "empty" if missing == len(values) else kind,
-            missing,
-            len(np.unique(values[~np.isnan(values)])),
-        )
+        known = values[~np.isnan(values)]
+        kind = kind if len(known) else "empty"
+        constant = len(known) > 0 and bool((known == known[0]).all())
+        distinct = count_distinct(column)
+        same = _why_same(column.type, float(known[0]), distinct) if constant else ""
+        return FoundColumn(name, kind, len(values) - len(known), distinct, same)
     if kind == "category":
-        distinct = pc.count_distinct(texts(column), mode="only_valid").as_py()
-        return FoundColumn(name, "empty" if distinct == 0 else kind, column.null_count, distinct)
-    return FoundColumn(name, kind, column.null_count, 0)
+        distinct = count_distinct(column)
+        same = "the same value in each row" if distinct == 1 else ""
+        return FoundColumn(name, "empty" if distinct == 0 else kind, column.null_count, distinct, same)
+    return FoundColumn(name, kind, column.null_count, count_distinct(column))
+
+
+def _why_same(kind: pa.DataType, value: float, distinct: int | None) -> str:
+    """What is true of numbers that are one and the same float64."""
+    if distinct != 1:
+        return f"{distinct:,} different values, all near {value:g}, that 64-bit floats can't tell apart"
+    if pa.types.is_floating(kind) and not told_apart(value):
+        return f"the same value in each row as far as 64-bit floats tell, about {value:g}"
+    return "the same value in each row"
 
 
 def why_unusable(found: FoundColumn, rows: int) -> str | None:
@@ -92,10 +148,11 @@ def why_unusable(found: FoundColumn, rows: int) -> str | None:
         return "no value in any row"
     if found.kind not in ("number", "category"):
         return f"{found.kind} values can't be inputs"
-    if found.distinct == 1 and found.missing == 0:
-        return "the same value in each row"
-    if found.kind == "category" and found.distinct > FEW and (2 * found.distinct > rows or found.distinct > MANY):
-        return f"text with {found.distinct:,} different values in {rows:,} rows: free text or a name"
+    if found.same and found.missing == 0:
+        return found.same
+    distinct = found.distinct or 0
+    if found.kind == "category" and distinct > FEW and (2 * distinct > rows or distinct > MANY):
+        return f"text with {distinct:,} different values in {rows:,} rows: free text or a name"
     return None
 
 
@@ -163,7 +220,7 @@ def encode(table: pa.Table, columns: tuple[Column, ...]) -> tuple[Float[Tensor, 
         columns: what to encode, with training statistics.
 
     Raises:
-        DataError: for an infinite value, or text where training had numbers.
+        DataError: for an infinite value, or values of another kind than training had.
     """
     parts: list[npt.NDArray[np.float32]] = []
     unseen = []
@@ -172,7 +229,13 @@ def encode(table: pa.Table, columns: tuple[Column, ...]) -> tuple[Float[Tensor, 
         if column.kind == "number":
             parts.append(_encode_number(values, column))
             continue
-        text = texts(values)
+        if column_kind(values.type) not in ("number", "category", "date", "empty"):
+            raise DataError(
+                expected=f"categories in column {column.name!r}, as in training",
+                found=f"values of type {values.type}",
+                do="mend the column",
+            )
+        text = like_texts(values, column.categories)
         found = pc.index_in(text, value_set=pa.array(column.categories, pa.string()))
         place = found.fill_null(-1).to_numpy()
         parts.append((place[:, None] == np.arange(len(column.categories))).astype(np.float32))
@@ -246,3 +309,12 @@ def raw_values(table: pa.Table, names: list[str]) -> npt.NDArray[np.float64]:
             places = pc.index_in(text, value_set=text.unique().drop_null())
             parts.append(places.cast(pa.float64()).fill_null(float("nan")).to_numpy().astype(np.float64))
     return np.stack(parts, axis=1)
+
+
+def vocabulary(table: pa.Table, names: list[str]) -> list[tuple[str, list[str]]]:
+    """Each column's name and the texts that :func:`raw_values` numbers; none for numbers."""
+    columns = [(name, table.column(name)) for name in names]
+    return [
+        (name, [] if column_kind(c.type) == "number" else texts(c).unique().drop_null().to_pylist())
+        for name, c in columns
+    ]

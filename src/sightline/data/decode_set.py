@@ -20,7 +20,7 @@ from sightline.data.pictures import Pictures
 from sightline.data.spec import DataSpec
 from sightline.data.stream_split import PictureStream
 
-FORMAT = 1
+FORMAT = 2
 """Raised when decoding or the cache's layout changes, so that old entries are not used."""
 
 NATIVE = 64
@@ -153,13 +153,14 @@ def _decode_all(pictures: Pictures, spec: DataSpec, what: str, asked: Shape | No
     hashes = _each("decoding", len(pictures), spec.workers, decode_and_hash)
     kept = np.array([i for i, h in enumerate(hashes) if isinstance(h, bytes)], np.int64)
     _refuse_mostly_broken(hashes, len(kept), what)
+    used = [h for h in (headers[i] for i in kept.tolist()) if isinstance(h, Header)]
     broken = [[pictures.name(i), h.found] for i, h in enumerate(hashes) if isinstance(h, DataError)]
     facts = {
         "shape": [shape.channels, shape.height, shape.width],
         "stream": stream,
         "left_out": broken,
-        "sizes": _describe_sizes(good, shape),
-        "animated": sum(h.animated for h in good),
+        "sizes": _describe_sizes(used, shape),
+        "animated": sum(h.animated for h in used),
     }
     digests = as_hashes([h for h in hashes if isinstance(h, bytes)])
     return cache.Entry(

@@ -19,13 +19,15 @@ class FoundColumn:
         name: as in the file.
         kind: number, category, date, text…
         missing: rows without a value.
-        distinct: number of different values.
+        distinct: number of different values; none where they are not compared.
+        same: why no row differs from another to a model; empty where some do.
     """
 
     name: str
     kind: str
     missing: int
-    distinct: int
+    distinct: int | None
+    same: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,12 @@ def _balance_table(balance: Mapping[str, Mapping[str, int]]) -> list[str]:
 def _column_table(columns: tuple[FoundColumn, ...]) -> list[str]:
     width = max(max(len(c.name) for c in columns), len("name"))
     head = f"  {'name':<{width}}  {'kind':<10}{'missing':>9}{'distinct':>10}"
-    rows = [f"  {c.name:<{width}}  {c.kind:<10}{c.missing:>9,}{c.distinct:>10,}" for c in columns]
+    rows = [f"  {c.name:<{width}}  {c.kind:<10}{c.missing:>9,}{_count(c.distinct):>10}" for c in columns]
     return [head, *_shortened(rows, 4 * LINES)]
+
+
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
 
 
 def _shortened(lines: list[str], most: int = LINES) -> list[str]:

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from sightline.core.errors import DataError, near
 from sightline.data.found import Found
+from sightline.data.mapped_pictures import MappedPictures
 from sightline.data.pictures import ArrowPictures, file_identity
 from sightline.data.source import ImageSource, TableSource
 from sightline.data.table import check_table
-from sightline.data.table_file import map_parquet, read_parquet, unpacked_bytes
+from sightline.data.table_file import map_arrow, read_parquet, unpack_parquet, unpacked_bytes
 
 SPLIT_WORD = re.compile(r"(?:^|[-_./])(train|validation|valid|val|dev|test)(?=$|[-_./\d])", re.IGNORECASE)
 SPLIT_OF = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
@@ -35,11 +36,13 @@ class Part:
         split: train, validation or test.
         name: of the file, for messages.
         table: the rows.
+        files: Arrow files the rows are mapped from, in order; none where they are in memory.
     """
 
     split: str
     name: str
     table: pa.Table
+    files: tuple[Path, ...] = ()
 
 
 def parquet_files(root: Path) -> list[Path]:
@@ -63,8 +66,11 @@ def read_parquet_folder(
         DataError: when a file can't be read, or the columns do not fit together.
     """
     large = sum(map(unpacked_bytes, files)) > memory_gib * 2**30
-    reader = map_parquet if large else read_parquet
-    parts = [Part(_split_of(f, root), f.name, reader(f)) for f in files]
+    parts = []
+    for file in files:
+        mapped = (unpack_parquet(file),) if large else ()
+        table = map_arrow(mapped[0]) if mapped else read_parquet(file)
+        parts.append(Part(_split_of(file, root), file.name, table, mapped))
     identity = "\n".join(map(file_identity, files)).encode(errors="surrogatepass")
     return combine(parts, _features(parts[0].table), str(root), identity, target)
 
@@ -87,8 +93,9 @@ def read_hub(name: str, target: str | None) -> ImageSource | TableSource:
         raise _not_fetched(name, error) from error
     parts, caches = [], []
     for split, rows in loaded.items():
-        parts.append(Part(_split_of_word(str(split)), f"{name} {split}", rows.data.table))
-        caches += [file_identity(Path(file["filename"])) for file in rows.cache_files]
+        files = tuple(Path(file["filename"]) for file in rows.cache_files)
+        parts.append(Part(_split_of_word(str(split)), f"{name} {split}", rows.data.table, files))
+        caches += [file_identity(file) for file in files]
         features = rows.features.to_dict()
     return combine(parts, features, PREFIX + name, "\n".join(caches).encode(), target)
 
@@ -142,9 +149,13 @@ def combine(
             do="give files of one data set",
         ) from error
     check_table(table, what)
+    image = _image_column(table, features)
     if target is not None and target not in table.column_names:
+        holds = ", a table" if image is None else ", a set of images"
         raise DataError(
-            expected=f"a column {target!r} in {what}", found="no such column", do=near(target, table.column_names)
+            expected=f"a column {target!r} in {what}{holds}",
+            found="no such column",
+            do=near(target, table.column_names),
         )
     splits = {p.split for p in parts if len(p.table)}
     given = [p.split for p in parts for _ in range(len(p.table))] if splits != {"train"} else None
@@ -154,7 +165,6 @@ def combine(
         )
     label = target or _first(features, "ClassLabel")
     classes = _class_names(features.get(label)) if label else None
-    image = _image_column(table, features)
     if image is None:
         return TableSource(what, table, label, classes, given)
     label = label or next((name for name in LABELS if name in table.column_names), None)
@@ -165,9 +175,12 @@ def combine(
             do="name one with --target",
         )
     names = [f"{p.name} row {i + 1}" for p in parts for i in range(len(p.table))]
-    pictures = ArrowPictures(
-        pc.struct_field(table.column(image), "bytes"), names, identity and identity + image.encode()
-    )
+    files = tuple(f for p in parts for f in p.files) if all(p.files for p in parts) else ()
+    source = identity and identity + image.encode()
+    if files and sum(len(map_arrow(f)) for f in files) == len(table):
+        pictures: ArrowPictures = MappedPictures(files, image, names, source)
+    else:
+        pictures = ArrowPictures(pc.struct_field(table.column(image), "bytes"), names, source)
     return ImageSource(what, pictures, label, table.column(label), classes, given)
 
 

@@ -21,22 +21,15 @@ SPLIT_FOLDERS = {
 }
 
 
-def read_image_folder(root: Path, target: str | None = None) -> ImageSource:
+def read_image_folder(root: Path) -> ImageSource:
     """Find ``root/class/image`` or ``root/{train,validation,test}/class/image``.
 
     Args:
         root: the folder.
-        target: must be none: an image's class is its folder.
 
     Raises:
         DataError: for an empty folder, one without class folders, or one without training images.
     """
-    if target not in (None, "class"):
-        raise DataError(
-            expected=f"no target for {root}: an image's class is the folder it is in",
-            found=f"target {target!r}",
-            do="leave the target away",
-        )
     splits = find_splits(root)
     paths, labels, given, notes = [], [], [], []
     ignored = []

@@ -19,7 +19,7 @@ from sightline.data.pictures import path_kind, read_bytes
 from sightline.data.standardise import standardise
 from sightline.data.table import check_table
 from sightline.data.table_file import CSV_SUFFIXES, read_csv, read_parquet
-from sightline.data.target import read_target_like
+from sightline.data.target import read_target_like, text_columns
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ def _images(paths: Sequence[Path], schema: Schema) -> Inputs:
 def _tables(paths: Sequence[Path], schema: Schema) -> Inputs:
     names: list[str] = []
     parts, targets = [], []
+    text = text_columns(schema, schema.target)
     for path in _files(paths, (*CSV_SUFFIXES, ".parquet")):
-        table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_csv(path)
+        table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_csv(path, text)[0]
         check_table(table, str(path))
         parts.append(encode_known(table, schema, str(path)))
         names += [f"{path} row {i + 1}" for i in range(len(table))]

@@ -7,7 +7,7 @@ from sightline.data.columns import look_at, why_unusable
 from sightline.data.found import Found
 from sightline.data.hub import PREFIX, look_at_hub
 from sightline.data.image_data import image_data
-from sightline.data.load import open_source
+from sightline.data.load import check_target, open_source, source_name
 from sightline.data.pictures import path_kind
 from sightline.data.source import ImageSource, TableSource
 from sightline.data.spec import DataSpec
@@ -33,11 +33,13 @@ def look(source: str | os.PathLike[str], target: str | None = None) -> Found:
         >>> look("iris").counts
         {'train': 108, 'validation': 12, 'test': 30}
     """
-    name = os.fspath(source)
-    if name.startswith(PREFIX) and path_kind(Path(name.removeprefix(PREFIX))) == "none":
-        return look_at_hub(name.removeprefix(PREFIX))
+    name = source_name(source)
+    there = name.removeprefix(PREFIX)
+    if name.startswith(PREFIX) and there.strip() and path_kind(Path(there)) == "none":
+        return look_at_hub(there)
     spec = DataSpec(source=name, target=target, cache=False)
     opened = open_source(name, target)
+    check_target(opened, target)
     if isinstance(opened, ImageSource):
         return image_data(spec, opened).found
     if not isinstance(opened, TableSource):
@@ -59,5 +61,5 @@ def _columns_of(source: TableSource) -> Found:
         counts={"rows": rows},
         columns=columns,
         left_out=tuple((name, why) for name, why in reasons if why),
-        notes=("name the column to predict with --target",),
+        notes=(*source.notes, "name the column to predict with --target"),
     )

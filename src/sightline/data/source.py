@@ -44,6 +44,7 @@ class TableSource:
         target: name of the column to predict, where the source gives it.
         classes: names of the target's classes, where the source gives them.
         given: the split of each row, where the source gives it.
+        notes: what else the account should say.
     """
 
     what: str
@@ -51,6 +52,7 @@ class TableSource:
     target: str | None = None
     classes: Sequence[str] | None = None
     given: Sequence[str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,70 +1,16 @@
 """What every split is: examples that come in batches, in any order, from any place in an epoch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
 from sightline.core.errors import DataError
 from sightline.data.batch import Batch
-
-
-@runtime_checkable
-@runtime_checkable
-class Split(Protocol):
-    """One part of a data set: training, validation or test examples.
-
-    Args:
-        name: "train", "validation" or "test".
-        target: (n,) int64 class numbers or (n,) float32 in raw units, on the CPU.
-
-    Lecture: F2
-    """
-
-    name: str
-    target: Tensor
-
-    def __len__(self) -> int: ...
-
-    def batches(
-        self,
-        *,
-        batch_size: int,
-        order: Int[Tensor, " n"] | None = None,
-        start: int = 0,
-        rank: int = 0,
-        world: int = 1,
-        smallest: int = 1,
-        device: torch.device | str = "cpu",
-    ) -> Iterator[Batch]:
-        """The batches of one epoch.
-
-        Args:
-            batch_size: examples in a batch, over all processes.
-            order: rows in the order they are wanted; none: 0 … n-1.
-            start: batches to skip, at no cost.
-            rank: number of this process; of every batch it gets the rows ``[rank::world]``.
-            world: number of processes.
-            smallest: a last batch with fewer examples is left out, unless it is the only one.
-            device: where the batches are wanted.
-        """
-        ...
-
-    def num_batches(self, batch_size: int, smallest: int = 1) -> int:
-        """Number of batches in an epoch."""
-        ...
-
-    def picture(self, index: int) -> Image.Image | None:
-        """An image as it was before standardisation; none where examples are no images."""
-        ...
-
-    def row(self, index: int) -> dict[str, object] | None:
-        """A table's row as it stands in the file; none where examples are no rows."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -91,38 +37,60 @@ def count_batches(examples: int, batch_size: int, smallest: int = 1) -> int:
     return whole + int(rest >= smallest or (whole == 0 and rest > 0)) if rest else whole
 
 
-def rows_of_batches(
-    examples: int,
-    order: Int[Tensor, " n"] | None,
-    batch_size: int,
-    start: int,
-    rank: int,
-    world: int,
-    smallest: int,
-) -> Iterator[BatchRows]:
-    """The rows of each batch that one process takes, in turn; see :meth:`Split.batches`."""
-    if order is None:
-        order = torch.arange(examples)
-    for number in range(start, count_batches(len(order), batch_size, smallest)):
-        whole = order[number * batch_size : (number + 1) * batch_size]
-        yield BatchRows(whole[rank::world], len(whole))
+@dataclass(frozen=True)
+class Epoch:
+    """Which rows each batch of an epoch takes; see :meth:`Split.batches`.
+
+    Args:
+        examples: in the split.
+        batch_size: examples in a batch, over all processes.
+        order: (rows,) rows in the order they are wanted; none: 0 … examples-1.
+        start: batches to skip.
+        rank: number of this process.
+        world: number of processes.
+        smallest: a last batch with fewer examples is left out, unless it is the only one.
+    """
+
+    examples: int
+    batch_size: int
+    order: Int[Tensor, " rows"] | None = None
+    start: int = 0
+    rank: int = 0
+    world: int = 1
+    smallest: int = 1
+
+    @property
+    def consecutive(self) -> bool:
+        """Whether each batch's rows follow one another."""
+        return self.order is None and self.world == 1
+
+    def on(self, device: torch.device) -> "Epoch":
+        """The same epoch with its order on a device."""
+        return self if self.order is None else replace(self, order=self.order.to(device))
+
+    def __iter__(self) -> Iterator[BatchRows]:
+        order = torch.arange(self.examples) if self.order is None else self.order
+        for number in range(self.start, count_batches(len(order), self.batch_size, self.smallest)):
+            whole = order[number * self.batch_size : (number + 1) * self.batch_size]
+            yield BatchRows(whole[self.rank :: self.world], len(whole))
 
 
-class EmptySplit:
-    """The split of data nothing can be predicted from yet: it has no batches and says why.
+class Split(ABC):
+    """One part of a data set: training, validation or test examples.
 
     Args:
         name: "train", "validation" or "test".
-        what: the data, in words.
-        do: what the data can be used for.
+        target: (n,) int64 class numbers or (n,) float64 in raw units, on the CPU.
+
+    Lecture: F2
     """
 
-    def __init__(self, name: str, what: str, do: str) -> None:
-        self.name, self.what, self.do = name, what, do
-        self.target: Tensor = torch.zeros(0, dtype=torch.int64)
+    def __init__(self, name: str, target: Int[Tensor, " n"] | Float[Tensor, " n"]) -> None:
+        self.name = name
+        self.target: Tensor = target
 
     def __len__(self) -> int:
-        return 0
+        return len(self.target)
 
     def batches(
         self,
@@ -135,21 +103,53 @@ class EmptySplit:
         smallest: int = 1,
         device: torch.device | str = "cpu",
     ) -> Iterator[Batch]:
+        """The batches of one epoch.
+
+        Args:
+            batch_size: examples in a batch, over all processes.
+            order: rows in the order they are wanted; none: 0 … n-1.
+            start: batches to skip, at no cost.
+            rank: number of this process; of every batch it gets the rows ``[rank::world]``.
+            world: number of processes.
+            smallest: a last batch with fewer examples is left out, unless it is the only one.
+            device: where the batches are wanted.
+        """
+        return self.cut(Epoch(len(self), batch_size, order, start, rank, world, smallest), torch.device(device))
+
+    @abstractmethod
+    def cut(self, epoch: Epoch, device: torch.device) -> Iterator[Batch]:
+        """The batches of an epoch on a device."""
+
+    def num_batches(self, batch_size: int, smallest: int = 1) -> int:
+        """Number of batches in an epoch."""
+        return count_batches(len(self), batch_size, smallest)
+
+    def picture(self, index: int) -> Image.Image | None:
+        """An image as it was before standardisation; none where examples are no images."""
+        return None
+
+    def row(self, index: int) -> dict[str, object] | None:
+        """A table's row as it stands in the file; none where examples are no rows."""
+        return None
+
+
+class EmptySplit(Split):
+    """The split of data nothing can be predicted from yet: it has no batches and says why.
+
+    Args:
+        name: "train", "validation" or "test".
+        what: the data, in words.
+        do: what the data can be used for.
+    """
+
+    def __init__(self, name: str, what: str, do: str) -> None:
+        super().__init__(name, torch.zeros(0, dtype=torch.int64))
+        self.what, self.do = what, do
+
+    def cut(self, epoch: Epoch, device: torch.device) -> Iterator[Batch]:
         """There are none.
 
         Raises:
             DataError: always.
         """
         raise DataError(expected="examples with a target to predict", found=self.what, do=self.do)
-
-    def num_batches(self, batch_size: int, smallest: int = 1) -> int:
-        """None: 0."""
-        return 0
-
-    def picture(self, index: int) -> Image.Image | None:
-        """None."""
-        return None
-
-    def row(self, index: int) -> dict[str, object] | None:
-        """None."""
-        return None

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from sightline.core.schema import Schema
-from sightline.data.batch import Batch
+from sightline.data.batch import Batch, target_on
 from sightline.data.pixels import to_picture
-from sightline.data.split import BatchRows, count_batches, rows_of_batches
+from sightline.data.split import BatchRows, Epoch, Split
 from sightline.data.standardise import Standardiser
 
 AHEAD = 2
@@ -39,7 +39,7 @@ class PictureStream(Protocol):
         ...
 
 
-class StreamSplit:
+class StreamSplit(Split):
     """Examples on disk, decoded by threads while the model works (Pillow decodes outside Python's lock).
 
     The batches are those of :class:`~sightline.data.tensor_split.TensorSplit`, in the same order.
@@ -58,33 +58,17 @@ class StreamSplit:
         target: Int[Tensor, " n"] | Float[Tensor, " n"],
         schema: Schema,
     ) -> None:
-        self.name = name
+        super().__init__(name, target)
         self.stream = stream
-        self.target: Tensor = target
         self.schema = schema
 
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def batches(
-        self,
-        *,
-        batch_size: int,
-        order: Int[Tensor, " n"] | None = None,
-        start: int = 0,
-        rank: int = 0,
-        world: int = 1,
-        smallest: int = 1,
-        device: torch.device | str = "cpu",
-    ) -> Iterator[Batch]:
-        """The batches of one epoch; see :meth:`sightline.data.split.Split.batches`."""
+    def cut(self, epoch: Epoch, device: torch.device) -> Iterator[Batch]:
+        """The batches of an epoch, decoded ahead of their use."""
         standardiser = Standardiser(self.schema, device)
-        order = order if order is None else order.cpu()
-        plan = rows_of_batches(len(self), order, batch_size, start, rank, world, smallest)
         with ThreadPoolExecutor(self.stream.workers, thread_name_prefix="decode") as pool:
             waiting: deque[tuple[BatchRows, Future[Tensor]]] = deque()
             try:
-                for rows in plan:
+                for rows in epoch.on(torch.device("cpu")):
                     waiting.append((rows, pool.submit(self.stream.read, rows.indices)))
                     if len(waiting) > AHEAD * self.stream.workers:
                         yield self._batch(*waiting.popleft(), standardiser, device)
@@ -93,20 +77,13 @@ class StreamSplit:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def num_batches(self, batch_size: int, smallest: int = 1) -> int:
-        """Number of batches in an epoch."""
-        return count_batches(len(self), batch_size, smallest)
-
     def picture(self, index: int) -> Image.Image | None:
         """An image as it was before standardisation."""
         return to_picture(self.stream.read(torch.tensor([index]))[0])
 
-    def row(self, index: int) -> dict[str, object] | None:
-        """None: an image is no row."""
-        return None
-
     def _batch(
-        self, rows: BatchRows, pixels: Future[Tensor], standardiser: Standardiser, device: torch.device | str
+        self, rows: BatchRows, pixels: Future[Tensor], standardiser: Standardiser, device: torch.device
     ) -> Batch:
         inputs = standardiser(pixels.result().to(device, non_blocking=True))
-        return Batch(inputs, self.target[rows.indices].to(device), rows.indices.to(device), rows.global_size)
+        target = target_on(self.target[rows.indices], device)
+        return Batch(inputs, target, rows.indices.to(device), rows.global_size)

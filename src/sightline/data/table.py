@@ -15,6 +15,7 @@ from sightline.data.columns import (
     look_at,
     looks_like_identifier,
     raw_values,
+    vocabulary,
     why_unusable,
 )
 from sightline.data.data import Data
@@ -83,11 +84,18 @@ def table_data(spec: DataSpec, source: TableSource) -> Data:
         duplicates=tuple(find_duplicates({n: hashes[rows.of(n).numpy()] for n in SPLIT_NAMES})),
         notes=(
             f"{name}: {asked.task} ({asked.why})",
+            *source.notes,
             *class_notes(asked, rows),
             *_column_notes(table, usable, unseen),
         ),
     )
-    content = fingerprint(repr(usable).encode(), hashes.tobytes(), asked.values.numpy().tobytes(), repr(given).encode())
+    content = fingerprint(
+        repr((name, asked.task, asked.classes)).encode(errors="surrogatepass"),
+        repr(vocabulary(table, usable)).encode(errors="surrogatepass"),
+        hashes.tobytes(),
+        asked.values.numpy().tobytes(),
+        repr(given).encode(),
+    )
     return Data(spec.source, spec, schema, splits["train"], splits["validation"], splits["test"], found, content)
 
 

@@ -1,11 +1,12 @@
 """CSV and Parquet files as Arrow tables; every fault is an error that names the file."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -15,29 +16,44 @@ from sightline.data.duplicates import fingerprint
 from sightline.data.pictures import file_identity, unreadable
 from sightline.data.text import read_plain, to_text
 
+NUMBER = r"^[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+"""A number with or without a decimal comma."""
+
+ARROW_FILE = b"ARROW1"
+"""How an Arrow file begins; a stream begins otherwise."""
+
 CSV_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
-def read_csv(path: Path) -> pa.Table:
+def read_csv(path: Path, text: Sequence[str] = ()) -> tuple[pa.Table, tuple[str, ...]]:
     """A CSV file with a header; commas, semicolons or tabs; may be packed with gzip.
+
+    Where semicolons or tabs separate, a column of numbers with a decimal comma is read as numbers.
 
     Args:
         path: of the file.
+        text: columns to read as text even where all values look like numbers.
+
+    Returns:
+        the table, and what the account should say of the reading.
 
     Raises:
         DataError: when it is empty, no UTF-8, or its lines do not fit its header.
     """
-    text = to_text(read_plain(path), path)
-    if not text.strip():
+    content = to_text(read_plain(path), path)
+    if not content.strip():
         raise DataError(expected=f"a table in {path}", found="an empty file", do="check that it is the right file")
-    plain = text.encode()
+    plain = content.encode()
+    delimiter = separator(content)
     try:
-        return pa.csv.read_csv(
+        table = pa.csv.read_csv(
             pa.BufferReader(plain),
             # one block, so that a column's type is decided from all of its values
             read_options=pa.csv.ReadOptions(block_size=min(len(plain) + 1, 2**30), use_threads=False),
-            parse_options=pa.csv.ParseOptions(delimiter=separator(text), newlines_in_values=True),
-            convert_options=pa.csv.ConvertOptions(strings_can_be_null=True),
+            parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                strings_can_be_null=True, column_types=dict.fromkeys(text, pa.string())
+            ),
         )
     except (pa.ArrowException, OSError) as error:
         raise DataError(
@@ -45,6 +61,25 @@ def read_csv(path: Path) -> pa.Table:
             found=_one_line(error),
             do="mend the line, or put values that hold the separator into quotes",
         ) from error
+    return (table, ()) if delimiter == "," else _read_decimal_commas(table, text)
+
+
+def _read_decimal_commas(table: pa.Table, text: Sequence[str]) -> tuple[pa.Table, tuple[str, ...]]:
+    """Columns whose values are all numbers, some with a decimal comma, turned into numbers."""
+    commas = []
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        if name in text or not pa.types.is_string(column.type):
+            continue
+        all_numbers = pc.all(pc.match_substring_regex(column, NUMBER)).as_py()
+        if not (all_numbers and pc.any(pc.match_substring(column, ",")).as_py()):
+            continue
+        values = pc.replace_substring(column, ",", ".").cast(pa.float64())
+        table = table.set_column(place, name, values)
+        commas.append(name)
+    if not commas:
+        return table, ()
+    return table, (f"decimal commas: 1,5 is read as one and a half in {', '.join(commas)}",)
 
 
 def separator(text: str) -> str:
@@ -69,8 +104,8 @@ def read_parquet(path: Path) -> pa.Table:
         return file.read()
 
 
-def map_parquet(path: Path) -> pa.Table:
-    """A Parquet file too large for memory: unpacked once into the cache folder and memory-mapped.
+def unpack_parquet(path: Path) -> Path:
+    """The Arrow file of a Parquet file too large for memory: unpacked once into the cache folder.
 
     Raises:
         DataError: when it can't be read, or the cache folder can't hold it.
@@ -93,7 +128,24 @@ def map_parquet(path: Path) -> pa.Table:
                     found=error.strerror or str(error),
                     do="free some space, set SIGHTLINE_CACHE to another folder, or raise memory_gib",
                 ) from error
-    return pa.ipc.open_file(pa.memory_map(str(final))).read_all()
+    return final
+
+
+def map_arrow(path: Path) -> pa.Table:
+    """An Arrow file or stream, memory-mapped.
+
+    Raises:
+        DataError: when it can't be read.
+    """
+    try:
+        mapped = pa.memory_map(str(path))
+        is_file = mapped.read(len(ARROW_FILE)) == ARROW_FILE
+        mapped.seek(0)
+        return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(mapped).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            expected=f"a whole Arrow file at {path}", found=_one_line(error), do="delete it, it is made anew"
+        ) from error
 
 
 def unpacked_bytes(path: Path) -> int:

@@ -1,5 +1,6 @@
 """The column to predict: classes or numbers, decided from its values and said."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from sightline.core.errors import DataError, near
 from sightline.core.schema import Schema, Task
-from sightline.data.columns import column_kind, numbers
+from sightline.data.columns import column_kind, count_distinct, like_texts, numbers, told_apart
 
 FEW = 20
 """Whole numbers with at most this many different values are taken for classes."""
@@ -26,7 +27,7 @@ class Target:
     """What is to be predicted, for the rows that say it.
 
     Shapes:
-        values (known,) int64 class numbers or float32 raw numbers; known (known,) int64 rows
+        values (known,) int64 class numbers or float64 raw numbers; known (known,) int64 rows
 
     Args:
         name: of the column.
@@ -71,7 +72,7 @@ def read_target(
     if decided == "regression":
         values, known = _known_numbers(column, name)
         _refuse_one_value(name, values)
-        return Target(name, decided, (), _single(values, known, name), torch.from_numpy(known), why)
+        return Target(name, decided, (), _within_range(values, known, name), torch.from_numpy(known), why)
     labels, known = class_names(column, name, classes)
     _refuse_one_value(name, labels)
     order = tuple(classes) if classes else _in_order(column, labels)
@@ -100,10 +101,43 @@ def read_target_like(
     """
     if schema.task == "regression":
         values, known = _known_numbers(column, name)
-        return Target(name, "regression", (), _single(values, known, name), torch.from_numpy(known), "as in training")
+        checked = _within_range(values, known, name)
+        return Target(name, "regression", (), checked, torch.from_numpy(known), "as in training")
+    if column_kind(column.type) == "category":
+        column = like_texts(column, schema.classes)
     labels, known = class_names(column, name, classes)
     values_ = _number(labels, schema.classes, name)
     return Target(name, "classification", schema.classes, values_, torch.from_numpy(known), "as in training")
+
+
+def number_name(value: float) -> str:
+    """The class name of a number.
+
+    Example:
+        >>> number_name(2.0), number_name(0.5)
+        ('2', '0.5')
+    """
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else repr(value)
+
+
+def text_columns(schema: Schema, target: str) -> list[str]:
+    """Columns that held text in training: further files are to be read so, whatever their values look like.
+
+    A target that may have held numbers is left to its values: 2 and 2.0 are one class.
+
+    Args:
+        schema: of the data trained on.
+        target: name of the target's column.
+    """
+    columns = [c.name for c in schema.columns if c.kind == "category"]
+    return columns if all(map(_names_a_number, schema.classes)) else [*columns, target]
+
+
+def _names_a_number(name: str) -> bool:
+    try:
+        return math.isfinite(float(name)) and number_name(float(name)) == name
+    except ValueError:
+        return False
 
 
 def class_names(
@@ -124,8 +158,10 @@ def class_names(
         strings = column.cast(pa.string())
         return strings.drop_null().to_pylist(), np.flatnonzero(strings.is_valid().to_numpy())
     values, known = _known_numbers(column, name)
+    if classes is None and pa.types.is_integer(column.type):
+        return [str(v) for v in column.drop_null().to_pylist()], known
     if classes is None:
-        return [f"{v:.0f}" if v == round(v) and abs(v) < 1e15 else repr(float(v)) for v in values], known
+        return [number_name(v) for v in values.tolist()], known
     wrong = (values != np.round(values)) | (values < -1) | (values >= len(classes))
     if wrong.any():
         raise DataError(
@@ -143,7 +179,7 @@ def _decide(column: pa.ChunkedArray, name: str, classes: Sequence[str] | None) -
     if classes is not None:
         return "classification", "class labels"
     values, _ = _known_numbers(column, name)
-    distinct = len(np.unique(values))
+    distinct = count_distinct(column) or 0
     if np.all(values == np.round(values)) and distinct <= FEW and 2 * distinct <= len(values):
         return "classification", f"{distinct} different whole numbers"
     return "regression", f"numbers, {distinct:,} different values in {len(values):,} rows"
@@ -166,31 +202,32 @@ def _refuse_one_value(name: str, values: Sequence[str] | Numbers) -> None:
     if len(values) == 0:
         raise DataError(expected=f"values in the target {name!r}", found="none in any row", do="choose another target")
     if all(v == values[0] for v in values):
+        exact = isinstance(values[0], str) or told_apart(float(values[0]))
         raise DataError(
             expected=f"at least two different values in the target {name!r}",
-            found=f"{values[0]} in each of {len(values):,} rows: there is nothing to learn",
+            found=f"{values[0]} in each of {len(values):,} rows"
+            + (": there is nothing to learn" if exact else ", as far as 64-bit floats tell"),
             do="choose another target, or add examples of another value",
         )
 
 
-def _single(values: Numbers, known: RowNumbers, name: str) -> Tensor:
-    """The numbers as float32."""
-    with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
-    if not np.isfinite(single).all():
-        place = int(np.flatnonzero(~np.isfinite(single))[0])
+def _within_range(values: Numbers, known: RowNumbers, name: str) -> Tensor:
+    """The numbers as float64, of a size whose spread and errors float32 can hold."""
+    too_large = np.abs(values) > np.finfo(np.float32).max
+    if too_large.any():
+        place = int(np.flatnonzero(too_large)[0])
         raise DataError(
             expected=f"numbers in the target {name!r} below 3e38 in size",
             found=f"{values[place]:g} in data row {int(known[place]) + 1}",
             do="mend or remove the row",
         )
-    return torch.from_numpy(single)
+    return torch.from_numpy(values)
 
 
 def _in_order(column: pa.ChunkedArray, labels: list[str]) -> tuple[str, ...]:
     """The names sorted: numbers by value, text by letter."""
     by_value = column_kind(column.type) == "number"
-    return tuple(sorted(set(labels), key=float)) if by_value else tuple(sorted(set(labels)))
+    return tuple(sorted(set(labels), key=lambda v: (float(v), v))) if by_value else tuple(sorted(set(labels)))
 
 
 def _number(labels: list[str], classes: Sequence[str], name: str) -> Tensor:

@@ -9,13 +9,13 @@ from PIL import Image
 from torch import Tensor
 
 from sightline.core.schema import Schema
-from sightline.data.batch import Batch
+from sightline.data.batch import Batch, target_on
 from sightline.data.pixels import to_picture
-from sightline.data.split import BatchRows, count_batches, rows_of_batches
+from sightline.data.split import BatchRows, Epoch, Split
 from sightline.data.standardise import Standardiser
 
 
-class TensorSplit:
+class TensorSplit(Split):
     """Examples in memory: uint8 images, or a table's standardised rows.
 
     Images stay uint8, a quarter of the memory, and are standardised a batch at a time on the device
@@ -47,37 +47,17 @@ class TensorSplit:
         schema: Schema,
         rows: pa.Table | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(name, target)
         self.inputs = inputs
-        self.target: Tensor = target
         self.schema = schema
         self._rows = rows
         self._homes: dict[torch.device, _Home] = {}
 
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def batches(
-        self,
-        *,
-        batch_size: int,
-        order: Int[Tensor, " n"] | None = None,
-        start: int = 0,
-        rank: int = 0,
-        world: int = 1,
-        smallest: int = 1,
-        device: torch.device | str = "cpu",
-    ) -> Iterator[Batch]:
-        """The batches of one epoch; see :meth:`sightline.data.split.Split.batches`."""
-        home = self._home(torch.device(device))
-        consecutive = order is None and world == 1
-        order = order if order is None else order.to(home.target.device)
-        for rows in rows_of_batches(len(self), order, batch_size, start, rank, world, smallest):
-            yield home.batch(rows, consecutive)
-
-    def num_batches(self, batch_size: int, smallest: int = 1) -> int:
-        """Number of batches in an epoch."""
-        return count_batches(len(self), batch_size, smallest)
+    def cut(self, epoch: Epoch, device: torch.device) -> Iterator[Batch]:
+        """The batches of an epoch, cut on the device."""
+        home = self._home(device)
+        for rows in epoch.on(home.inputs.device):
+            yield home.batch(rows, epoch.consecutive)
 
     def picture(self, index: int) -> Image.Image | None:
         """An image as it was before standardisation; none for a table."""
@@ -100,15 +80,16 @@ class _Home:
 
     def __init__(self, split: TensorSplit, device: torch.device) -> None:
         self.inputs = split.inputs.to(device)
-        self.target = split.target.to(device)
+        self.target = target_on(split.target, device)
         self.standardiser = Standardiser(split.schema, device) if self.inputs.dtype == torch.uint8 else None
 
     def batch(self, rows: BatchRows, consecutive: bool) -> Batch:
-        indices = rows.indices.to(self.target.device)
-        if consecutive and len(indices):
-            first = int(rows.indices[0])
-            inputs, target = (t[first : first + len(indices)] for t in (self.inputs, self.target))
-        else:
-            inputs, target = self.inputs.index_select(0, indices), self.target.index_select(0, indices)
-        inputs = self.standardiser(inputs) if self.standardiser else inputs
-        return Batch(inputs, target, indices, rows.global_size)
+        indices = rows.indices.to(self.inputs.device)
+        target = self.target.index_select(0, indices.to(self.target.device))
+        if not consecutive or len(indices) == 0:
+            inputs = self.inputs.index_select(0, indices)
+            return Batch(self.standardiser(inputs) if self.standardiser else inputs, target, indices, rows.global_size)
+        first = int(rows.indices[0])
+        part = self.inputs[first : first + len(indices)]
+        # either way a copy: a model may change its inputs in place
+        return Batch(self.standardiser(part) if self.standardiser else part.clone(), target, indices, rows.global_size)

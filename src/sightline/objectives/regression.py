@@ -37,7 +37,7 @@ class Regression(Objective):
             )
 
     def standardise(self, target: Int[Tensor, " batch"] | Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-        """(y − μ)/σ."""
+        """(y − μ)/σ, in the target's own precision and on its device."""
         return (target - self.schema.target_mean) / self.schema.target_std
 
     def losses(
@@ -46,7 +46,7 @@ class Regression(Objective):
         target: Int[Tensor, " batch"] | Float[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """The surrogate loss in standardised units."""
-        return self.number_loss(outputs[:, 0], self.standardise(target).to(outputs.dtype))
+        return self.number_loss(outputs[:, 0], self.standardise(target).to(outputs))
 
     def number_loss(
         self, prediction: Float[Tensor, " batch"], target: Float[Tensor, " batch"]
@@ -55,8 +55,9 @@ class Regression(Objective):
         raise NotImplementedError
 
     def predict(self, outputs: Float[Tensor, "batch num_outputs"]) -> Prediction:
-        """zσ + μ, in the target's own units."""
-        return Prediction(outputs[:, 0] * self.schema.target_std + self.schema.target_mean)
+        """zσ + μ, in the target's own units and float64 (on the CPU where the device has none: MPS)."""
+        z = outputs[:, 0].cpu() if outputs.is_mps else outputs[:, 0]
+        return Prediction(z.double() * self.schema.target_std + self.schema.target_mean)
 
     def metrics(self) -> Metrics:
         """Mean absolute error and root mean squared error in the target's own units, and R²."""
@@ -71,7 +72,7 @@ class Regression(Objective):
         target: Int[Tensor, " batch"] | Float[Tensor, " batch"],
     ) -> None:
         """Take one batch in, standardised: a mean far from 0 costs no digits so."""
-        metrics.update(outputs[:, 0], self.standardise(target).to(outputs.dtype))
+        metrics.update(outputs[:, 0], self.standardise(target).to(outputs))
 
 
 @OBJECTIVES.register("squared")

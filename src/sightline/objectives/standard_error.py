@@ -19,16 +19,22 @@ class Estimate(NamedTuple):
 
 
 def accuracy(label: Int[Tensor, " batch"], target: Int[Tensor, " batch"]) -> Estimate:
-    """p = share of right labels, with standard error √(p(1−p)/n).
+    """p = share of right labels, with standard error √(p(1−p)/n + 1/4n²)/(1 + 1/n).
+
+    That is half of Wilson's interval of one standard deviation: √(p(1−p)/n) for many examples, and not 0
+    where all of a few are right.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference"
 
     Lecture: F14
 
     Example:
         >>> accuracy(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0]))
-        Estimate(value=0.75, standard_error=0.21650635094610965)
+        Estimate(value=0.75, standard_error=0.2)
     """
     p = float((label == target).double().mean())
-    return Estimate(p, math.sqrt(p * (1 - p) / len(target)))
+    n = len(target)
+    return Estimate(p, math.sqrt(p * (1 - p) / n + 1 / (4 * n * n)) / (1 + 1 / n))
 
 
 def mean_absolute_error(prediction: Float[Tensor, " batch"], target: Float[Tensor, " batch"]) -> Estimate:

@@ -1,5 +1,6 @@
 """Early stopping: leave off when the validation metric has not improved for a while."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,8 @@ from sightline.core.errors import ConfigurationError
 class EarlyStopping:
     """Counts evaluations since the best one.
 
-    A value is better when it beats the best so far by more than ``min_delta``; NaN never is.
+    A value is better when it beats the best so far by more than ``min_delta``, or equals it with a smaller
+    loss; NaN never is.
 
     Args:
         patience: evaluations in a row without a better value after which to stop, ≥ 1.
@@ -40,6 +42,7 @@ class EarlyStopping:
             )
         self.patience, self.mode, self.min_delta = patience, mode, min_delta
         self.best: float | None = None
+        self.best_loss = math.inf
         self.waited = 0
 
     @property
@@ -47,24 +50,26 @@ class EarlyStopping:
         """Whether patience has run out."""
         return self.waited >= self.patience
 
-    def update(self, value: float) -> bool:
-        """Take one evaluation's value; returns whether it is the best so far."""
-        improved = self._is_better(value)
+    def update(self, value: float, loss: float = math.inf) -> bool:
+        """Take one evaluation's value, and the loss that breaks ties; returns whether it is the best so far."""
+        improved = self._is_better(value, loss)
         if improved:
-            self.best = value
+            self.best, self.best_loss = value, loss
         self.waited = 0 if improved else self.waited + 1
         return improved
 
-    def _is_better(self, value: float) -> bool:
+    def _is_better(self, value: float, loss: float) -> bool:
         if self.best is None:
-            return value == value  # not NaN
+            return not math.isnan(value)
+        if value == self.best:
+            return loss < self.best_loss
         gain = value - self.best if self.mode == "max" else self.best - value
         return gain > self.min_delta
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value and the evaluations since."""
-        return {"best": self.best, "waited": self.waited}
+        """The best value, its loss, and the evaluations since."""
+        return {"best": self.best, "best_loss": self.best_loss, "waited": self.waited}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
-        self.best, self.waited = state["best"], state["waited"]
+        self.best, self.best_loss, self.waited = state["best"], state["best_loss"], state["waited"]

@@ -1,6 +1,7 @@
 """The engine: repeat the algorithm's step, look, save, resume. It knows no loss and no optimiser."""
 
 import math
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -34,11 +35,9 @@ class Position:
         epoch: epochs finished.
         batch: batches done in the epoch under way.
         seconds: time spent training so far.
-        examples: examples seen in the epoch under way.
+        examples: examples of the epoch under way whose loss has been read.
         loss_sum: their summed loss.
         best_step: updates done at the best look at the validation split; 0 before the first.
-        best_value: the metric that is wanted, there.
-        best_loss: the loss there.
     """
 
     step: int = 0
@@ -48,8 +47,16 @@ class Position:
     examples: int = 0
     loss_sum: float = 0.0
     best_step: int = 0
-    best_value: float = 0.0
-    best_loss: float = 0.0
+
+
+def smallest_batch(data: Data, plan: Plan) -> int:
+    """A last batch with fewer examples is left out of an epoch: every process needs one, a variance two."""
+    return min(max(2, plan.devices), len(data.train))
+
+
+def steps_per_epoch(data: Data, plan: Plan) -> int:
+    """Updates in one pass over the training split."""
+    return data.train.num_batches(plan.batch_size, smallest_batch(data, plan))
 
 
 class Engine:
@@ -79,13 +86,15 @@ class Engine:
     ) -> None:
         self.algorithm, self.data, self.plan, self.folder = algorithm, data, plan, folder
         self.seeds, self.fabric, self.listener, self.extra = seeds, fabric, listener, extra
-        self.smallest = min(max(2, fabric.world_size), len(data.train))
-        self.steps_per_epoch = data.train.num_batches(plan.batch_size, self.smallest)
         self.epochs = plan.for_examples(len(data.train)).epochs or 0
+        self.smallest = smallest_batch(data, plan)
+        self.steps_per_epoch = steps_per_epoch(data, plan)
         self.total_steps = self.steps_per_epoch * self.epochs
         self.position = Position()
         self.stopping = EarlyStopping(patience=plan.patience or 10**9, mode=algorithm.mode)
         self.saved_at = time.monotonic()
+        self.window: list[tuple[Tensor, int]] = []
+        self.infinite_from_the_start: set[str] = set()
 
     def restore(self, checkpoint: Path) -> None:
         """Continue from a checkpoint, to the last bit.
@@ -93,14 +102,15 @@ class Engine:
         Raises:
             CheckpointError: when it is damaged, of another model, or the data have changed since.
         """
-        state = load_state(checkpoint)
+        state, weights = load_state(checkpoint), load_weights(checkpoint)
         if state["data"] != self.data.fingerprint:
             raise CheckpointError(
                 expected=f"the data this run was started on: {self.data.source}",
                 found="other content there now",
                 do="put the old data back, or start a new run on the new data",
             )
-        self.algorithm.load_weights(load_weights(checkpoint))
+        self.algorithm.load_weights(weights)
+        self.infinite_from_the_start = {n for n, w in weights.items() if not torch.isfinite(w).all()}
         self.algorithm.load_state_dict(state["algorithm"])
         self.seeds.load_state_dict(state["seeds"][self.fabric.global_rank % len(state["seeds"])])
         self.position = Position(**state["position"])
@@ -128,7 +138,6 @@ class Engine:
     def _epoch(self) -> None:
         place = self.position
         order = permutation(len(self.data.train), self.seeds.number("order", place.epoch))
-        window: list[Tensor] = []
         self.record.epoch_begins(place)
         batches = self.data.train.batches(
             batch_size=self.plan.batch_size,
@@ -142,7 +151,7 @@ class Engine:
         for batch in batches:
             detail = (place.step + 1) % self.plan.log_steps == 0 or place.batch + 1 == self.steps_per_epoch
             logs = self.algorithm.step(batch, detail=detail)
-            loss = self._count(logs["loss"], batch, window, detail)
+            loss = self._count(logs["loss"], batch, detail)
             if detail:
                 self.record.train(place, self.steps_per_epoch, {**logs, "loss": loss})
             self.record.advance(place)
@@ -153,10 +162,10 @@ class Engine:
         place.examples, place.loss_sum = 0, 0.0
         self._save()
         if self._agree(bool(self.listener.number)):
-            raise Interrupted(self.listener.number or 15, place.step)
+            raise Interrupted(self.listener.number or signal.SIGTERM, place.step)
 
-    def _count(self, loss: Tensor | float, batch: Batch, window: list[Tensor], detail: bool) -> Tensor:
-        """Add a step to the counters; read losses one by one on the CPU, a window at a time elsewhere.
+    def _count(self, loss: Tensor | float, batch: Batch, detail: bool) -> Tensor:
+        """Add a step to the counters; losses are read one by one on the CPU, a window at a time elsewhere.
 
         Returns:
             The step's mean loss over all processes.
@@ -168,18 +177,28 @@ class Engine:
             loss = self.fabric.all_reduce(share, reduce_op="sum")  # type: ignore[assignment]
         place.step, place.batch = place.step + 1, place.batch + 1
         place.seconds = time.monotonic() - self.started
-        place.examples += batch.global_size
-        window.append(loss * batch.global_size)
+        self.window.append((loss, batch.global_size))
+        self.latest = batch
         if loss.device.type == "cpu" or detail:
-            for back, value in enumerate(torch.stack(window).tolist()[::-1]):
-                if not math.isfinite(value):
-                    self._fail(place.step - back, batch)
-                place.loss_sum += value
-            window.clear()
+            self._read_window()
         return loss
 
-    def _fail(self, step: int, batch: Batch) -> None:
-        where = self.algorithm.find_non_finite(batch)
+    def _read_window(self) -> None:
+        """Read the losses of the steps since the last reading, and stop at the first that is not finite."""
+        if not self.window:
+            return
+        place = self.position
+        first = place.step - len(self.window) + 1
+        losses = torch.stack([loss for loss, _ in self.window]).tolist()
+        for step, (value, (_, size)) in enumerate(zip(losses, self.window, strict=True), start=first):
+            if not math.isfinite(value):
+                self._fail(step)
+            place.examples += size
+            place.loss_sum += value * size
+        self.window.clear()
+
+    def _fail(self, step: int) -> None:
+        where = self.algorithm.find_non_finite(self.latest)
         raise NonFiniteLossError(
             expected="a finite loss",
             found=f"NaN or infinity at step {step} (epoch {self.position.epoch + 1}); first in {where}",
@@ -198,7 +217,7 @@ class Engine:
         if due or late or stop:
             self._save()
         if stop:
-            raise Interrupted(self.listener.number or 15, place.step)
+            raise Interrupted(self.listener.number or signal.SIGTERM, place.step)
 
     def _agree(self, mine: bool) -> bool:
         """Whether any process says yes."""
@@ -216,20 +235,10 @@ class Engine:
             return
         with self.seeds.scope("evaluate", place.step):
             metrics = self.algorithm.evaluate(self._evaluation_batches(self.data.validation))
-        self.stopping.update(metrics[self.algorithm.monitor])
-        if self._is_best(metrics):
+        if self.stopping.update(metrics[self.algorithm.monitor], metrics["loss"]):
             place.best_step = place.step
-            place.best_value, place.best_loss = metrics[self.algorithm.monitor], metrics["loss"]
         self.record.validation(place, metrics)
         self.record.epoch(place, self.epochs, metrics)
-
-    def _is_best(self, metrics: Mapping[str, float]) -> bool:
-        """Whether this look is the best so far: by the metric that is wanted, ties by the loss; NaN never is."""
-        place, value = self.position, metrics[self.algorithm.monitor]
-        sign = 1 if self.algorithm.mode == "max" else -1
-        if math.isnan(value) or place.best_step == 0:
-            return not math.isnan(value)
-        return (sign * value, -metrics["loss"]) > (sign * place.best_value, -place.best_loss)
 
     def _evaluation_batches(self, split: Split) -> Iterator[Batch]:
         """This process's share of a split, every example once over all processes."""
@@ -238,16 +247,10 @@ class Engine:
 
     def _save(self) -> None:
         """Write a checkpoint, unless the weights have left the numbers."""
+        self._read_window()
         place = self.position
         weights, algorithm = self.algorithm.weights(), self.algorithm.state_dict()
-        for name, weight in weights.items():
-            if weight.is_floating_point() and not torch.isfinite(weight).all():
-                raise NonFiniteLossError(
-                    expected="finite weights",
-                    found=f"NaN or infinity in {name} after step {place.step}",
-                    do="lower the rate (--optim.lr) or clip the gradient (--plan.clip-norm 1); "
-                    f"the last good checkpoint is in {self.folder.checkpoints}",
-                )
+        self._require_finite(weights)
         state = {
             "algorithm": algorithm,
             "seeds": self._all_seeds(),
@@ -260,6 +263,20 @@ class Engine:
             save_checkpoint(self.folder, place.step, weights, state, best=best, keep=self.plan.keep, extra=self.extra)
         self.saved_at = time.monotonic()
         self.fabric.barrier()
+
+    def _require_finite(self, weights: Mapping[str, Tensor]) -> None:
+        """No checkpoint holds NaN or infinity, but where the model had them from the start (a mask of −∞)."""
+        bad = {n for n, w in weights.items() if w.is_floating_point() and not torch.isfinite(w).all()}
+        if self.position.step == 0:
+            self.infinite_from_the_start = bad
+        new = sorted(bad - self.infinite_from_the_start)
+        if new:
+            raise NonFiniteLossError(
+                expected="finite weights",
+                found=f"NaN or infinity in {new[0]} after step {self.position.step}",
+                do="lower the rate (--optim.lr) or clip the gradient (--plan.clip-norm 1); "
+                f"the last good checkpoint is in {self.folder.checkpoints}",
+            )
 
     def _all_seeds(self) -> list[dict[str, Any]]:
         """The random streams of every process, by rank."""

@@ -8,28 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 from lightning_fabric import Fabric
-from rich.console import Console
 from torch import nn
 
-from sightline.core.checkpoint import find_checkpoint, forget_after, load_state, load_weights
+from sightline.core.checkpoint import find_checkpoint, forget_after, list_checkpoints, load_state, load_weights
 from sightline.core.config import Choice, Config, build, choice_of, resolve, to_yaml
 from sightline.core.environment import describe_environment
 from sightline.core.errors import ConfigurationError, NonFiniteLossError, RunFolderError, SightlineError
+from sightline.core.progress import console
 from sightline.core.run_folder import RunFolder, fresh_name
 from sightline.core.seeds import Seeds
-from sightline.data import Data, load_spec
+from sightline.data import DATASETS, HUB_PREFIX, Data, load_spec
 from sightline.models import MODELS
 from sightline.objectives import OBJECTIVES, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
-from sightline.train.engine import Engine, Position
-from sightline.train.interruption import Interrupted, Listener
+from sightline.train.engine import Engine, Position, steps_per_epoch
+from sightline.train.interruption import Interrupted, Listener, Stopper, listening
 from sightline.train.plan import Plan
 from sightline.train.processes import accelerator_of, run_processes
 from sightline.train.record import Record
-from sightline.train.run import Run, load_best
+from sightline.train.run import Run, best_checkpoint, load_best
 from sightline.train.spec import RunSpec
-from sightline.train.supervised import Supervised, require_inputs
+from sightline.train.supervised import Supervised, load_matching, require_inputs
+
+INITIAL = "checkpoints/initial.safetensors"
+"""A given model's first weights, until the run is completed: what a run goes on from that has no checkpoint yet."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def fit(
         objective: name or choice; by default cross-entropy for classes, squared for numbers.
         optim: name, choice, or a specification such as ``sightline.optim.AdamW(lr=3e-4)``.
         schedule: name, choice or specification.
-        seed: decides order, dropout and every other random stream.
+        seed: decides order, dropout and every other random stream but the model's first weights, which it
+            has already: build it with the same ``seed`` for a run that can be made again.
         name: the run folder's name; by default the data's, the model's and the time.
         runs: where run folders live.
         quiet: print nothing.
@@ -103,7 +108,7 @@ def train(spec: RunSpec, *, runs: Path | str = "runs", name: str | None = None, 
         Interrupted: after SIGINT or SIGTERM, the state saved.
     """
     data = load_spec(spec.data)
-    return _start(spec, build_model(spec, data), data, Path(runs), exact_name=name, quiet=quiet)
+    return _start(spec, None, data, Path(runs), exact_name=name, quiet=quiet)
 
 
 def build_model(spec: RunSpec, data: Data) -> nn.Module:
@@ -139,13 +144,20 @@ def resume(folder: Path | str, *, model: nn.Module | None = None, checkpoint: st
     run = Run(run_folder, model)
     with run_folder.lock():
         run_folder.sweep()
-        if run_folder.status()["state"] == "completed":
+        if checkpoint == "last" and run_folder.has("status.json") and run_folder.status()["state"] == "completed":
+            load_weights(best_checkpoint(run_folder))  # a damaged one is told, not passed over
             return run
-        source = find_checkpoint(run_folder, checkpoint)
-        load_weights(source), load_state(source)  # a damaged one is refused before anything is changed
-        forget_after(run_folder, source)
-        data = load_spec(run.spec.data)
+        source = None
+        if checkpoint != "last" or list_checkpoints(run_folder):
+            source = find_checkpoint(run_folder, checkpoint)
+            load_weights(source), load_state(source)  # a damaged one is refused before anything is changed
+        data = run.data
         network = model if model is not None else build_model(run.spec, data)
+        if source is not None:
+            forget_after(run_folder, source)
+        elif run_folder.has(INITIAL):
+            load_matching(network, safetensors.torch.load_file(run_folder.path / INITIAL))
+        _note_changes(run_folder, quiet)
         return _train(run_folder, Job(run_folder.path, run.spec, network, data, source, quiet))
 
 
@@ -165,9 +177,19 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
 
 
 def settle(spec: RunSpec, data: Data) -> RunSpec:
-    """The specification with everything that depends on the data decided."""
-    objective = spec.objective or default_objective(data.schema)
-    return spec.replace(objective=objective, plan=spec.plan.for_examples(len(data.train)))
+    """The specification with everything that depends on the data decided, and paths that hold from anywhere."""
+    return spec.replace(
+        data=spec.data.replace(source=_from_anywhere(spec.data.source)),
+        objective=spec.objective or default_objective(data.schema),
+        plan=spec.plan.for_examples(len(data.train)),
+    )
+
+
+def _from_anywhere(source: str) -> str:
+    """A local path made absolute; names of embedded sets and of the Hub's as they are."""
+    prefix = HUB_PREFIX if source.startswith(HUB_PREFIX) else ""
+    path = Path(source.removeprefix(prefix))
+    return source if source in DATASETS or not path.exists() else f"{prefix}{path.resolve()}"
 
 
 def describe(spec: RunSpec) -> str:
@@ -177,14 +199,17 @@ def describe(spec: RunSpec) -> str:
     model = build_model(spec, data)
     algorithm = algorithm_of(spec, model, data)
     assert spec.plan.epochs is not None
-    steps = data.train.num_batches(spec.plan.batch_size) * spec.plan.epochs
-    algorithm.setup(Fabric(accelerator="cpu", devices=1), steps)
+    algorithm.setup(Fabric(accelerator="cpu", devices=1), steps_per_epoch(data, spec.plan) * spec.plan.epochs)
     batch = next(iter(data.train.batches(batch_size=spec.plan.batch_size)))
     return algorithm.describe(batch)
 
 
-def _start(spec: RunSpec, model: nn.Module, data: Data, runs: Path, *, exact_name: str | None, quiet: bool) -> Run:
+def _start(
+    spec: RunSpec, given: nn.Module | None, data: Data, runs: Path, *, exact_name: str | None, quiet: bool
+) -> Run:
+    """Check everything, make the run folder, train; ``given`` is a model whose weights no seed tells."""
     spec = settle(spec, data)
+    model = given if given is not None else build_model(spec, data)
     algorithm_of(spec, model, data), accelerator_of(spec.plan)  # a mistake is told before a folder is made
     batch = next(iter(data.train.batches(batch_size=min(2, len(data.train)))))
     require_inputs(model, batch, data.schema.num_outputs)
@@ -193,15 +218,19 @@ def _start(spec: RunSpec, model: nn.Module, data: Data, runs: Path, *, exact_nam
         folder.set_status("running")
         folder.write("schema.json", json.dumps(data.schema.to_dict(), indent=1, ensure_ascii=False))
         folder.write("environment.json", describe_environment() | {"seed": spec.seed})
-        folder.write("readings/data.json", data.found.to_dict())
-        folder.write("spec.yaml", to_yaml(spec))
+        folder.write("readings/data.json", data.found.to_dict() | {"fingerprint": data.fingerprint})
+        if given is not None:
+            weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in given.state_dict().items()}
+            folder.write(INITIAL, safetensors.torch.save(weights))
+        folder.write("spec.yaml", to_yaml(spec))  # last: from here on the run can be resumed
         _announce(data, folder, quiet)
         return _train(folder, Job(folder.path, spec, model, data, None, quiet))
 
 
 def _announce(data: Data, folder: RunFolder, quiet: bool) -> None:
     """What is trained on, what was found amiss there, and where the run is left."""
-    console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+    if quiet:
+        return
     console.print(f"data        {data.found.what}", markup=False)
     amiss = [f"{len(data.found.left_out)} left out"] if data.found.left_out else []
     amiss += [f"{d.count} of {d.second} stand in {d.first} too" for d in data.found.duplicates]
@@ -210,29 +239,40 @@ def _announce(data: Data, folder: RunFolder, quiet: bool) -> None:
     console.print(f"run         {folder.path}", markup=False)
 
 
+def _note_changes(folder: RunFolder, quiet: bool) -> None:
+    """Say where this machine differs from the one the run was started on: the last bits may then differ too."""
+    before, now = folder.read("environment.json"), describe_environment()
+    told = ("python", "packages", "processor", "threads", "accelerators")
+    changed = [key for key in told if before.get(key) != now[key]]
+    if changed and not quiet:
+        differ = "differs" if len(changed) == 1 else "differ"
+        console.print(
+            f"note        {', '.join(changed)} {differ} from when the run was started: its last bits may too",
+            markup=False,
+        )
+
+
 def _train(folder: RunFolder, job: Job) -> Run:
     """Run the processes, then measure the best checkpoint once on validation and test."""
     run = Run(folder, job.model, job.data)
     try:
         folder.set_status("running")
         place: Position = run_processes(_work, job, job.spec.plan)
-        load_best(folder, job.model)
-        for split in ("validation", "test"):
-            run.evaluate(split)
-        parameters = sum(p.numel() for p in job.model.parameters())
-        folder.set_status(
-            "completed",
-            step=place.step,
-            epoch=place.epoch,
-            seconds=round(place.seconds, 3),
-            parameters=parameters,
-        )
+        with listening(Stopper(place.step)):
+            load_best(folder, job.model)
+            for split in ("validation", "test"):
+                run.evaluate(split)
+            parameters = sum(p.numel() for p in job.model.parameters())
+            seconds = round(place.seconds, 3)
+            folder.set_status("completed", step=place.step, epoch=place.epoch, seconds=seconds, parameters=parameters)
+        (folder.path / INITIAL).unlink(missing_ok=True)
     except Interrupted as stop:
         folder.set_status("interrupted", str(stop), step=stop.step)
         stop.add_note(f"its state is saved; go on with `sightline resume {folder.path}`")
         raise
-    except KeyboardInterrupt:
-        folder.set_status("interrupted", "by a second signal, before it had saved")
+    except KeyboardInterrupt as stop:
+        folder.set_status("interrupted", str(stop))
+        stop.add_note(f"go on from the last checkpoint with `sightline resume {folder.path}`")
         raise
     except NonFiniteLossError as error:
         folder.set_status("failed", f"{error.found}")

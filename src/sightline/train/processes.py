@@ -1,8 +1,10 @@
 """Start the processes of a run: this one alone, or several that talk to each other."""
 
 import logging
+import math
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -10,13 +12,15 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch.multiprocessing.spawn import start_processes
+from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from sightline.core.errors import ConfigurationError, SightlineError
-from sightline.train.interruption import Interrupted, Listener, listening
+from sightline.train.interruption import Follower, Interrupted, Listener, listening
 from sightline.train.plan import Plan
 
 Work = Callable[[Fabric, Listener, Any], Any]
+GRACE_SECONDS = 30.0
+"""How long processes may go on after one of them has failed."""
 _PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -24,6 +28,7 @@ _PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"32": "32-true", "bf1
 class _Outcome:
     """What a process sends back: its result, or the error it ended with."""
 
+    rank: int
     result: Any = None
     error: SightlineError | Interrupted | None = None
 
@@ -37,27 +42,61 @@ def run_processes(work: Work, job: Any, plan: Plan) -> Any:
     """
     accelerator = accelerator_of(plan)
     if plan.devices == 1:
-        with listening() as listener:
+        with listening(Listener()) as listener:
             fabric = Fabric(accelerator=accelerator, devices=1, precision=_PRECISION[plan.precision])
             return work(fabric, listener, job)
+    threads = max(1, torch.get_num_threads() // plan.devices)
     queue: Any = get_context("spawn").SimpleQueue()
-    with listening() as listener:
-        arguments = (work, job, plan, accelerator, _free_port(), queue)
-        processes: Any = start_processes(
-            _process, args=arguments, nprocs=plan.devices, join=False, start_method="spawn"
+    with listening(Listener()) as listener:
+        group: Any = start_processes(
+            _process,
+            args=(work, job, plan, accelerator, threads, _free_port(), queue),
+            nprocs=plan.devices,
+            join=False,
+            start_method="spawn",
         )
-        while not processes.join(timeout=0.2):
-            pass
-        outcome: _Outcome = queue.get()
-    if isinstance(outcome.error, Interrupted):
-        raise Interrupted(listener.number or outcome.error.number, outcome.error.step)
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome.result
+        listener.processes = group.processes
+        if listener.number:  # it came while they were being started
+            for process in group.processes:
+                process.terminate()
+        try:
+            outcomes, failure = _wait(group, queue)
+        except BaseException:  # a second signal: no process outlives this one
+            for process in group.processes:
+                process.kill()
+            raise
+    for error in [o.error for o in outcomes if o.error is not None]:
+        raise Interrupted(listener.number or error.number, error.step) if isinstance(error, Interrupted) else error
+    if failure is not None:
+        raise failure
+    return next(o.result for o in outcomes if o.rank == 0)
 
 
-def _process(rank: int, work: Work, job: Any, plan: Plan, accelerator: str, port: int, queue: Any) -> None:
-    """One of several processes: join the others, work, and let the first tell how it went."""
+def _wait(group: Any, queue: Any) -> tuple[list[_Outcome], Exception | None]:
+    """What the processes sent back, and how they ended where one of them ended ill."""
+    outcomes: list[_Outcome] = []
+    failure = None
+    running = True
+    deadline = math.inf
+    while running:
+        if time.monotonic() > deadline:  # the others wait for one that has failed
+            for process in group.processes:
+                process.kill()
+        try:
+            running = not group.join(timeout=0.2)
+        except ProcessException as error:
+            failure, running = error, False
+        while not queue.empty():
+            outcomes.append(queue.get())
+            if outcomes[-1].error is not None and deadline == math.inf:
+                deadline = time.monotonic() + GRACE_SECONDS
+    return outcomes, failure
+
+
+def _process(
+    rank: int, work: Work, job: Any, plan: Plan, accelerator: str, threads: int, port: int, queue: Any
+) -> None:
+    """One of several processes: join the others, work, and tell how it went."""
     os.environ.update(
         MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(port),
@@ -66,24 +105,20 @@ def _process(rank: int, work: Work, job: Any, plan: Plan, accelerator: str, port
         WORLD_SIZE=str(plan.devices),
     )
     if accelerator == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // plan.devices))
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    with listening() as listener:
+        torch.set_num_threads(threads)
+    for logger in ("lightning_fabric", "lightning.fabric"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    with listening(Follower()) as listener:
         strategy = "ddp" if plan.strategy == "auto" else plan.strategy
         fabric = Fabric(
-            accelerator=accelerator,
-            devices=plan.devices,
-            strategy=strategy,
-            precision=_PRECISION[plan.precision],
+            accelerator=accelerator, devices=plan.devices, strategy=strategy, precision=_PRECISION[plan.precision]
         )
         fabric.launch()
         try:
-            outcome = _Outcome(result=work(fabric, listener, job))
+            outcome = _Outcome(rank, result=work(fabric, listener, job))
         except (SightlineError, Interrupted) as error:
-            outcome = _Outcome(error=error)
-        if rank == 0:
-            queue.put(outcome)
+            outcome = _Outcome(rank, error=error)
+        queue.put(outcome)
         torch.distributed.destroy_process_group()
 
 

@@ -1,16 +1,15 @@
 """What a run tells while it trains: metrics.jsonl, TensorBoard, and lines or bars on the terminal."""
 
 import logging
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from torch import Tensor
 
-from sightline.core.progress import Bar, progress
+from sightline.core.files import not_writable
+from sightline.core.progress import Bar, console, progress
 from sightline.core.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ class Record:
 
     def __init__(self, folder: RunFolder, *, step: int, speaks: bool = True, quiet: bool = False) -> None:
         self.folder, self.speaks = folder, speaks
-        self.console = Console(stderr=True, quiet=quiet or not speaks, highlight=False, soft_wrap=True)
-        self.shows_bar = speaks and not quiet
+        self.tells = speaks and not quiet
         self.since = (time.monotonic(), step)
         self.progress_bar: Bar | None = None
         if speaks:
@@ -44,15 +42,21 @@ class Record:
     def bar(self, total: int, done: int) -> Iterator[None]:
         """The progress bar over all updates, for the time of training; files are closed after it."""
         try:
-            if self.shows_bar and sys.stderr.isatty():
-                with progress("training", total, "steps", done) as self.progress_bar:
-                    yield
-            else:
+            with progress("training", total, "steps", done) if self.tells else nullcontext() as self.progress_bar:
                 yield
-        finally:
-            self.progress_bar = None
-            if self.speaks:
-                self.events.close()
+        except BaseException:
+            with suppress(OSError):  # what went wrong first is what is told
+                self._close()
+            raise
+        try:
+            self._close()
+        except OSError as error:
+            raise not_writable(self.folder.path, error) from error
+
+    def _close(self) -> None:
+        self.progress_bar = None
+        if self.speaks:
+            self.events.close()
 
     def epoch_begins(self, place: "Position") -> None:
         """Looks and saves between epochs do not count in the examples a second."""
@@ -88,10 +92,12 @@ class Record:
 
     def epoch(self, place: "Position", epochs: int, metrics: Mapping[str, float]) -> None:
         """One plain line on the terminal for a finished epoch."""
+        if not self.tells:
+            return
         loss = place.loss_sum / max(place.examples, 1)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name in _SHOWN)
         beside = f"   validation  {shown}" if metrics else ""
-        self.console.print(
+        console.print(
             f"epoch {place.epoch:>{len(str(epochs))}}/{epochs}  {place.seconds:7.1f} s  train loss {loss:.4f}{beside}",
             markup=False,
         )
@@ -99,8 +105,14 @@ class Record:
     def _write(self, kind: str, place: "Position", epoch: float, values: Mapping[str, float]) -> None:
         row = {"kind": kind, "step": place.step, "epoch": round(epoch, 6), "seconds": round(place.seconds, 3)}
         self.folder.append_metrics({**row, **values})
+        try:
+            self._write_events(kind, place.step, values)
+        except OSError as error:
+            raise not_writable(self.folder.path, error) from error
+
+    def _write_events(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
-            self.events.add_scalar(f"{kind}/{name}", value, place.step)
+            self.events.add_scalar(f"{kind}/{name}", value, step)
 
 
 _SHOWN = ("loss", "accuracy", "f1", "rmse", "mae", "r2")

@@ -12,7 +12,7 @@ from torch import nn
 
 from sightline.core.checkpoint import find_checkpoint, load_weights
 from sightline.core.config import build, from_yaml
-from sightline.core.errors import ConfigurationError, DataError, RunFolderError
+from sightline.core.errors import CheckpointError, ConfigurationError, DataError, RunFolderError
 from sightline.core.run_folder import RunFolder
 from sightline.data import Data, Schema, load_like, load_spec, read_inputs
 from sightline.models import MODELS
@@ -82,7 +82,7 @@ class Run:
         """What its examples are."""
         try:
             return Schema.from_dict(json.loads(self.folder.text("schema.json")))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunFolderError(
                 expected=f"the data schema in {self.folder.path / 'schema.json'}",
                 found=f"a damaged file: {error}",
@@ -91,8 +91,19 @@ class Run:
 
     @cached_property
     def data(self) -> Data:
-        """The data it was trained on, loaded again from the same source."""
-        return self._given_data or load_spec(self.spec.data)
+        """The data it was trained on, loaded again from the same source.
+
+        Raises:
+            DataError: when the source can't be read, or holds other data now.
+        """
+        data = self._given_data or load_spec(self.spec.data)
+        if data.fingerprint != self.folder.read("readings/data.json").get("fingerprint"):
+            raise DataError(
+                expected=f"the data this run was started on: {self.spec.data.source}",
+                found="other content there now: its splits and classes would not be those of the run",
+                do="put the old data back; to measure on other data name them: `sightline evaluate RUN --data SOURCE`",
+            )
+        return data
 
     @cached_property
     def objective(self) -> Objective:
@@ -189,8 +200,10 @@ def open_run(folder: Path | str, *, model: nn.Module | None = None) -> Run:
 
 def best_checkpoint(folder: RunFolder) -> Path:
     """The best checkpoint by validation; the last where there was no look at the validation split yet."""
-    has_best = (folder.checkpoints / "best").is_file()
-    return find_checkpoint(folder, "best" if has_best else "last")
+    try:
+        return find_checkpoint(folder, "best")
+    except CheckpointError:
+        return find_checkpoint(folder, "last")
 
 
 def load_best(folder: RunFolder, model: nn.Module) -> None:

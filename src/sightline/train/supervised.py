@@ -110,25 +110,31 @@ class Supervised:
 
     def evaluate(self, batches: Iterable[Batch]) -> Mapping[str, float]:
         """The mean loss and every metric of the objective, over all processes."""
-        # the bare module: wrapped ones talk to the other processes at every call, who may have fewer batches
-        model = self.forward_model if self.sharded or self.fabric.world_size == 1 else self.model
+        # the bare module, in full precision: wrapped ones talk to the other processes at every call, who may
+        # have fewer batches; the running statistics that are saved, the first process's, are what is measured
+        model = self.forward_model if self.sharded else self.model
+        if self.fabric.world_size > 1:
+            for buffer in self.model.buffers():
+                torch.distributed.broadcast(buffer, 0)
         metrics = self.objective.metrics().to(self.fabric.device)
-        total = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
+        total, count = 0.0, 0
         model.eval()
         try:
             with torch.no_grad():
                 for batch in batches:
                     inputs = batch.inputs.contiguous(memory_format=self.layout) if self.layout else batch.inputs
                     outputs = model(inputs).float()
-                    losses = self.objective.losses(outputs, batch.target)
-                    total += torch.stack([losses.double().sum(), losses.new_tensor(len(batch)).double()])
+                    total += float(self.objective.losses(outputs, batch.target).sum())
+                    count += len(batch)
                     self.objective.update(metrics, outputs, batch.target)
         finally:
             self.forward_model.train()
         if self.fabric.world_size > 1:
-            total = self.fabric.all_reduce(total, reduce_op="sum")  # type: ignore[assignment]
+            sums = torch.tensor([total, count], dtype=torch.float64, device=self.fabric.device)
+            torch.distributed.all_reduce(sums)
+            total, count = sums[0].item(), int(sums[1])
         return {
-            "loss": float(total[0] / total[1]),
+            "loss": total / count,
             **{name: float(value) for name, value in metrics.compute().items()},
         }
 
@@ -222,12 +228,17 @@ def require_inputs(model: nn.Module, batch: Batch, num_outputs: int) -> None:
     Raises:
         ConfigurationError: when the shapes do not fit.
     """
+    weight = next(model.parameters(), None)
+    if weight is None:
+        raise ConfigurationError(
+            expected="a model with parameters to train", found=f"{type(model).__name__} without any", do="pass another"
+        )
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            outputs = model(batch.inputs[:1].to(next(model.parameters()).device))
-    except RuntimeError as error:
+            outputs = model(batch.inputs[:1].to(weight.device))
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ConfigurationError(
             expected=f"a model that takes inputs of shape {tuple(batch.inputs.shape[1:])}",
             found=str(error).splitlines()[0],
@@ -235,10 +246,10 @@ def require_inputs(model: nn.Module, batch: Batch, num_outputs: int) -> None:
         ) from error
     finally:
         model.train(was_training)
-    if tuple(outputs.shape) != (1, num_outputs):
+    if not isinstance(outputs, Tensor) or tuple(outputs.shape) != (1, num_outputs):
         raise ConfigurationError(
-            expected=f"a model with {num_outputs} outputs for one example: shape (1, {num_outputs})",
-            found=f"shape {tuple(outputs.shape)}",
+            expected=f"a model with {num_outputs} outputs for one example: a tensor of shape (1, {num_outputs})",
+            found=f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}",
             do="build the model from the data's schema",
         )
 
