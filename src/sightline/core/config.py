@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -138,53 +139,55 @@ def check(value: Any, kind: Any, option: Option, registry: OneOf | None = None, 
     Raises:
         ConfigurationError: for a wrong type or a value out of range.
     """
-
-    def wrong(found: str) -> ConfigurationError:
-        where = option.range()
-        unit = f" ({option.unit})" if option.unit else ""
-        return ConfigurationError(
-            expected=f"{path}: {type_name(kind)}{unit}{', ' + where if where else ''}",
-            found=found,
-            do=f"give {path} another value" + (f" ({option.help})" if option.help else ""),
-        )
-
-    if registry is not None and not (value is None and type(None) in get_args(kind)):
+    members = get_args(kind)
+    if registry is not None and not (value is None and type(None) in members):
         return resolve(value, registry.registry, path)
     if get_origin(kind) in (Union, types.UnionType):
-        members = get_args(kind)
-        if value is None and type(None) in members:
-            return None
-        exact = [m for m in members if m is type(value)]
-        for member in exact or [m for m in members if m is not type(None)]:
-            try:
-                return check(value, member, option, None, path)
-            except ConfigurationError:
-                continue
-        raise wrong(repr(value))
+        return _check_union(value, kind, option, path)
     if get_origin(kind) is Literal:
-        if value in get_args(kind):
+        if value in members:
             return value
-        text = f"{value!r}; {near(str(value), map(str, get_args(kind)))}"
-        raise wrong(text)
-    if get_origin(kind) is tuple:
-        if isinstance(value, list | tuple):
-            return tuple(check(v, get_args(kind)[0], option, None, f"{path}[{i}]") for i, v in enumerate(value))
-        raise wrong(repr(value))
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if isinstance(value, kind):
-            return value
-        if isinstance(value, Mapping) and issubclass(kind, Config):
-            return read(kind, value, path)
-        raise wrong(f"{value!r} ({type(value).__name__})")
+        raise _wrong(f"{value!r}; {near(str(value), map(str, members))}", kind, option, path)
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        return tuple(check(v, members[0], option, None, f"{path}[{i}]") for i, v in enumerate(value))
+    if isinstance(kind, type) and issubclass(kind, Config) and isinstance(value, Mapping):
+        return read(kind, value, path)
+    return _check_plain(value, kind, option, path)
+
+
+def _check_union(value: Any, kind: Any, option: Option, path: str) -> Any:
+    """The first of a union's types that the value fits, its own before others."""
+    members = get_args(kind)
+    if value is None and type(None) in members:
+        return None
+    own = [m for m in members if m is type(value)]
+    for member in own or [m for m in members if m is not type(None)]:
+        with suppress(ConfigurationError):
+            return check(value, member, option, None, path)
+    raise _wrong(repr(value), kind, option, path)
+
+
+def _check_plain(value: Any, kind: Any, option: Option, path: str) -> Any:
+    """A number, text, path, true/false, or a whole configuration."""
     if kind is Path and isinstance(value, str):
         return Path(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and type(value) is int:
         value = float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise wrong(f"{value!r} ({type(value).__name__})")
+    if get_origin(kind) is not None or not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _wrong(f"{value!r} ({type(value).__name__})", kind, option, path)
     if kind in (int, float) and not option.allows(value):
-        raise wrong(str(value))
+        raise _wrong(str(value), kind, option, path)
     return value
+
+
+def _wrong(found: str, kind: Any, option: Option, path: str) -> ConfigurationError:
+    where = option.range()
+    unit = f" ({option.unit})" if option.unit else ""
+    return ConfigurationError(
+        expected=f"{path}: {type_name(kind)}{unit}{', ' + where if where else ''}",
+        found=found,
+        do=f"give {path} another value" + (f" ({option.help})" if option.help else ""),
+    )
 
 
 def resolve(value: Any, registry: Registry[Any], path: str) -> Choice:
