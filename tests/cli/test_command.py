@@ -196,7 +196,6 @@ def test_describe_says_what_a_step_does_and_makes_no_run(command: Command, tmp_p
         (["train", "resnet", "--data", "iris"], "image", "mlp"),
         (["train", "resnet", "--data", "digits", "--model.depth", "9"], "6n", "8"),
         (["train", "mlp", "--data", "iris", "--objective", "squared"], "regression", "cross-entropy"),
-        (["train", "mlp", "--data", "iris", "--devices", "2", "--strategy", "fsdp"], "CUDA", "ddp"),
         (["resume", "runs/none"], "run folder", ""),
         (["evaluate", "runs/none"], "run folder", ""),
         (["predict", "runs/none"], "", "--help"),

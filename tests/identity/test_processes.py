@@ -7,7 +7,6 @@ import torch
 
 from sightline.core.checkpoint import find_checkpoint, load_weights
 from sightline.core.config import Choice
-from sightline.core.errors import ConfigurationError
 from sightline.data import DataSpec
 from sightline.train import Plan, RunSpec, train
 
@@ -63,11 +62,3 @@ def test_what_two_processes_look_at_is_what_is_saved(tmp_path: Path) -> None:
     run = train(spec, runs=tmp_path, name="run", quiet=True)
     looked = next(row for row in run.folder.metrics() if row["kind"] == "validation")
     assert looked["loss"] == pytest.approx(run.evaluate("validation").loss, rel=1e-5)
-
-
-def test_fsdp_without_cuda_says_what_to_do(tmp_path: Path) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("CUDA is there: fsdp is allowed")
-    spec = specification(2, 64)
-    with pytest.raises(ConfigurationError, match=r"--plan\.strategy ddp"):
-        train(spec.replace(plan=spec.plan.replace(strategy="fsdp")), runs=tmp_path, quiet=True)

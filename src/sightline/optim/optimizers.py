@@ -185,9 +185,14 @@ class AdamW(Optimizer):
 
 
 def _fused(groups: list[dict[str, Any]]) -> dict[str, bool]:
-    """The quickest implementation there is: one kernel for the whole update on CPU and CUDA."""
+    """The quickest implementation there is: one kernel for the whole update on CPU and CUDA.
+
+    Parameters of a kind of their own, such as shares of a model spread over processes, have no such kernel.
+    """
     parameters = [p for group in groups for p in group["params"]]
-    fusible = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    fusible = all(
+        type(p) is nn.Parameter and p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters
+    )
     return {"fused": True} if fusible else {"foreach": True}
 
 

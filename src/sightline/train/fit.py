@@ -25,12 +25,13 @@ from sightline.objectives import OBJECTIVES, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
 from sightline.train.engine import Engine, Position, steps_per_epoch
 from sightline.train.interruption import Interrupted, Listener, Stopper, listening
+from sightline.train.matching import load_matching
 from sightline.train.plan import Plan
 from sightline.train.processes import accelerator_of, run_processes
 from sightline.train.record import Record
 from sightline.train.run import Run, best_checkpoint, load_best
 from sightline.train.spec import RunSpec
-from sightline.train.supervised import Supervised, load_matching, require_inputs
+from sightline.train.supervised import Supervised, require_inputs
 
 INITIAL = "checkpoints/initial.safetensors"
 """A given model's first weights, until the run is completed: what a run goes on from that has no checkpoint yet."""
@@ -173,6 +174,7 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
         clip_norm=spec.plan.clip_norm,
         clip_value=spec.plan.clip_value,
         channels_last=spec.plan.channels_last,
+        sharded=spec.plan.strategy == "fsdp",
     )
 
 

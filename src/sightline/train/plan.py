@@ -45,7 +45,8 @@ class Plan(Config):
     accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option("kind of device")] = "auto"
     devices: Annotated[int, Option("processes, each on its own device", "processes", 1)] = 1
     strategy: Annotated[
-        Literal["auto", "ddp", "fsdp"], Option("how several processes share the work; fsdp needs CUDA")
+        Literal["auto", "ddp", "fsdp"],
+        Option("what each of several processes keeps of the model: all of it (ddp), or a share (fsdp)"),
     ] = "auto"
     precision: Annotated[Literal["32", "bf16"], Option("number format of the forward and backward pass")] = "32"
     channels_last: Annotated[bool, Option("lay images out with channels innermost: faster convolutions")] = True

@@ -109,9 +109,9 @@ def _process(
     for logger in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     with listening(Follower()) as listener:
-        strategy = "ddp" if plan.strategy == "auto" else plan.strategy
+        # Fabric makes the group of processes; how they share the model is the algorithm's affair
         fabric = Fabric(
-            accelerator=accelerator, devices=plan.devices, strategy=strategy, precision=_PRECISION[plan.precision]
+            accelerator=accelerator, devices=plan.devices, strategy="ddp", precision=_PRECISION[plan.precision]
         )
         fabric.launch()
         try:
@@ -139,10 +139,6 @@ def accelerator_of(plan: Plan) -> str:
             expected=f"{plan.devices} {kind} device(s)",
             found=f"{there[kind]}",
             do=f"lower --plan.devices to {there[kind]}" if there[kind] else "use --plan.accelerator cpu",
-        )
-    if plan.strategy == "fsdp" and kind != "cuda":
-        raise ConfigurationError(
-            expected="CUDA devices for the strategy fsdp", found=kind, do="use --plan.strategy ddp"
         )
     return kind
 

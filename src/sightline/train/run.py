@@ -18,8 +18,8 @@ from sightline.data import Data, Schema, load_like, load_spec, read_inputs
 from sightline.models import MODELS
 from sightline.objectives import OBJECTIVES, Objective
 from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation
+from sightline.train.matching import load_matching
 from sightline.train.spec import RunSpec
-from sightline.train.supervised import load_matching
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from sightline.core.errors import CheckpointError, ConfigurationError
+from sightline.core.errors import ConfigurationError
 from sightline.data.batch import Batch
 from sightline.objectives import Objective
 from sightline.optim import Optimizer, Schedule, add_l1_gradient, clip_by_norm, clip_by_value, set_lr
 from sightline.train.non_finite import find_non_finite
-from sightline.train.sharded import sharded_state, sharded_weights
+from sightline.train.placement import place
+from sightline.train.sharded import whole_tensor
 
 
 class Supervised:
@@ -26,6 +27,7 @@ class Supervised:
         clip_norm: largest norm of the whole gradient.
         clip_value: largest absolute entry of the gradient.
         channels_last: lay images out with channels innermost.
+        sharded: where there are several processes, spread the model over them.
 
     Lecture: F1, O1
     """
@@ -40,9 +42,11 @@ class Supervised:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         channels_last: bool = True,
+        sharded: bool = False,
     ) -> None:
         self.model, self.objective, self.optim, self.schedule = model, objective, optim, schedule
-        self.clip_norm, self.clip_value, self.channels_last = clip_norm, clip_value, channels_last
+        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.channels_last, self.sharded = channels_last, sharded
         self.monitor, self.mode = objective.monitor, objective.mode
         self.step_number = 0
 
@@ -52,20 +56,11 @@ class Supervised:
         self.layout = torch.channels_last if self.channels_last and _has_images(self.model) else None
         if self.layout is not None:
             self.model.to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.sharded = "fsdp" in type(fabric.strategy).__name__.lower()
-        # alone and in full precision the wrappers would only cost time
-        self.wrapped = fabric.world_size > 1 or self.sharded or fabric._precision.precision != "32-true"
-        if self.wrapped:
-            self.forward_model: nn.Module = fabric.setup_module(self.model)
-            self.optimizer = self.optim.build(self.forward_model if self.sharded else self.model)
-            self.step_optimizer: Any = fabric.setup_optimizers(self.optimizer)
-        else:
-            self.model.to(fabric.device)
-            self.forward_model = self.model
-            self.optimizer = self.step_optimizer = self.optim.build(self.model)
+        self.placement = place(self.model, fabric, sharded=self.sharded)
+        self.optimizer = self.optim.build(self.placement.model)
         self.checks_every_step = fabric.device.type == "cpu" and fabric.world_size == 1
         self.l1 = getattr(self.optim, "l1", 0.0)
-        self.forward_model.train()
+        self.placement.model.train()
 
     def step(self, batch: Batch, *, detail: bool) -> Mapping[str, Tensor | float]:
         """One update; a loss that is not finite is not followed (on the CPU: checked at every step)."""
@@ -73,22 +68,19 @@ class Supervised:
             batch = _laid_out(batch, self.layout)
         factor = self.schedule.factor(self.step_number, self.total_steps)
         set_lr(self.optimizer, factor)
-        self.step_optimizer.zero_grad(set_to_none=True)
-        loss = self.objective(self.forward_model, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.objective(self.placement.model, batch)
         total = loss.total
         logs: dict[str, Tensor | float] = {"loss": total.detach()}
         if self.checks_every_step and not torch.isfinite(logs["loss"]):  # type: ignore[arg-type]
             return logs
-        if self.wrapped:
-            # processes average their gradients: weigh each by its share of the whole batch
-            share = len(batch) * self.fabric.world_size / batch.global_size
-            self.fabric.backward(total * share if share != 1 else total)
-        else:
-            total.backward()
+        # processes average their gradients: weigh each by its share of the whole batch
+        share = len(batch) * self.fabric.world_size / batch.global_size
+        self.placement.backward(total * share if share != 1 else total)
         if self.l1:
             add_l1_gradient(self.optimizer, self.l1)
         norm = self._clip(detail)
-        self.step_optimizer.step()
+        self.optimizer.step()
         self.step_number += 1
         if detail:
             logs |= {"grad_norm": norm, "lr": self.optimizer.param_groups[0]["lr"]}
@@ -97,30 +89,23 @@ class Supervised:
     def _clip(self, detail: bool) -> Tensor | float:
         """Clip as asked; the gradient's norm before that, where it is wanted."""
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        largest = self.clip_norm or float("inf")
+        if not detail and self.clip_norm is None:
+            norm: Tensor | float = float("nan")
+        else:
+            norm = whole_tensor(clip_by_norm(parameters, largest))
         if self.clip_value is not None:
-            norm = clip_by_norm(parameters, float("inf")) if detail else float("nan")
             clip_by_value(parameters, self.clip_value)
-            return norm
-        if self.clip_norm is not None:
-            if self.sharded:
-                before = self.fabric.clip_gradients(self.forward_model, self.step_optimizer, max_norm=self.clip_norm)
-                return float("nan") if before is None else before
-            return clip_by_norm(parameters, self.clip_norm)
-        return clip_by_norm(parameters, float("inf")) if detail else float("nan")
+        return norm
 
     def evaluate(self, batches: Iterable[Batch]) -> Mapping[str, float]:
         """The mean loss and every metric of the objective, over all processes."""
-        # the bare module, in full precision: wrapped ones talk to the other processes at every call, who may
-        # have fewer batches; the running statistics that are saved, the first process's, are what is measured
-        model = self.forward_model if self.sharded else self.model
-        if self.fabric.world_size > 1:
-            for buffer in self.model.buffers():
-                torch.distributed.broadcast(buffer, 0)
+        # in full precision, with the running statistics that are saved: what is measured is what is kept
         metrics = self.objective.metrics().to(self.fabric.device)
         total, count = 0.0, 0
-        model.eval()
+        self.placement.model.eval()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), self.placement.whole() as model:
                 for batch in batches:
                     inputs = batch.inputs.contiguous(memory_format=self.layout) if self.layout else batch.inputs
                     outputs = model(inputs).float()
@@ -128,7 +113,7 @@ class Supervised:
                     count += len(batch)
                     self.objective.update(metrics, outputs, batch.target)
         finally:
-            self.forward_model.train()
+            self.placement.model.train()
         if self.fabric.world_size > 1:
             sums = torch.tensor([total, count], dtype=torch.float64, device=self.fabric.device)
             torch.distributed.all_reduce(sums)
@@ -140,7 +125,7 @@ class Supervised:
 
     def weights(self) -> Mapping[str, Tensor]:
         """The model's parameters and buffers."""
-        return sharded_weights(self.forward_model) if self.sharded else self.model.state_dict()
+        return self.placement.weights()
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Take a checkpoint's weights.
@@ -148,21 +133,21 @@ class Supervised:
         Raises:
             CheckpointError: when names or shapes are another model's.
         """
-        load_matching(self.model, weights)
+        self.placement.load_weights(weights)
 
     def state_dict(self) -> dict[str, Any]:
         """The optimiser's moments and the step number."""
-        state = sharded_state(self.forward_model, self.optimizer) if self.sharded else self.optimizer.state_dict()
-        return {"optimizer": state, "step_number": self.step_number}
+        return {"optimizer": self.placement.optimizer_state(self.optimizer), "step_number": self.step_number}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.placement.load_optimizer_state(self.optimizer, state["optimizer"])
         self.step_number = state["step_number"]
 
     def find_non_finite(self, batch: Batch) -> str:
         """The first layer or parameter that is not finite on this batch."""
-        return find_non_finite(self.model, batch.inputs)
+        with self.placement.whole() as model:
+            return find_non_finite(model, batch.inputs)
 
     def describe(self, batch: Batch) -> str:
         """What one step will do, line by line."""
@@ -196,30 +181,6 @@ def group_lr(optimizer: torch.optim.Optimizer) -> float:
     """The first group's rate before the schedule."""
     group = optimizer.param_groups[0]
     return float(group.get("initial_lr", group["lr"]))
-
-
-def load_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into a model whose names and shapes they fit.
-
-    Raises:
-        CheckpointError: naming the first one that does not fit.
-    """
-    own = model.state_dict()
-    wrong = [f"no {name}" for name in own if name not in weights]
-    wrong += [f"{name}, unknown to the model" for name in weights if name not in own]
-    wrong += [
-        f"{name} of shape {tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
-        for name in own
-        if name in weights and weights[name].shape != own[name].shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise CheckpointError(
-            expected=f"the weights of this {type(model).__name__}",
-            found=f"a checkpoint with {wrong[0]}{more}",
-            do="use the model, options and data schema that the checkpoint was made with",
-        )
-    model.load_state_dict(dict(weights))
 
 
 def require_inputs(model: nn.Module, batch: Batch, num_outputs: int) -> None:
