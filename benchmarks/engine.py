@@ -31,7 +31,7 @@ from sightline.train.engine import Engine
 from sightline.train.interruption import Listener
 from sightline.train.record import Record
 
-ROUNDS, STEPS, BATCH, LR, MOMENTUM = 15, 40, 128, 0.01, 0.9
+ROUNDS, STEPS, BATCH, LR, MOMENTUM = 15, 100, 128, 0.01, 0.9
 
 
 def images() -> Data:

@@ -45,6 +45,8 @@ class Optimizer(Config):
             ConfigurationError: when the model has nothing to train.
         """
         groups = parameter_groups(model, weight_decay=self.weight_decay)
+        if not self.weight_decay and not self.l1:  # nothing to tell apart: one call updates all
+            groups = [{**groups[0], "params": [p for group in groups for p in group["params"]]}]
         for group in groups:
             group["initial_lr"] = self.lr
         optimizer = self._make(groups)

@@ -189,7 +189,8 @@ class Engine:
             return
         place = self.position
         first = place.step - len(self.window) + 1
-        losses = torch.stack([loss for loss, _ in self.window]).tolist()
+        one = len(self.window) == 1
+        losses = [self.window[0][0].item()] if one else torch.stack([loss for loss, _ in self.window]).tolist()
         for step, (value, (_, size)) in enumerate(zip(losses, self.window, strict=True), start=first):
             if not math.isfinite(value):
                 self._fail(step)

@@ -1,6 +1,7 @@
 """Supervised learning: one model, one objective, one optimiser, one gradient step a batch."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 import torch
@@ -68,12 +69,13 @@ class Supervised:
             batch = _laid_out(batch, self.layout)
         factor = self.schedule.factor(self.step_number, self.total_steps)
         set_lr(self.optimizer, factor)
-        self.optimizer.zero_grad(set_to_none=True)
         loss = self.objective(self.placement.model, batch)
         total = loss.total
         logs: dict[str, Tensor | float] = {"loss": total.detach()}
-        if self.checks_every_step and not torch.isfinite(logs["loss"]):  # type: ignore[arg-type]
+        if self.checks_every_step and not isfinite(total.item()):
             return logs
+        # not before: the new gradients take the old ones' memory while it is warm
+        self.optimizer.zero_grad(set_to_none=True)
         # processes average their gradients: weigh each by its share of the whole batch
         share = len(batch) * self.fabric.world_size / batch.global_size
         self.placement.backward(total * share if share != 1 else total)
