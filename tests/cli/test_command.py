@@ -134,7 +134,10 @@ def test_a_table_by_hand(command: Command, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on(command: Command, table_run: Path) -> None:
-    RunFolder.open(table_run).set_status("interrupted")
+    RunFolder.open(table_run).set_status("interrupted", "SIGINT after step 3")
+    code, out, err = command(["evaluate", table_run])
+    assert code == 0
+    assert "note: this run is interrupted (SIGINT after step 3)" in err
     code, out, err = command(["resume", table_run])
     assert code == 0, err
     assert "accuracy" in out

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from sightline.cli.arguments import Arguments
+from sightline.cli.unfinished import tell_unfinished
 from sightline.core.files import to_json
 
 
@@ -18,6 +19,8 @@ def run(words: Sequence[str]) -> int:
 
     from sightline.train import open_run
 
-    evaluation = open_run(given.run).evaluate(given.split, data=given.data)
+    run = open_run(given.run)
+    tell_unfinished(run.folder)
+    evaluation = run.evaluate(given.split, data=given.data)
     sys.stdout.write((to_json(evaluation.to_dict(), indent=1) if given.json else str(evaluation)) + "\n")
     return 0

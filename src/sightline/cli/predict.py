@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sightline.cli.arguments import Arguments
+from sightline.cli.unfinished import tell_unfinished
 from sightline.core.files import to_json
 
 
@@ -19,6 +20,7 @@ def run(words: Sequence[str]) -> int:
     from sightline.train import open_run
 
     run = open_run(given.run)
+    tell_unfinished(run.folder)
     predictions = run.predict(given.paths)
     if given.json:
         sys.stdout.write(to_json(asdict(predictions), indent=1) + "\n")

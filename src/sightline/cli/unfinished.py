@@ -1,0 +1,13 @@
+"""A word on figures and answers from a run that has not completed."""
+
+import sys
+
+from sightline.core.run_folder import RunFolder
+
+
+def tell_unfinished(folder: RunFolder) -> None:
+    """Say on stderr that a run is not completed, where it is not, and why."""
+    status = folder.status()
+    if status["state"] != "completed":
+        why = f" ({status['why']})" if status.get("why") else ""
+        sys.stderr.write(f"note: this run is {status['state']}{why}: its best checkpoint so far is used\n")
