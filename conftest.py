@@ -7,6 +7,10 @@ from pathlib import Path
 import jaxtyping
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("sightline", deadline=None)  # how long an example takes says nothing of whether it is right
+settings.load_profile("sightline")
 
 
 @pytest.fixture(scope="session")
