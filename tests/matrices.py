@@ -4,6 +4,7 @@ A draw is a shape, a rank, a condition number and a seed, so that a failure can 
 """
 
 from dataclasses import dataclass
+from math import log10
 
 import torch
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ def draw(n: int, d: int, *, rank: int, condition: float, seed: int, outputs: int
     generator = torch.Generator().manual_seed(seed)
     U = torch.linalg.qr(torch.randn(n, rank, generator=generator, dtype=torch.float64))[0]
     V = torch.linalg.qr(torch.randn(d, rank, generator=generator, dtype=torch.float64))[0]
-    sigma = torch.logspace(0, -torch.log10(torch.tensor(condition)).item(), rank, dtype=torch.float64)
+    sigma = torch.logspace(0, -log10(condition), rank, dtype=torch.float64)
     y = torch.randn(n, *([outputs] if outputs else []), generator=generator, dtype=torch.float64)
     return Drawn((U * sigma) @ V.mT, y, sigma, condition if rank > 1 else 1.0)
 
@@ -49,7 +50,7 @@ def problems(
     """Problems of 1 to ``largest`` rows and columns, of every rank, conditioned up to ``max_condition``."""
     n, d = pick(st.integers(1, largest)), pick(st.integers(1, largest))
     rank = min(n, d) if full_rank else pick(st.integers(1, min(n, d)))
-    condition = 10 ** pick(st.floats(0, torch.log10(torch.tensor(max_condition)).item()))
+    condition = 10 ** pick(st.floats(0, log10(max_condition)))
     k = pick(st.integers(0, 3)) if outputs else 0
     return draw(n, d, rank=rank, condition=condition, seed=pick(st.integers(0, 10**6)), outputs=k)
 

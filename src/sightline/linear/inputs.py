@@ -113,13 +113,31 @@ def count(value: int, name: str, *, minimum: int = 0) -> int:
     Raises:
         ConfigurationError: when it is smaller, or not whole.
     """
-    if isinstance(value, bool) or value != int(value) or value < minimum:
+    if isinstance(value, bool) or value != value // 1 or value < minimum:  # // keeps NaN and ∞ unequal
         raise ConfigurationError(
             expected=f"{name} to be a whole number ≥ {minimum}",
             found=f"{name} = {value}",
             do=f"give a {name} of {minimum} or more",
         )
     return int(value)
+
+
+def start(value: Tensor | None, like: Float[Tensor, "d *k"], name: str = "start") -> Float[Tensor, "d *k"]:
+    """Where an iteration begins, as float64: zero where nothing is given, otherwise shaped as its weights.
+
+    Raises:
+        DataError: when it is not finite, or of another shape.
+    """
+    if value is None:
+        return torch.zeros_like(like)
+    found = _float64(value, name).to(like.device)
+    if found.shape != like.shape:
+        raise DataError(
+            expected=f"{name} of shape {tuple(like.shape)}, as the weights it begins",
+            found=f"a tensor of shape {tuple(found.shape)}",
+            do=f"give {name} one value for each column of X (and each output), or leave it out for zero",
+        )
+    return found
 
 
 def _float64(value: Tensor, name: str) -> Tensor:
