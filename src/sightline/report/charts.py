@@ -5,14 +5,12 @@ the parameters ``ink``, ``paper``, ``good`` and ``bad`` that the page's script f
 """
 
 from collections.abc import Mapping, Sequence
-from math import ceil, floor, log10
 from typing import Any
 
 import altair as alt
 
 from sightline.report.curves import Series
-
-Spec = dict[str, Any]
+from sightline.report.vega import Spec, decades, expression, finish, theme
 
 MOST_LABELLED = 16
 """Up to so many classes, the confusion matrix writes its counts into the cells."""
@@ -39,10 +37,13 @@ def curve(drawn: Sequence[Series], *, log: bool = False, percent: bool = False, 
     legend = alt.Legend(values=names, title=None) if len(names) > 1 else None
     large = any(abs(point["value"]) >= 1e4 for one in drawn for point in one.points)
     numbers = "~%" if percent else "~s" if large else "~g" if log else ".4~g"
-    ticks = _decades([point["value"] for one in drawn for point in one.points]) if log else alt.Undefined
+    ticks = decades([point["value"] for one in drawn for point in one.points]) if log else []
+    fixed: dict[str, Any] = (
+        {"values": ticks, "tickCount": len(ticks)} if log else {}
+    )  # asked for fewer, it drops every other
     base = alt.Chart(alt.NamedData("points")).encode(
         x=alt.X("step:Q", title="update", scale=alt.Scale(nice=False)),
-        y=alt.Y("value:Q", title=None, scale=_scale(log), axis=alt.Axis(format=numbers, values=ticks)),
+        y=alt.Y("value:Q", title=None, scale=_scale(log), axis=alt.Axis(format=numbers, **fixed)),
         color=alt.Color("series:N", scale=alt.Scale(domain=domain), legend=legend),
     )
     nearest = alt.selection_point(
@@ -74,15 +75,15 @@ def curve(drawn: Sequence[Series], *, log: bool = False, percent: bool = False, 
                 alt.Tooltip("step:Q", title="update", format=","),
             ],
         )
-        mark = rules.mark_rule(strokeDash=[4, 3], strokeWidth=1.5, color=_expr("bad"))
-        words = rules.mark_text(y=0, dy=8, dx=5, align="left", fontWeight=600, color=_expr("bad"))
+        mark = rules.mark_rule(strokeDash=[4, 3], strokeWidth=1.5, color=expression("bad"))
+        words = rules.mark_text(y=0, dy=8, dx=5, align="left", fontWeight=600, color=expression("bad"))
         strength = alt.when("datum.first").then(alt.value(1)).otherwise(alt.value(0.2))
         layers += [
             mark.encode(opacity=strength),
             words.encode(text="value:N").transform_filter("datum.first"),
         ]
-    chart = alt.layer(*layers).add_params(*_theme("bad"))
-    return _finish(chart.properties(width="container", height=220), points=points, breaks=breaks)
+    chart = alt.layer(*layers).add_params(*theme("bad"))
+    return finish(chart.properties(width="container", height=220), points=points, breaks=breaks)
 
 
 def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Spec:
@@ -112,22 +113,22 @@ def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Spec:
     )
     layers = [
         base.mark_rect(
-            fill=_expr("datum.t == datum.p ? good : bad"),
-            fillOpacity=_expr("datum.depth"),
+            fill=expression("datum.t == datum.p ? good : bad"),
+            fillOpacity=expression("datum.depth"),
             cornerRadius=2 if len(classes) <= 40 else 0,
         )
     ]
     if len(classes) <= MOST_LABELLED:
-        text = base.mark_text(fontSize=_expr("cell > 34 ? 12 : 9"), opacity=_expr("cell > 20 ? 1 : 0"))
-        layers.append(text.encode(text="n:Q", color=alt.value(_expr("datum.depth > 0.6 ? paper : ink"))))
+        text = base.mark_text(fontSize=expression("cell > 34 ? 12 : 9"), opacity=expression("cell > 20 ? 1 : 0"))
+        layers.append(text.encode(text="n:Q", color=alt.value(expression("datum.depth > 0.6 ? paper : ink"))))
     chart = alt.layer(*layers).add_params(
         alt.param(name="names", value=list(classes)),
         alt.param(name="totals", value=totals),
-        *_theme("good", "bad", "ink", "paper"),
+        *theme("good", "bad", "ink", "paper"),
         alt.param(name="cell", value=40),
     )
     chart = chart.properties(width="container", height=400, usermeta={"square": True, "across": len(classes)})
-    return _finish(chart, cells=cells)
+    return finish(chart, cells=cells)
 
 
 def scatter(pairs: Sequence[tuple[float, float]], unit: str) -> Spec:
@@ -142,19 +143,19 @@ def scatter(pairs: Sequence[tuple[float, float]], unit: str) -> Spec:
     points = [{"target": target, "prediction": prediction} for target, prediction in pairs]
     dots = (
         alt.Chart(alt.NamedData("points"))
-        .mark_circle(size=34, opacity=0.55, color=_expr("good"))
+        .mark_circle(size=34, opacity=0.55, color=expression("good"))
         .encode(
             x=alt.X("target:Q", title=f"true {unit}".strip(), scale=scale),
             y=alt.Y("prediction:Q", title=f"predicted {unit}".strip(), scale=scale),
             tooltip=[alt.Tooltip("target:Q", format=".4~g"), alt.Tooltip("prediction:Q", format=".4~g")],
         )
     )
-    line = alt.Chart(alt.NamedData("diagonal")).mark_line(strokeDash=[4, 4], strokeWidth=1.25, color=_expr("ink"))
+    line = alt.Chart(alt.NamedData("diagonal")).mark_line(strokeDash=[4, 4], strokeWidth=1.25, color=expression("ink"))
     line = line.encode(x=alt.X("target:Q", scale=scale), y=alt.Y("prediction:Q", scale=scale))
-    chart = alt.layer(line, dots).add_params(*_theme("good", "ink"))
+    chart = alt.layer(line, dots).add_params(*theme("good", "ink"))
     chart = chart.properties(width="container", height=400, usermeta={"square": True, "across": 1})
     diagonal = [{"target": v, "prediction": v} for v in (low, high)]
-    return _finish(chart, points=points, diagonal=diagonal)
+    return finish(chart, points=points, diagonal=diagonal)
 
 
 def balance(counts: Mapping[str, Mapping[str, int]]) -> Spec:
@@ -185,7 +186,7 @@ def balance(counts: Mapping[str, Mapping[str, int]]) -> Spec:
         .add_params(alt.param(name="splits", value=list(counts)))
         .properties(width="container", height=len(classes) * (5 if many else 22))
     )
-    return _finish(chart, bars=bars)
+    return finish(chart, bars=bars)
 
 
 def _with_gaps(one: Series) -> list[Mapping[str, Any]]:
@@ -212,20 +213,6 @@ def _class_axis(angle: int) -> alt.Axis:
     )
 
 
-def _decades(values: Sequence[int | float]) -> list[float]:
-    """Ticks of a logarithmic axis: the powers of ten, with their threefold where the range is small.
-
-    Example:
-        >>> _decades([0.05, 4.0]), _decades([0.0002, 4.0])
-        ([0.1, 0.3, 1.0, 3.0], [0.001, 0.01, 0.1, 1.0])
-    """
-    low, high = floor(log10(min(values))), ceil(log10(max(values)))
-    factors = (1.0, 3.0) if max(values) <= 100 * min(values) else (1.0,)
-    every = max(1, (high - low) // 5)
-    ticks = [float(f"{factor}e{power}") for power in range(low, high + 1, every) for factor in factors]
-    return [tick for tick in ticks if min(values) <= tick <= max(values)]
-
-
 def _curve_tooltip(points: Sequence[Mapping[str, Any]], percent: bool) -> list[alt.Tooltip]:
     shown = [
         alt.Tooltip("series:N", title="of"),
@@ -237,21 +224,3 @@ def _curve_tooltip(points: Sequence[Mapping[str, Any]], percent: bool) -> list[a
     if any("seconds" in point for point in points):
         shown.append(alt.Tooltip("seconds:Q", format=",.1f"))
     return shown
-
-
-def _expr(expression: str) -> Any:
-    return alt.ExprRef(expression)
-
-
-def _theme(*names: str) -> list[alt.Parameter]:
-    """Parameters that the page's script sets to the theme's colours."""
-    return [alt.param(name=name, value="gray") for name in names]
-
-
-def _finish(chart: alt.LayerChart | alt.FacetChart | alt.Chart, **rows: Sequence[Mapping[str, Any]]) -> Spec:
-    """The specification with its rows put in by name; the page's theme replaces altair's."""
-    spec: Spec = chart.to_dict()
-    spec.pop("config", None)
-    spec.pop("$schema", None)
-    spec["datasets"] = {name: list(values) for name, values in rows.items()}
-    return spec

@@ -1,29 +1,19 @@
-"use strict";
 (() => {
+  "use strict";
   const specs = JSON.parse(document.getElementById("charts").textContent);
   const places = [...document.querySelectorAll("[data-chart]")];
   const drawn = new Map();
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  /** Vega-Lite's look, from the page's own colours. */
-  function look() {
-    const axis = {
-      labelColor: colour("soft"), titleColor: colour("soft"), gridColor: colour("line"), domainColor: colour("line"),
-      tickColor: colour("line"), titleFontWeight: 400, labelFontSize: 11, titleFontSize: 11, titlePadding: 8,
-      labelPadding: 6, ticks: false, domain: false, tickCount: 5,
-    };
-    return {
-      background: "transparent",
-      font: getComputedStyle(document.body).fontFamily,
-      padding: { left: 0, right: 8, top: 4, bottom: 4 },
-      view: { stroke: null },
-      axis,
-      axisX: { grid: false, domain: true },
-      line: { strokeWidth: 1.75 },
-      legend: { orient: "top", labelColor: colour("ink"), labelFontSize: 12, symbolType: "circle", padding: 0, offset: 10 },
-      range: { category: ["train", "good", "third", "fourth", "bad"].map(colour) },
-    };
+  /** Vega-Lite's look (LOOK stands above this script), its names filled in from the page's own colours. */
+  function look(part = LOOK) {
+    if (Array.isArray(part)) return part.map(look);
+    if (part !== null && typeof part === "object") {
+      return Object.fromEntries(Object.entries(part).map(([key, entry]) => [key, look(entry)]));
+    }
+    if (part === "--font") return getComputedStyle(document.body).fontFamily;
+    return typeof part === "string" && part.startsWith("--") ? colour(part.slice(2)) : part;
   }
 
   /** A chart's specification, its theme parameters and (for a square one) its height filled in. */
@@ -31,8 +21,13 @@
     const fitted = structuredClone(spec);
     const across = spec.usermeta?.across;
     for (const parameter of fitted.params ?? []) {
-      if (["good", "bad", "ink", "paper"].includes(parameter.name)) parameter.value = colour(parameter.name);
+      const known = colour(parameter.name);
+      if (known) parameter.value = known;
       if (parameter.name === "cell") parameter.value = (width - 70) / across;
+    }
+    if (fitted.vconcat) {
+      for (const panel of fitted.vconcat) panel.width = width - spec.usermeta.beside;
+      return fitted;
     }
     fitted.autosize = { type: spec.usermeta?.square ? "fit" : "fit-x", contains: "padding" };
     if (spec.usermeta?.square) {
@@ -45,6 +40,7 @@
   /** Vega-Lite looks for text one level too high in the tooltip of the nearest point. */
   function mended(vega) {
     for (const mark of vega.marks) {
+      if (mark.marks) mended(mark);
       const tooltip = mark.name?.endsWith("_voronoi") && mark.encode.update.tooltip;
       if (tooltip) tooltip.signal = tooltip.signal.replaceAll(/(?<!datum\.)datum\["series"\]/g, 'datum.datum["series"]');
     }

@@ -1,18 +1,14 @@
 """The page of a run: one offline file, made from the run folder alone."""
 
-from functools import cache
 from math import isfinite
 from pathlib import Path
 
-import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from sightline.core.run_folder import RunFolder
-from sightline.report import charts, sections, text
+from sightline.report import charts, page_parts, sections
 from sightline.report.curves import Panel, panels
 from sightline.report.read import Evaluation, RunRecord, read_run, reading
+from sightline.report.vega import Spec
 
-HERE = Path(__file__).parent
 MOST_SCATTERED = 1500
 MOST_CLASSES = 150
 """With more classes than this the confusion matrix is told by its most confused pairs only."""
@@ -55,7 +51,7 @@ def render(folder: RunFolder | Path | str) -> str:
         per_class = sections.per_class(shown) if shown else []
         mistakes = sections.mistakes(shown, run.folder) if shown else []
     drawn = _charts(run, learning, balance)
-    page = _environment().get_template("page.html")
+    page = page_parts.environment().get_template("page.html")
     return page.render(
         run=run,
         shown=shown,
@@ -73,9 +69,9 @@ def render(folder: RunFolder | Path | str) -> str:
         machine=sections.flat(run.environment),
         commands=sections.commands(run),
         charts=drawn,
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
-        style=(HERE / "page.css").read_text(encoding="utf-8"),
-        library=_library() if drawn else "",
+        script=page_parts.script(),
+        style=page_parts.style(),
+        library=page_parts.library() if drawn else "",
     )
 
 
@@ -83,7 +79,7 @@ def _open(folder: RunFolder | Path | str) -> RunFolder:
     return RunFolder.open(folder.path if isinstance(folder, RunFolder) else folder)
 
 
-def _charts(run: RunRecord, learning: list[Panel], balance: dict[str, dict[str, int]]) -> dict[str, charts.Spec]:
+def _charts(run: RunRecord, learning: list[Panel], balance: dict[str, dict[str, int]]) -> dict[str, Spec]:
     """Every chart of the page that has something to draw, by its id."""
     specs = {
         panel.id: charts.curve(panel.drawn, log=panel.log, percent=panel.percent, first_colour=panel.first_colour)
@@ -97,7 +93,7 @@ def _charts(run: RunRecord, learning: list[Panel], balance: dict[str, dict[str, 
     return specs
 
 
-def _evaluation_charts(shown: Evaluation, target: str) -> dict[str, charts.Spec]:
+def _evaluation_charts(shown: Evaluation, target: str) -> dict[str, Spec]:
     specs = {}
     if shown.confusion and len(shown.classes) <= MOST_CLASSES:
         specs["confusion"] = charts.confusion(shown.classes, shown.confusion)
@@ -106,26 +102,3 @@ def _evaluation_charts(shown: Evaluation, target: str) -> dict[str, charts.Spec]
         every = -(-len(pairs) // MOST_SCATTERED)
         specs["scatter"] = charts.scatter(pairs[::every], target)
     return specs
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script that needs nothing else."""
-    snippet = "window.vegaEmbed=vegaEmbed;"
-    bundle: str = vl_convert.javascript_bundle(snippet)
-    assert "</script" not in bundle.lower()
-    return bundle
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.filters.update(number=text.number, plain=text.plain, moment=text.moment, short=text.short)
-    return environment

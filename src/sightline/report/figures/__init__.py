@@ -1,0 +1,29 @@
+"""Figures of the theory: one function each, from plain numbers to a Vega-Lite specification."""
+
+from sightline.report.figures.bias_variance import bias_variance
+from sightline.report.figures.contours import contours
+from sightline.report.figures.double_descent import double_descent
+from sightline.report.figures.elbow_density import elbow_density
+from sightline.report.figures.error_curves import error_curves
+from sightline.report.figures.filter_factors import filter_factors
+from sightline.report.figures.frequency_response import frequency_response
+from sightline.report.figures.loss_curves import loss_curves
+from sightline.report.figures.rates_by_direction import rates_by_direction
+from sightline.report.figures.stability_region import stability_region
+from sightline.report.figures.values import Band
+from sightline.report.figures.variance_by_depth import variance_by_depth
+
+__all__ = [
+    "Band",
+    "bias_variance",
+    "contours",
+    "double_descent",
+    "elbow_density",
+    "error_curves",
+    "filter_factors",
+    "frequency_response",
+    "loss_curves",
+    "rates_by_direction",
+    "stability_region",
+    "variance_by_depth",
+]
