@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import scipy.linalg  # type: ignore[import-untyped]
-import scipy.optimize  # type: ignore[import-untyped]
+import scipy.linalg
+import scipy.optimize
 import torch
 from hypothesis import given, settings
 from sklearn.kernel_ridge import KernelRidge

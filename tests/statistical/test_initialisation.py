@@ -153,7 +153,7 @@ def test_he_stays_within_a_factor_of_two_for_fifty_layers_and_lecun_does_not() -
 @pytest.mark.parametrize("widths", [[64] * 21, [200, 200, 4]])
 @pytest.mark.parametrize("name", ["relu", "identity"])
 def test_the_spread_at_finite_width_is_its_closed_form(name: str, widths: list[int]) -> None:
-    """20 layers of 64 units, and 200-200-4; 20,000 networks: the relative variance within 4 standard errors (from 20 batches)."""
+    """20 layers of 64, and 200-200-4; 20,000 networks: relative variance within 4 standard errors of 20 batches."""
     batches = [
         simulate(name, widths, "he" if name == "relu" else "lecun", networks=1000, generator=seeded(s))
         for s in range(20)

@@ -62,18 +62,18 @@ def ridge(X: Float[Tensor, "n d"], y: Float[Tensor, "n *k"], ridge: float) -> So
     regularised = (X @ X.mT if wide else X.mT @ X) + ridge * torch.eye(min(n, d), dtype=X.dtype, device=X.device)
     factor, failed = torch.linalg.cholesky_ex(regularised)
     if not failed:
-        squared_condition = _squared_condition(regularised, factor)
-        if torch.finfo(X.dtype).eps * squared_condition < NORMAL_EQUATIONS_ERROR:
+        estimate = squared_condition(regularised, factor)
+        if torch.finfo(X.dtype).eps * estimate < NORMAL_EQUATIONS_ERROR:
             columns = y.reshape(n, -1)
             right = columns if wide else X.mT @ columns
             w = torch.cholesky_solve(right, factor)
             w = (X.mT @ w if wide else w).reshape(d, *y.shape[1:])
-            return solution(X, y, w, "cholesky", min(n, d), sqrt(squared_condition))
+            return solution(X, y, w, "cholesky", min(n, d), sqrt(estimate))
     longer = least_squares(augment_features(X, ridge), y) if wide else least_squares(*augment_data(X, y, ridge))
     return solution(X, y, longer.w[:d], longer.method, longer.rank, longer.condition)
 
 
-def _squared_condition(A: Float[Tensor, "r r"], factor: Float[Tensor, "r r"]) -> float:
+def squared_condition(A: Float[Tensor, "r r"], factor: Float[Tensor, "r r"]) -> float:
     """λ₁/λᵣ from below: how four fixed random vectors grow when A, and its inverse, are applied five times."""
     generator = torch.Generator().manual_seed(0)  # its own, so that nobody's random numbers move
     up = torch.randn(len(A), 4, generator=generator, dtype=torch.float64).to(A)

@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.linear.centring import reflect_mean
-from sightline.linear.ridge import NORMAL_EQUATIONS_ERROR, gains
+from sightline.linear.ridge import NORMAL_EQUATIONS_ERROR, gains, squared_condition
 from sightline.linear.svd_coordinates import svd_coordinates
 
 ENTRIES_AT_ONCE = 2**24
@@ -175,10 +175,10 @@ def ridge_spectrum(X: Float[Tensor, "n d"], y: Float[Tensor, "n k"], smallest: f
         X, y = reflect_mean(X)[1:], reflect_mean(y)[1:]
     wide = X.shape[0] < X.shape[1]
     gram = X @ X.mT if wide else X.mT @ X
-    if bool(torch.isfinite(gram).all()):
+    if bool(torch.isfinite(gram).all()) and _well_conditioned(gram, smallest):
         squares, vectors = torch.linalg.eigh(gram)
-        squared_condition = float((squares[-1] + smallest) / (squares[0].clamp_min(0) + smallest))
-        if torch.finfo(X.dtype).eps * squared_condition < NORMAL_EQUATIONS_ERROR:
+        exact = float((squares[-1] + smallest) / (squares[0].clamp_min(0) + smallest))
+        if torch.finfo(X.dtype).eps * exact < NORMAL_EQUATIONS_ERROR:
             sigma = squares.clamp_min(0).sqrt()
             if wide:
                 return LeftSpectrum(X, y, sigma, intercept, vectors, vectors.mT @ y, torch.zeros_like(y), None)
@@ -187,6 +187,15 @@ def ridge_spectrum(X: Float[Tensor, "n d"], y: Float[Tensor, "n k"], smallest: f
     counted = torch.arange(len(found.sigma), device=X.device) < found.rank
     sigma = torch.where(counted, found.sigma, 0.0)
     return LeftSpectrum(X, y, sigma, intercept, found.U, found.y_tilde, y - found.U @ found.y_tilde, found.V)
+
+
+def _well_conditioned(gram: Float[Tensor, "r r"], smallest: float) -> bool:
+    """Whether the Gram matrix may serve, by an estimate from below that costs a tenth of its eigenvalues."""
+    regularised = gram + smallest * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    factor, failed = torch.linalg.cholesky_ex(regularised)
+    if failed:
+        return False
+    return torch.finfo(gram.dtype).eps * squared_condition(regularised, factor) < NORMAL_EQUATIONS_ERROR
 
 
 def _times(matrix: Float[Tensor, "a b"], columns: Float[Tensor, "b m k"]) -> Float[Tensor, "a m k"]:
