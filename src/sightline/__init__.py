@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sightline import data, models, objectives, optim, recipes, report, train
+    from sightline import data, explain, linear, models, objectives, optim, recipes, report, train
     from sightline.core.errors import SightlineError
     from sightline.data.load import load
     from sightline.report.page import write_report
@@ -23,13 +23,15 @@ _HOME = {
     "open_run": "sightline.train.run",
     "write_report": "sightline.report.page",
 }
-_ROOMS = ("data", "models", "objectives", "optim", "recipes", "report", "train")
+_ROOMS = ("data", "explain", "linear", "models", "objectives", "optim", "recipes", "report", "train")
 
 __all__ = [
     "Run",
     "SightlineError",
     "data",
+    "explain",
     "fit",
+    "linear",
     "load",
     "models",
     "objectives",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command: Command) -> None:
     code, out, _ = command(["--help"])
     assert code == 0
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 9
     assert all(f"  {name}" in out for name in COMMANDS)
 
 
@@ -143,6 +144,56 @@ def test_an_interrupted_run_goes_on(command: Command, table_run: Path) -> None:
     assert "accuracy" in out
 
 
+def test_explain_prints_numbers_and_leaves_a_page(command: Command, tmp_path: Path) -> None:
+    code, out, err = command(["explain", "ridge", "--columns", "3", "--ridge", "0.5"])
+    assert (code, err) == (0, "")
+    assert "Directions at λ = 0.5" in out
+    assert "figures: explain-ridge.html" in out
+    page = (tmp_path / "explain-ridge.html").read_text(encoding="utf-8")
+    assert "<h2>One solution, written in six ways</h2>" in page
+    assert not re.search(r"""(src|href)=["']?http""", page)
+
+
+def test_explain_a_users_table(command: Command, tmp_path: Path) -> None:
+    rows = "\n".join(f"{x},{x * x % 7},{3 * x + 1}" for x in range(40))
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}\n")
+    words = ["explain", "gradient-descent", "--data", "t.csv", "--target", "y", "--figure", "gd.svg", "--json"]
+    code, out, _ = command(words)
+    assert code == 0
+    told = json.loads(out)
+    assert told["files"] == ["gd.svg", "gd-2.svg", "gd-3.svg"]
+    assert all((tmp_path / name).read_text(encoding="utf-8").startswith("<svg") for name in told["files"])
+    assert [row["rate"] for row in told["tables"][0]["rows"]][:2] == ["half the limit", "the fastest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "suggestion"),
+    [
+        ([], "a topic", "momentum"),
+        (["momentun"], "a topic", "momentum"),
+        (["momentum", "--rate", "0"], "> 0", ""),
+        (["momentum", "--momentum", "1"], "< 1", ""),
+        (["momentum", "--rats", "1"], "a field", "rate"),
+        (["ridge", "--ridge", "-1"], "> 0", ""),
+        (["ridge", "--ridge", "nan"], "> 0", ""),
+        (["ridge", "--target", "y"], "data to find the target in", "--data"),
+        (["ridge", "--data", "nowhere.csv", "--target", "y"], "", ""),
+        (["ridge", "--figure", "x.pdf"], ".html", ""),
+        (["ridge", "--figure", "no/where.html"], "a folder that exists", ""),
+        (["double-descent", "--data", "iris", "--samples", "1000"], "at most", "--samples"),
+    ],
+)
+def test_mistakes_with_explain(
+    command: Command, tmp_path: Path, words: list[str], expected: str, suggestion: str
+) -> None:
+    code, out, err = command(["explain", *words])
+    assert (code, out) == (2, "")
+    assert expected in err
+    assert suggestion in err
+    assert all(part in err for part in ("expected:", "found:", "what to do:"))
+    assert not list(tmp_path.glob("*.html"))
+
+
 def test_compare_report_and_list(command: Command, table_run: Path) -> None:
     code, _, _ = command(["train", "mlp", "--data", "iris", "--epochs", "3", "--name", "other", "--quiet"])
     assert code == 0
@@ -158,6 +209,7 @@ def test_compare_report_and_list(command: Command, table_run: Path) -> None:
     code, out, _ = command(["list", "--json"])
     assert {kind: len(names) for kind, names in json.loads(out).items()} == {
         "recipes": 2, "models": 2, "data": 5, "objectives": 7, "optimizers": 5, "schedules": 4,
+        "topics": 9,
     }  # fmt: skip
 
 

@@ -11,13 +11,14 @@ from sightline.core.registry import Registry
 
 def run(words: Sequence[str]) -> int:
     """List as the words say."""
-    kinds = ("recipes", "models", "data", "objectives", "optimizers", "schedules")
+    kinds = ("recipes", "models", "data", "objectives", "optimizers", "schedules", "topics")
     parser = Arguments("list", "The names that can be used, with a line on each.")
     parser.add_argument("kind", nargs="?", choices=kinds, help="which kind (default: all)")
     parser.add_argument("--json", action="store_true", help="as JSON")
     given = parser.parse_args(words)
 
     from sightline.data import DATASETS
+    from sightline.explain import EXPLANATIONS
     from sightline.models import MODELS
     from sightline.objectives import OBJECTIVES
     from sightline.optim import OPTIMIZERS, SCHEDULES
@@ -30,6 +31,7 @@ def run(words: Sequence[str]) -> int:
         "objectives": OBJECTIVES,
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
+        "topics": EXPLANATIONS,
     }
     chosen = {kind: registries[kind] for kind in kinds if given.kind in (None, kind)}
     listing = {kind: {name: r.summary(name) for name in r} for kind, r in chosen.items()}

@@ -11,10 +11,11 @@ COMMANDS = {
     "resume": "go on with an interrupted run, exactly",
     "evaluate": "measure a run on its test split or on other data",
     "predict": "answer for files, folders or tables",
-    "list": "recipes, models, data sets, objectives, optimisers, schedules",
+    "list": "recipes, models, data sets, objectives, optimisers, schedules, topics",
     "data": "look at a data set: what is there, and what is wrong with it",
     "compare": "two runs side by side: what differs, and by how much",
     "report": "rebuild report.html from the run folder alone",
+    "explain": "the theory in numbers and figures: gradient descent, momentum, ridge, double descent …",
 }
 
 USAGE = """\

@@ -1,0 +1,186 @@
+"""Explanations: every topic, on every kind of problem, gives numbers that the theory's own functions give too."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from sightline.core.config import Choice
+from sightline.core.errors import ConfigurationError, DataError, SightlineError, UnknownNameError
+from sightline.explain import EXPLANATIONS, ExplainSpec, Explanation, Problem, explain, given, problem
+from sightline.linear import (
+    HeavyBall,
+    gradient_descent_iterates,
+    largest_stable_rate,
+    momentum_iterates,
+    svd_coordinates,
+)
+
+QUICK: dict[str, dict[str, Any]] = {
+    "double-descent": {"samples": 12, "repetitions": 4},
+    "initialisation": {"depth": 6, "width": 32, "networks": 8},
+    "adaptive": {"steps": 30},
+    "early-stopping": {"steps": 50},
+    "stochastic-gradient": {"steps": 20},
+}
+"""Options that make the slower topics quick."""
+
+
+def of(topic: str, about: Problem, **options: Any) -> Explanation:
+    found: Explanation = EXPLANATIONS[topic](about, **{**QUICK.get(topic, {}), **options})
+    return found
+
+
+def numbers(explanation: Explanation, heading: str) -> dict[str, dict[str, Any]]:
+    """The rows of the table whose heading begins so, by their first cell."""
+    (table,) = [t for t in explanation.tables if t.heading.startswith(heading)]
+    return {str(row[0]): dict(zip(table.columns, row, strict=True)) for row in table.rows}
+
+
+@pytest.fixture(scope="module")
+def tall() -> Problem:
+    return problem(rows=40, columns=4, condition=6.0, seed=3)
+
+
+def test_there_are_nine_topics() -> None:
+    assert sorted(EXPLANATIONS) == [
+        "adaptive",
+        "bias-variance",
+        "double-descent",
+        "early-stopping",
+        "gradient-descent",
+        "initialisation",
+        "momentum",
+        "ridge",
+        "stochastic-gradient",
+    ]
+
+
+@pytest.mark.parametrize("topic", EXPLANATIONS)
+@pytest.mark.parametrize("shape", [(30, 3), (6, 15), (12, 1)])
+def test_every_topic_explains_every_shape(topic: str, shape: tuple[int, int], tmp_path: Path) -> None:
+    rows, columns = shape
+    samples = {"samples": 5} if topic == "double-descent" else {}
+    found = of(topic, problem(rows=rows, columns=columns), **samples)
+    text = str(found)
+    assert found.title in text
+    assert found.tables
+    assert found.figures
+    for table in found.tables:
+        assert table.heading in text
+    assert "NaN" not in text
+    (page,) = found.save(tmp_path / "page.html")
+    html = page.read_text(encoding="utf-8")
+    assert all(figure.title.replace("'", "&#39;") in html for figure in found.figures)
+    json.dumps(found.to_dict())
+
+
+@pytest.mark.parametrize("topic", EXPLANATIONS)
+@pytest.mark.parametrize("data", ["diabetes", "breast_cancer", "digits"])
+def test_every_topic_explains_data_or_says_why_not(topic: str, data: str) -> None:
+    about = problem(data=data, rows=60)
+    if about.y.ndim == 2 and topic in ("bias-variance", "stochastic-gradient"):
+        with pytest.raises(DataError, match="one number a row"):
+            of(topic, about)
+        return
+    found = of(topic, about)
+    assert data in found.problem
+    assert "NaN" not in str(found)
+
+
+def test_gradient_descent_tells_what_the_iteration_does(tall: Problem) -> None:
+    found = of("gradient-descent", tall, steps=100)
+    rates = numbers(found, "Rates")
+    fastest = rates["the fastest"]
+    w = gradient_descent_iterates(tall.X, tall.y, fastest["η"], 100)
+    path = numbers(found, "The path")
+    for k in (1, 10, 100):
+        told = path[str(k)]
+        assert told["loss ‖Xw − y‖²"] == pytest.approx(float((tall.X @ w[k] - tall.y).square().sum()), rel=1e-10)
+        held = float((tall.X_test @ w[k] - tall.y_test).square().mean())
+        assert told["held-out mean square"] == pytest.approx(held, rel=1e-10)
+
+
+def test_torchs_rate_makes_the_same_steps(tall: Problem) -> None:
+    rate = numbers(of("gradient-descent", tall), "Rates")["the fastest"]
+    layer = torch.nn.Linear(4, 1, bias=False).double()
+    torch.nn.init.zeros_(layer.weight)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=rate["lr with torch's MSELoss"])
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(layer(tall.X)[:, 0], tall.y).backward()
+        optimizer.step()
+    expected = gradient_descent_iterates(tall.X, tall.y, rate["η"], 20)[-1]
+    assert float((layer.weight[0].detach() - expected).norm() / expected.norm()) < 1e-12
+
+
+def test_momentum_tells_the_map_to_torch_and_the_stability_limit(tall: Problem) -> None:
+    found = of("momentum", tall, momentum=0.9, rate=0.001)
+    rows = numbers(found, "Stability")
+    svd = svd_coordinates(tall.X, tall.y)
+    assert rows["0.9"]["heavy ball α <"] == largest_stable_rate(svd.sigma, HeavyBall(1.0, 0.9))
+    for share, stays in ((0.999, True), (1.001, False)):
+        rate = share * rows["0.9"]["heavy ball α <"]
+        weights = momentum_iterates(tall.X, tall.y, HeavyBall(rate, 0.9), 4000).weights
+        grown = float(weights[-1].norm()) > 10 * float(weights[:2000].norm(dim=1).max())
+        assert grown is not stays
+
+
+def test_ridge_tells_one_solution_in_six_ways(tall: Problem) -> None:
+    forms = numbers(of("ridge", tall, ridge=0.7), "One solution")
+    assert len(forms) == 6
+    assert all(form["relative difference to the first"] < 1e-12 for form in forms.values())
+
+
+def test_the_same_seed_gives_the_same_explanation() -> None:
+    for topic in EXPLANATIONS:
+        first, second = (of(topic, problem(rows=20, columns=3, seed=5)) for _ in range(2))
+        assert str(first) == str(second)
+        assert first.html() == second.html()
+
+
+def test_options_are_checked_like_every_configuration() -> None:
+    with pytest.raises(ConfigurationError, match="rate"):
+        explain(ExplainSpec(topic=Choice("gradient-descent", {"rate": -1.0})))
+    with pytest.raises(ConfigurationError):
+        explain(ExplainSpec(topic=Choice("ridge", {"lambda": 1.0})))
+    with pytest.raises(UnknownNameError, match="ridge"):
+        ExplainSpec(topic=Choice("rigde"))
+    with pytest.raises(ConfigurationError, match="--data"):
+        problem(target="y")
+    with pytest.raises(ConfigurationError, match="held_share"):
+        given(torch.eye(3), torch.ones(3), held_share=1.0)
+
+
+def test_tensors_of_ones_own_can_be_explained() -> None:
+    X = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    about = given(X, X @ torch.ones(4))
+    assert about.X.shape == (24, 4)
+    assert float(about.X.mean(0).abs().max()) < 1e-15
+    assert "NaN" not in str(of("ridge", about))
+    with pytest.raises(DataError, match="varies"):
+        of("ridge", given(torch.ones(5, 2), torch.arange(5.0)))
+
+
+def test_pictures_are_written_one_a_figure(tall: Problem, tmp_path: Path) -> None:
+    found = of("ridge", tall)
+    written = found.save(tmp_path / "ridge.png")
+    assert [path.name for path in written] == ["ridge.png", "ridge-2.png"]
+    for path in written:
+        with Image.open(path) as picture:
+            assert picture.width > 600
+            assert len(picture.convert("L").getcolors() or []) > 1
+    for wrong in ("ridge.pdf", "nowhere/ridge.html"):
+        with pytest.raises(SightlineError):
+            found.save(tmp_path / wrong)
+
+
+def test_a_rate_above_the_limit_is_told_honestly(tall: Problem) -> None:
+    limit = 1 / float(svd_coordinates(tall.X, tall.y).sigma[0] ** 2)
+    found = of("gradient-descent", tall, rate=2 * limit, steps=10_000)
+    assert "never settles" in found.lead
+    assert numbers(found, "The path")["10000"]["above the least"] == math.inf
