@@ -2,11 +2,12 @@
 # make test   from a fresh clone: install, run the test-suite
 # make check  lint, format, types, import rules
 # make slow   the long reproductions (SIGHTLINE_DATA names the folder of data sets)
+# make figures   draw the pictures of docs/theory.md anew
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check slow clean
+.PHONY: demo test check slow figures clean
 
 demo: .venv/installed
 	$(BIN)/sightline train digits-resnet
@@ -36,6 +37,11 @@ slow: .venv/installed-dev
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+figures: .venv/installed
+	cd docs/figures && for topic in gradient-descent momentum early-stopping bias-variance double-descent initialisation; do \
+	  ../../$(BIN)/sightline explain $$topic --figure $$topic.png > /dev/null; done
+	cd docs/figures && rm -f *-2.png momentum-3.png momentum-5.png gradient-descent-3.png bias-variance.png
 
 clean:
 	rm -rf .venv build dist *.egg-info src/*.egg-info

@@ -67,19 +67,15 @@ def explain_double_descent(
         )
         for name, estimator in estimators.items()
     }
-    plain = found["minimum norm"]
-    medians = dict(zip(plain.features, floats(plain.test_median), strict=True))
-    before = min((e, width) for width, e in medians.items() if width < samples)
-    after = min((e, width) for width, e in medians.items() if width > samples)
-    classes = " (squared, of one-hot targets; the tables give the error rate too)" if problem.classes > 2 else ""
+    plain, ridged, stopped = found.values()
+    classes = "squared, of one-hot targets" if problem.classes > 2 else "squared"
     return Explanation(
         title="Double descent",
         problem=_told(problem, samples, repetitions),
-        lead=f"With fewer features than samples the test error{classes} falls and rises again: least "
-        f"{number(before[0])} at {before[1]:,} features. The peak, {number(medians[plain.peak])}, is at {plain.peak:,} "
-        f"features for {samples:,} samples. Beyond, of all the fits through every row the one of least norm is taken, "
-        f"and the error comes down to {number(after[0])} at {after[1]:,}. Ridge and early stopping take the peak away. "
-        f"All are medians over {repetitions:,} draws.",
+        lead=f"{_descents(plain)} Where features equal samples, or nearly, a fit must go through every noisy "
+        f"row with the few weights that can; beyond, of all such fits the one of least norm is taken. At the peak's "
+        f"{plain.peak:,} features ridge has {number(_at(ridged, plain.peak))} and early stopping "
+        f"{number(_at(stopped, plain.peak))}. Errors are {classes}, medians over {repetitions:,} draws.",
         tables=tuple(_table(name, one) for name, one in found.items()),
         figures=(
             Figure(
@@ -98,6 +94,24 @@ def explain_double_descent(
             ),
         ),
     )
+
+
+def _at(found: DoubleDescent, width: int) -> float:
+    return float(found.test_median[found.features.index(width)])
+
+
+def _descents(found: DoubleDescent) -> str:
+    """The curve in words: its least before the samples, its peak, its least beyond; as it is."""
+    errors = dict(zip(found.features, floats(found.test_median), strict=True))
+    before = min((e, width) for width, e in errors.items() if width < found.samples)
+    after = min((e, width) for width, e in errors.items() if width > found.samples)
+    peak = errors[found.peak]
+    told = f"Before {found.samples:,} features, one a sample, the test error is least at {before[1]:,}: "
+    told += f"{number(before[0])}. "
+    if peak > max(before[0], after[0]):
+        told += f"It peaks at {found.peak:,} features: {number(peak)}. "
+    compared = "below" if after[0] < before[0] else "above"
+    return told + f"With more it comes to {number(after[0])} at {after[1]:,}, {compared} the first least."
 
 
 def _source(problem: Problem, samples: int) -> LinearTruth | GivenData:
