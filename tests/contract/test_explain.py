@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_diabetes
 
 from sightline.core.config import Choice
 from sightline.core.errors import ConfigurationError, DataError, SightlineError, UnknownNameError
@@ -16,7 +17,11 @@ from sightline.linear import (
     HeavyBall,
     gradient_descent_iterates,
     largest_stable_rate,
+    mean_square_limit,
+    minimum_norm,
     momentum_iterates,
+    ridge,
+    stationary_covariance,
     svd_coordinates,
 )
 
@@ -128,6 +133,142 @@ def test_momentum_tells_the_map_to_torch_and_the_stability_limit(tall: Problem) 
         weights = momentum_iterates(tall.X, tall.y, HeavyBall(rate, 0.9), 4000).weights
         grown = float(weights[-1].norm()) > 10 * float(weights[:2000].norm(dim=1).max())
         assert grown is not stays
+
+
+def test_torchs_rate_counts_every_output() -> None:
+    """Three outputs: MSELoss is a mean over rows and outputs."""
+    generator = torch.Generator().manual_seed(0)
+    X, y = torch.randn(30, 4, generator=generator).double(), torch.randn(30, 3, generator=generator).double()
+    about = given(X, y)
+    rate = numbers(of("gradient-descent", about), "Rates")["the fastest"]
+    layer = torch.nn.Linear(4, 3, bias=False).double()
+    torch.nn.init.zeros_(layer.weight)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=rate["lr with torch's MSELoss"])
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(layer(about.X), about.y).backward()
+        optimizer.step()
+    expected = gradient_descent_iterates(about.X, about.y, rate["η"], 20)[-1]
+    assert float((layer.weight.detach().mT - expected).norm() / expected.norm()) < 1e-12
+
+
+def test_cross_validation_of_data_counts_the_fitted_mean() -> None:
+    """Leave-one-out by refitting every row, its mean and all, is what the table says; so is the noise."""
+    X, y = load_diabetes(return_X_y=True)
+    about = given(torch.as_tensor(X[:18]) * 20, torch.as_tensor(y[:18]))
+    n, penalty = len(about.X), 3.0
+    told = of("ridge", about, ridge=penalty)
+    chosen = numbers(told, "λ by cross-validation")["chosen"]
+    errors = []
+    for i in range(n):
+        kept = [j for j in range(n) if j != i]
+        rows, means = about.X[kept], about.X[kept].mean(0)
+        target, mean = about.y[kept], about.y[kept].mean()
+        w = ridge(rows - means, target - mean, penalty).w
+        errors.append(float((about.y[i] - mean - (about.X[i] - means) @ w) ** 2))
+    assert chosen["leave-one-out"] == pytest.approx(sum(errors) / n, rel=1e-10)
+    w = ridge(about.X, about.y, penalty).w
+    residual = float((about.y - about.X @ w).square().sum())
+    df = float(torch.trace(torch.linalg.solve(about.X.mT @ about.X + penalty * torch.eye(10), about.X.mT @ about.X)))
+    assert chosen["degrees of freedom"] == pytest.approx(df + 1, rel=1e-10)
+    assert chosen["GCV"] == pytest.approx(n * residual / (n - df - 1) ** 2, rel=1e-10)
+    (noise,) = [row[1] for t in told.tables for row in t.rows if str(row[0]).startswith("σ²_noise,")]
+    assert noise == pytest.approx(residual / (n - df - 1), rel=1e-10)
+
+
+def test_a_duplicated_column_changes_no_loss() -> None:
+    generator = torch.Generator().manual_seed(0)
+    X, y = torch.randn(30, 3, generator=generator).double(), torch.randn(30, generator=generator).double()
+    about = given(torch.cat([X, X[:, :1]], 1), y)
+    path = numbers(of("gradient-descent", about, steps=100), "The path")
+    assert path["0"]["loss ‖Xw − y‖²"] == pytest.approx(float(about.y.square().sum()), rel=1e-12)
+
+
+def test_early_stopping_tells_both_held_out_errors(tall: Problem) -> None:
+    for k, row in numbers(of("early-stopping", tall, rate=0.001), "Degrees").items():
+        w = gradient_descent_iterates(tall.X, tall.y, 0.001, int(k))[-1]
+        held = float((tall.X_test @ w - tall.y_test).square().mean())
+        assert row["held-out, steps"] == pytest.approx(held, rel=1e-9)
+        matched = ridge(tall.X, tall.y, 1 / (2 * 0.001 * int(k))).w
+        assert row["held-out, ridge"] == pytest.approx(
+            float((tall.X_test @ matched - tall.y_test).square().mean()), rel=1e-9
+        )
+    curves = of("early-stopping", tall, rate=0.001).figures[1].spec["datasets"]["points"]
+    drawn = {(p["series"], p["x"]): p["value"] for p in curves}
+    for steps in (1, 50):
+        matched = ridge(tall.X, tall.y, 1 / (2 * 0.001 * steps)).w
+        held = float((tall.X_test @ matched - tall.y_test).square().mean())
+        assert drawn["ridge λ = 1/(2ηk)", steps] == pytest.approx(held, rel=1e-9)
+
+
+def test_minibatches_are_told_by_the_moments(tall: Problem) -> None:
+    table = numbers(of("stochastic-gradient", tall), "Batches")
+    eta = mean_square_limit(tall.X, 1) / 2
+    spread = stationary_covariance(tall.X, tall.y, eta, 4)
+    assert table["4"]["lasting loss above the least"] == pytest.approx(
+        float(((tall.X @ spread) * tall.X).sum()), rel=1e-10
+    )
+
+
+def test_the_parts_of_the_error_add_up_to_what_a_drawn_noise_gives(tall: Problem) -> None:
+    """4,000 noises: the sum in the table within 4 standard errors of the simulated error."""
+    assert tall.truth is not None
+    assert tall.noise is not None
+    rows = [row for t in of("bias-variance", tall).tables[:1] for row in t.rows]
+    (best,) = [row for row in rows if row[-1] == "least"]
+    penalty, total = float(best[0]), float(best[5])
+    signal = tall.X @ tall.truth
+    draws = torch.randn(2, len(signal), 4000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    fitted = tall.X @ ridge(tall.X, signal[:, None] + tall.noise * draws[0], penalty).w
+    errors = (signal[:, None] + tall.noise * draws[1] - fitted).square().mean(0)
+    assert abs(float(errors.mean()) - total) < 4 * float(errors.std()) / 4000**0.5
+
+
+def test_adaptive_methods_are_torchs(tall: Problem) -> None:
+    found = of("adaptive", tall, steps=100)
+    eta = 0.05 * float(minimum_norm(tall.X, tall.y).w.abs().max())
+    w = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([w], lr=eta)
+    for _ in range(100):
+        optimizer.zero_grad()
+        (tall.X @ w - tall.y).square().sum().backward()
+        optimizer.step()
+    least = float(minimum_norm(tall.X, tall.y).residual)
+    told = numbers(found, "Loss")["Adam"]["k = 100"]
+    assert told == pytest.approx(float((tall.X @ w.detach() - tall.y).square().sum()) - least, rel=1e-8)
+
+
+def test_initialisation_tells_the_recursion(tall: Problem) -> None:
+    (table,) = [t for t in of("initialisation", tall, depth=7).tables if t.heading.startswith("Variance")]
+    told = {(row[0], row[1]): row[2] for row in table.rows}
+    assert told["LeCun 1/fan_in", 7] == 2.0**-7
+    assert told["He 2/fan_in", 7] == 1.0
+
+
+def test_double_descent_tells_medians_of_the_curve() -> None:
+    found = of("double-descent", problem(columns=4, seed=1), samples=20, repetitions=30)
+    table = numbers(found, "Squared errors, minimum norm")
+    medians = {int(width): row["test, median"] for width, row in table.items()}
+    peak = max(medians, key=medians.__getitem__)
+    assert 0.9 <= peak / 20 <= 1.1
+    assert f"It peaks at {peak} features" in found.lead
+
+
+def test_the_momentum_figures_line_is_the_limit(tall: Problem) -> None:
+    spec = of("momentum", tall).figures[4].spec
+    (line,) = [spec["datasets"][layer["data"]["name"]] for layer in spec["layer"] if layer["mark"]["type"] == "line"]
+    assert len(line) == 60
+    for point in line:
+        assert point["x"] == pytest.approx(2 * (1 + point["y"]), rel=1e-12)
+
+
+def test_a_generated_problem_is_what_it_says() -> None:
+    about = problem(rows=50, columns=6, condition=20.0)
+    sigma = torch.linalg.svdvals(about.X)
+    assert float(sigma[0]) == pytest.approx(50**0.5, rel=1e-12)
+    assert float(sigma[0] / sigma[-1]) == pytest.approx(20.0, rel=1e-10)
+    ratios = sigma[1:] / sigma[:-1]
+    assert float(ratios.max() - ratios.min()) < 1e-10
 
 
 def test_ridge_tells_one_solution_in_six_ways(tall: Problem) -> None:

@@ -57,6 +57,9 @@ SAMPLES: dict[str, Callable[[], Spec]] = {
     ),
     "loss_curves": lambda: figures.loss_curves(STEPS, {"good": [4, 2, 1, 0.5, 0], "bad": [4, 40, 4e300, INF, NAN]}),
     "loss_curves, many": lambda: figures.loss_curves(STEPS, {f"η {k}": [k + 1.0] * 5 for k in range(12)}),
+    "error_curves": lambda: figures.error_curves(
+        [0.1, 1, 10], {"GCV": [3, 1, 2], "leave-one-out": [2.5, 1.5, float("inf")]}, "ridge λ"
+    ),
     "variance_by_depth": lambda: figures.variance_by_depth(
         {"He": [1, 0.98, 1.02], "LeCun": [1, 0.5, 0.25]}, {"He": band([1, 0.98, 1.02])}
     ),
@@ -98,8 +101,19 @@ class Tags(HTMLParser):
 
 def test_there_is_a_sample_of_every_figure_of_the_theory() -> None:
     names = {name.partition(",")[0] for name in SAMPLES}
-    assert len(names) == 10
-    assert names <= set(figures.__all__)
+    assert len(names) == 11
+    assert names == set(figures.__all__) - {"Band"}
+
+
+def test_error_curves_mark_the_least_of_each_curve() -> None:
+    spec = figures.error_curves([0.1, 1, 10], {"a": [3, 1, 2], "b": [float("nan"), 5, 4]}, "ridge λ")
+    assert [(one["x"], one["value"]) for one in spec["datasets"]["least"]] == [(1, 1), (10, 4)]
+    with pytest.raises(DataError):
+        figures.error_curves([0.0, 1], {"a": [1, 2]}, "ridge λ")
+    with pytest.raises(DataError):
+        figures.error_curves([0.1, 1], {"a": [1]}, "ridge λ")
+    with pytest.raises(DataError):
+        figures.error_curves([], {}, "ridge λ")
 
 
 @pytest.mark.parametrize("name", list(SAMPLES))
@@ -254,14 +268,14 @@ def test_the_page_is_one_offline_file(tmp_path: Path) -> None:
         assert one.caption in page.words
 
 
-def test_tables_stand_above_the_figures() -> None:
+def test_tables_stand_below_the_figures() -> None:
     table = ("Numbers <&>", ["what", "value"], [["σ₁", 1 / 3], ["<script>", INF]])
     html = page_of_figures("Ridge", "Why small directions shrink.", [table], [figure("filter_factors")])
     page = Tags(html)
     assert "Numbers <&>" in page.words
-    assert "σ₁ 0.33333" in page.words
+    assert "σ₁ 0.3333" in page.words
     assert "<script> ∞" in page.words
-    assert page.words.index("0.33333") < page.words.index("The filter_factors")
+    assert page.words.index("The filter_factors") < page.words.index("0.3333")
     assert sum(tag == "script" for tag, _ in page.tags) == 3
     alone = Tags(page_of_figures("Only numbers", tables=[table]))
     assert not alone.scripts

@@ -126,6 +126,7 @@ def test_a_small_ridge_is_the_minimum_norm_to_first_order() -> None:
 
 def test_dead_and_dependent_features_do_no_harm() -> None:
     """Without bias and with one input, features are multiples of two functions; with a strong bias many are dead."""
+    skipped = 0
     for problem, bias_scale in ((LinearTruth(1, 0.3, 15), 0.0), (LinearTruth(6, 0.3, 15), 20.0)):
         found = double_descent(
             problem,
@@ -143,10 +144,12 @@ def test_dead_and_dependent_features_do_no_harm() -> None:
                 sigma = torch.linalg.svdvals(features)
                 share = sigma / sigma[0].clamp(min=1e-300)
                 if ((share > 1e-14) & (share < 1e-9)).any():
+                    skipped += 1
                     continue
                 w = torch.linalg.lstsq(features, draw.y, driver="gelsd").solution
                 expected = (at_test @ w - draw.y_test).square().mean() + problem.noise
                 assert float((found.test[row, column] - expected).abs()) < 1e-6 * float(expected), (N, share)
+    assert skipped < 0.1 * 2 * REPETITIONS * len(WIDTHS)
 
 
 def test_the_curve_does_not_depend_on_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,3 +232,22 @@ def test_bad_input_is_refused_in_three_parts(call: Callable[[], object]) -> None
 
 def test_every_refusal_is_here() -> None:
     assert len(BAD) == 30
+
+
+def test_the_spectrum_keeps_its_digits_where_features_nearly_repeat() -> None:
+    """A tuned ridge of a single λ is ridge at it, whose own route is QR where the Gram matrix has lost digits."""
+    errors = [
+        double_descent(
+            LinearTruth(1, 0.3, 15),
+            samples=SAMPLES,
+            features=[5, 20, 60],
+            repetitions=4,
+            generator=torch.Generator().manual_seed(0),
+            estimator=estimator,
+            activation=torch.tanh,
+        ).test
+        for penalty in (1e-6, 1e-9, 1e-10)
+        for estimator in (Ridge(penalty), TunedRidge((penalty,)))
+    ]
+    for one, tuned in zip(errors[::2], errors[1::2], strict=True):
+        assert relative(tuned, one) < 1e-6

@@ -150,6 +150,8 @@ def test_the_closest_ridge_is_nearer_than_any_other(drawn: Drawn, part: float, s
     assert abs(float((solved(found.matched) - w).norm() / w.norm()) - found.matched_weights) < 1e-12 * drawn.condition
     predicted, best = drawn.X @ w, drawn.X @ solved(found.matched)
     assert abs(float((best - predicted).norm() / predicted.norm()) - found.matched_predictions) < 1e-10
+    best = drawn.X @ solved(found.closest)
+    assert abs(float((best - predicted).norm() / predicted.norm()) - found.closest_predictions) < 1e-10
     slack = 1e-12 * drawn.condition * float(w.norm())
     for other in torch.logspace(-12, 6, 100, dtype=torch.float64).tolist():
         assert float(distance) <= float((solved(other) - w).norm()) + slack

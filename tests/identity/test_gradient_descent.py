@@ -1,6 +1,7 @@
 """Gradient descent in closed form: equal to its iteration, stable where it says, honest where it grows."""
 
 from decimal import Decimal, localcontext
+from math import log
 
 import pytest
 import torch
@@ -270,3 +271,12 @@ def test_a_matrix_of_zeros_moves_nothing() -> None:
     assert stability_limit(problem.sigma) == float("inf")
     assert gradient_descent(problem, 1.0, 10**9, start).tolist() == [1.0, 2.0]
     assert loss_at(problem, 1.0, 5, start).item() == 3.0
+
+
+@pytest.mark.parametrize("condition", [1e3, 1e6, 6e7, 1e8, 1e12])
+def test_at_the_fastest_rate_both_ends_are_equally_slow(condition: float) -> None:
+    """Both take ln 100 / −ln((κ² − 1)/(κ² + 1)) steps, about κ² ln 10, however near 2 the steepest one's 2ησ² is."""
+    sigma = torch.tensor([1.0, 1 / condition], dtype=torch.float64)
+    found = descent_rates(svd_coordinates(torch.diag(sigma), torch.ones(2)))
+    assert found.converges
+    assert found.steps.tolist() == pytest.approx([condition**2 * log(10)] * 2, rel=1e-5)

@@ -15,6 +15,7 @@ from matrices import Drawn, draw, problems, relative
 from sightline.core.errors import ConfigurationError, DataError
 from sightline.linear import gradient, svd_coordinates
 from sightline.linear.companion_matrix import companion, curvatures, error_factors, powers_less_identity
+from sightline.linear.gradient_descent import gradient_descent
 from sightline.linear.momentum import momentum, momentum_iterates
 from sightline.linear.momentum_forms import AveragedMomentum, HeavyBall, Velocity
 from sightline.linear.momentum_stability import largest_stable_rate
@@ -231,6 +232,18 @@ def test_looking_ahead_goes_along_the_average_not_along_the_gradient() -> None:
     assert relative(torch.stack(ahead), right) < 1e-14
     assert relative(sheet[1], right[1]) > 0.1
     assert relative(torch.stack(sheet), right) > 0.1
+
+
+def test_singular_values_that_the_rank_does_not_count_are_zero_for_momentum_too() -> None:
+    """40 × 4 of rank 3, the fourth singular value some 1e-16: pulled on for 10¹⁸ steps it would run away."""
+    drawn = draw(40, 4, rank=3, condition=5, seed=2)
+    turn = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64))[0]
+    problem = svd_coordinates(drawn.X @ turn, drawn.y)
+    assert problem.rank == 3 < len(problem.sigma)
+    solution = gradient_descent(problem, 0.3, 10**18)
+    for m in (0.0, 0.9):
+        assert relative(momentum(problem, HeavyBall(0.3, m), 10**18), solution) < 1e-13
+        assert relative(momentum(problem, HeavyBall(0.3, m), 10**40), solution) < 1e-13  # steps have no largest number
 
 
 NAN, INFINITY = float("nan"), float("inf")

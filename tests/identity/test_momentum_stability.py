@@ -241,3 +241,10 @@ def test_what_makes_no_sense_is_refused() -> None:
             call()
     assert largest_stable_rate(torch.zeros(2), ball) == float("inf")
     assert is_stable(torch.zeros(2), ball)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-90, 1.0, 1e90, 1e150])
+def test_the_tuning_scales_with_the_matrix(scale: float) -> None:
+    found = optimal_momentum(torch.tensor([3.0, 1.0], dtype=torch.float64) * scale).heavy_ball.method
+    assert found.momentum == pytest.approx(0.25, rel=1e-12)
+    assert found.rate * scale * scale == pytest.approx(0.125, rel=1e-12)

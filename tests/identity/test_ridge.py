@@ -25,7 +25,7 @@ from sightline.linear.kernel_ridge import (
     rbf_kernel,
 )
 from sightline.linear.least_squares import least_squares, minimum_norm
-from sightline.linear.ridge import effective_dimension, filter_factors, gains, ridge, ridge_in_svd_coordinates
+from sightline.linear.ridge import effective_dimension, filter_factors, ridge, ridge_gains, ridge_in_svd_coordinates
 from sightline.linear.ridge_path import ridge_path
 
 EPS = torch.finfo(torch.float64).eps
@@ -97,7 +97,7 @@ def test_the_condition_is_that_of_the_regularised_problem(drawn: Drawn, exponent
     if found.method == "cholesky":
         assert EPS * truth**2 < 4e-12
     else:
-        assert found.method == "qr"
+        assert found.method == "svd"
         assert EPS * truth**2 > 0.99e-12
 
 
@@ -113,7 +113,7 @@ def test_the_method_goes_by_the_conditioning_not_by_the_shape() -> None:
     for n, d in ((60, 20), (20, 60)):
         drawn = draw(n, d, rank=20, condition=1e6, seed=3)
         well, ill = ridge(drawn.X, drawn.y, 1e-2), ridge(drawn.X, drawn.y, 1e-11)
-        assert (well.method, ill.method) == ("cholesky", "qr")
+        assert (well.method, ill.method) == ("cholesky", "svd")
         normal = torch.linalg.solve(drawn.X.mT @ drawn.X + 1e-11 * torch.eye(d).double(), drawn.X.mT @ drawn.y)
         problem = svd_coordinates(drawn.X, drawn.y)
         exact = problem.weights(ridge_in_svd_coordinates(problem, 1e-11))
@@ -132,7 +132,7 @@ def test_no_ridge_is_the_minimum_norm_solution(drawn: Drawn) -> None:
 @given(problems(max_condition=1e6), st.floats(-8, 4))
 def test_filter_factors_and_degrees_of_freedom(drawn: Drawn, exponent: float) -> None:
     penalty, sigma = 10**exponent, drawn.sigma
-    factors, gain = filter_factors(sigma, penalty), gains(sigma, penalty)
+    factors, gain = filter_factors(sigma, penalty), ridge_gains(sigma, penalty)
     assert relative(factors, sigma**2 / (sigma**2 + penalty)) < 1e-14
     assert relative(gain, sigma / (sigma**2 + penalty)) < 1e-14
     assert bool(((factors > 0) & (factors < 1 + EPS)).all())
@@ -146,7 +146,7 @@ def test_filter_factors_and_degrees_of_freedom(drawn: Drawn, exponent: float) ->
 def test_filter_factors_at_the_ends() -> None:
     sigma = torch.tensor([1e200, 1.0, 1e-200, 0.0], dtype=torch.float64)
     assert torch.equal(filter_factors(sigma, 0.0), torch.tensor([1.0, 1, 1, 0]).double())
-    assert torch.equal(gains(sigma, 0.0), torch.tensor([1e-200, 1, 1e200, 0], dtype=torch.float64))
+    assert torch.equal(ridge_gains(sigma, 0.0), torch.tensor([1e-200, 1, 1e200, 0], dtype=torch.float64))
     assert torch.equal(filter_factors(sigma, 1.0), torch.tensor([1.0, 0.5, 0, 0]).double())
 
 
@@ -237,7 +237,7 @@ NAN = torch.tensor([[1.0, float("nan")]] * 3)
         lambda value: augment_features(X, value),
         lambda value: kernel_ridge(torch.eye(3), Y, value),
         lambda value: filter_factors(Y, value),
-        lambda value: gains(Y, value),
+        lambda value: ridge_gains(Y, value),
         lambda value: effective_dimension(Y, value),
         lambda value: ridge_in_svd_coordinates(svd_coordinates(X, Y), value),
     ],
@@ -259,7 +259,7 @@ def test_a_bad_penalty_is_refused(call: Callable[[float], object], penalty: floa
         lambda: centred(NAN, Y),
         lambda: reflect_mean(Y[:1]),
         lambda: filter_factors(-Y, 1.0),
-        lambda: gains(torch.ones(0), 1.0),
+        lambda: ridge_gains(torch.ones(0), 1.0),
         lambda: effective_dimension(NAN[0], 1.0),
         lambda: kernel_ridge(X, Y, 1.0),
         lambda: kernel_ridge(torch.tensor([[1.0, 2.0], [0.0, 1.0]]), Y[:2], 1.0),
@@ -286,3 +286,13 @@ def test_bad_kernels_are_refused() -> None:
         polynomial_kernel(X.double(), X.double(), degree=2, offset=-1.0)
     with pytest.raises(SightlineError, match="length_scale"):
         rbf_kernel(X.double(), X.double(), length_scale=0.0)
+
+
+@pytest.mark.parametrize("exponent", [-6, -10, -14, -18])
+def test_columns_twice_over_are_no_harm_however_small_the_ridge(exponent: int) -> None:
+    """[A, A] with λ is A with λ/2, each half of the weights; the factored sum would divide rounding by λ."""
+    A = torch.randn(20, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = torch.randn(20, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    penalty = 10.0**exponent
+    once = ridge(A, y, penalty / 2).w / 2
+    assert relative(ridge(torch.cat([A, A], 1), y, penalty).w, torch.cat([once, once])) < 1e-12

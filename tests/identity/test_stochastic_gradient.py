@@ -147,6 +147,16 @@ def test_the_moments_stay_below_the_limit_and_grow_above_it() -> None:
     )
 
 
+@pytest.mark.parametrize("scale", [1e-90, 1e-20, 1e20, 1e80])
+def test_the_noise_scales_with_the_problem(scale: float) -> None:
+    drawn = draw(8, 3, rank=3, condition=3, seed=6)
+    X, y = drawn.X * scale, drawn.y * scale
+    limit = mean_square_limit(drawn.X, 2)
+    assert mean_square_limit(X, 2) * scale * scale == pytest.approx(limit, rel=1e-10)
+    expected = stationary_covariance(drawn.X, drawn.y, limit / 3, 2)
+    assert relative(stationary_covariance(X, y, limit / 3 / scale / scale, 2), expected) < 1e-10
+
+
 def test_noise_grows_as_rate_over_batch() -> None:
     """The exact spread over the first-order one is 1 + O(η): the error falls tenfold with the rate."""
     drawn = draw(8, 3, rank=3, condition=3, seed=6)
@@ -156,6 +166,10 @@ def test_noise_grows_as_rate_over_batch() -> None:
         errors.append(relative(small_rate_covariance(drawn.X, drawn.y, rate, 2), exact))
         twice = stationary_covariance(drawn.X, drawn.y, 2 * rate, 4)
         assert relative(twice, exact) < 30 * rate, "twice the rate with twice the batch is the same noise"
+        for batch in (1, 3):  # without replacement the noise is less by (n − b)/(n − 1)
+            drawn_once = small_rate_covariance(drawn.X, drawn.y, rate, batch, replacement=False)
+            again = small_rate_covariance(drawn.X, drawn.y, rate, batch)
+            assert relative(drawn_once, (8 - batch) / 7 * again) < 1e-12
     assert errors[1] / errors[0] == pytest.approx(0.1, rel=0.05)
     assert errors[2] / errors[1] == pytest.approx(0.1, rel=0.05)
 

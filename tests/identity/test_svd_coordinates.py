@@ -1,5 +1,7 @@
 """The SVD coordinates of a least-squares problem: what they say of it, and what they refuse."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -64,9 +66,27 @@ def test_bad_problems_are_refused_in_three_parts(X: torch.Tensor, y: torch.Tenso
     assert all((caught.value.expected, caught.value.found, caught.value.do))
 
 
+@pytest.mark.parametrize("w", [torch.ones(3), torch.ones(2, 1), torch.tensor([1.0, float("nan")]), [1.0, 1.0]])
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_weights_that_do_not_fit_are_refused(w: torch.Tensor) -> None:
+    for function in (squared_error, gradient):
+        with pytest.raises(DataError, match="w"):
+            function(torch.eye(2), torch.ones(2), w)
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
 def test_numbers_outside_their_range_are_refused() -> None:
-    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+    for rate in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(SightlineError, match="rate"):
-            inputs.number(wrong, "rate", above=0)
-    with pytest.raises(SightlineError, match="steps"):
-        inputs.count(-1, "steps")
+            inputs.number(rate, "rate", above=0)
+    none: tuple[Any, ...] = ("0.1", None, [0.1], 10**400, 1j, torch.ones(2))
+    for value in none[1:]:
+        with pytest.raises(SightlineError, match="rate"):
+            inputs.number(value, "rate", above=0)
+    for X in (torch.eye(2).to_sparse(), 1e308 * torch.eye(2).double(), torch.eye(2, dtype=torch.complex64)):
+        with pytest.raises(DataError):
+            inputs.matrix(X)
+    odd: tuple[Any, ...] = (-1, 2.0, 1.5, "3", float("nan"), float("inf"), True, None)
+    for wrong in odd:
+        with pytest.raises(SightlineError, match="steps"):
+            inputs.count(wrong, "steps")

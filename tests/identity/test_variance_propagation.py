@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import integrate
 
 from sightline.core.errors import ConfigurationError, DataError, SightlineError
 from sightline.linear import activation_moments as moments
@@ -20,7 +21,6 @@ WIDE_Q = st.floats(-4, 4).map(lambda power: 10**power)
 
 def by_scipy(function: Callable[[torch.Tensor], torch.Tensor], q: float) -> float:
     """E[f(√q z)] by scipy's adaptive quadrature, told where the function's own scale lies."""
-    integrate: Any = pytest.importorskip("scipy.integrate")
 
     def integrand(z: float) -> float:
         value = float(function(torch.tensor([sqrt(q) * z], dtype=torch.float64)))
@@ -191,3 +191,13 @@ def test_functions_that_are_no_activations_are_refused() -> None:
             second_moment(wrong, 1.0)
     with pytest.raises(SightlineError, match="layer"):
         propagate("identity", 1e30, depth=50)
+
+
+def test_steps_and_constants_have_no_slope_and_work_in_place_is_no_harm() -> None:
+    def step(x: torch.Tensor) -> torch.Tensor:
+        return (x > 0).double()
+
+    assert second_moment(step, 1.0) == pytest.approx(0.5, rel=1e-12)
+    assert slope_moment(step, 1.0) == 0.0
+    assert slope_moment(torch.nn.ReLU(inplace=True), 2.0) == pytest.approx(0.5, rel=1e-12)
+    assert propagate(step, weight_scale=2.0, depth=3).variances.tolist() == pytest.approx([1.0, 1.0, 1.0, 1.0])

@@ -64,5 +64,10 @@ def test_the_simulated_complexity_curve_is_the_exact_one() -> None:
     f, f_test = torch.cos(x.double()), torch.cos(x_test.double())
     exact = complexity_curve(X, X_test, f, f_test, 0.2)
     found = simulate_complexity(X, X_test, f, f_test, 0.2, repetitions=3000, generator=torch.Generator().manual_seed(0))
+    for stated, values in (
+        (found.test_standard_error, found.test),
+        (found.training_standard_error, found.training),
+    ):
+        assert torch.allclose(stated, (values - values.mean(0)).square().sum(0).div(3000 * 2999).sqrt(), rtol=1e-12)
     assert ((found.test.mean(0) - exact.test).abs() < 4 * found.test_standard_error).all()
     assert ((found.training.mean(0) - exact.training).abs() < 4 * found.training_standard_error).all()

@@ -15,14 +15,14 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from sightline.linear.descent_estimators import EarlyStopping, Estimator, Ridge, TunedRidge
-from sightline.linear.descent_problems import GivenData, LinearTruth, Problem
+from sightline.linear.descent_problems import GivenData, LinearTruth, ProblemSource
 from sightline.linear.double_descent import DoubleDescent, double_descent
 
 SAMPLES = 60
 WIDTHS = [6, 12, 18, 24, 30, 40, 50, 56, 60, 64, 70, 80, 120, 240, 600]
 
 
-def curve(problem: Problem, estimator: Estimator | None = None, repetitions: int = 100) -> DoubleDescent:
+def curve(problem: ProblemSource, estimator: Estimator | None = None, repetitions: int = 100) -> DoubleDescent:
     return double_descent(
         problem,
         samples=SAMPLES,
@@ -113,7 +113,7 @@ def test_it_is_so_on_mnist(real_data: Path) -> None:
 
 @pytest.mark.parametrize("source", ["linear", "digits"])
 def test_ridge_and_early_stopping_flatten_the_peak(source: str, digits: GivenData) -> None:
-    problem: Problem = LinearTruth(20, noise=0.2) if source == "linear" else digits
+    problem: ProblemSource = LinearTruth(20, noise=0.2) if source == "linear" else digits
     repetitions = 100 if source == "linear" else 30
     plain = curve(problem, repetitions=repetitions)
     tuned = curve(problem, TunedRidge((1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0, 3.0)), repetitions)
@@ -126,3 +126,24 @@ def test_ridge_and_early_stopping_flatten_the_peak(source: str, digits: GivenDat
     for narrow, wide in pairwise(WIDTHS):
         assert not surely_less(at(tuned, narrow), at(tuned, wide))
     assert (tuned.test_mean <= plain.test_mean + 1e-9).all()
+
+
+def test_the_linear_truth_has_the_noise_it_says_and_a_signal_of_one() -> None:
+    """20,000 rows: both variances within 4 standard errors, √(2/n) of themselves for Gaussian values."""
+    n = 20_000
+    draw = LinearTruth(dimensions=5, noise=0.3, test_rows=n).draw(n, torch.Generator().manual_seed(0))
+    direction = torch.linalg.lstsq(draw.X_test, draw.y_test).solution
+    assert float((draw.X_test @ direction - draw.y_test).abs().max()) < 1e-12, "test targets are noiseless"
+    noise = float((draw.y - draw.X @ direction).square().mean())
+    assert abs(noise - 0.3) < 4 * 0.3 * sqrt(2 / n)
+    assert abs(float(draw.y_test.square().mean()) - 1) < 4 * sqrt(2 / n)
+
+
+def test_the_stated_standard_errors_are_those_of_the_means() -> None:
+    found = curve(LinearTruth(5, 0.1, 10), None, repetitions=11)
+    for stated, values in (
+        (found.test_standard_error, found.test),
+        (found.training_standard_error, found.training),
+    ):
+        expected = (values - values.mean(0)).square().sum(0).div(11 * 10).sqrt()
+        assert torch.allclose(stated, expected, rtol=1e-12)

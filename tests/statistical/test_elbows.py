@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from sightline.core.errors import DataError, SightlineError
 from sightline.linear.elbows import CauchyElbows, ReciprocalNormalElbows, dead_on, elbow
@@ -54,7 +55,6 @@ def test_with_zero_biases_every_elbow_is_at_zero() -> None:
 @pytest.mark.parametrize("law", LAWS)
 def test_drawn_elbows_follow_the_law(law: CauchyElbows | ReciprocalNormalElbows) -> None:
     """40,000 elbows, Kolmogorov-Smirnov at level 1e-4; a scale wrong by 5 % is refused by the same test."""
-    stats: Any = pytest.importorskip("scipy.stats")
     drawn = elbow(*units(law, 2)).numpy()
 
     def cumulative(x: Any) -> Any:
@@ -66,7 +66,6 @@ def test_drawn_elbows_follow_the_law(law: CauchyElbows | ReciprocalNormalElbows)
 
 
 def test_the_cauchy_law_is_scipys() -> None:
-    stats: Any = pytest.importorskip("scipy.stats")
     law = CauchyElbows(0.2, 3.0)
     x = torch.linspace(-300, 300, 101, dtype=torch.float64)
     theirs = stats.cauchy(scale=law.scale)
@@ -150,7 +149,6 @@ def test_the_mean_of_the_elbows_does_not_settle() -> None:
 
     Kolmogorov-Smirnov at level 1e-4 against the law of one elbow; an average of normals would be 100 times narrower.
     """
-    stats: Any = pytest.importorskip("scipy.stats")
     law = CauchyElbows(1.0, 1.0)
     averages = law.draw(4_000_000, seeded(7)).reshape(400, 10_000).mean(1)
     assert stats.kstest(averages.numpy(), lambda x: law.cumulative(torch.from_numpy(x)).numpy()).pvalue > 1e-4
@@ -187,3 +185,11 @@ def test_what_is_out_of_range_is_refused(call: Callable[[], object]) -> None:
 def test_units_without_an_elbow_are_refused() -> None:
     with pytest.raises(DataError, match="no elbow"):
         elbow(torch.tensor([1.0, 0.0]), torch.ones(2))
+
+
+def test_the_share_of_dead_units_keeps_its_digits_in_the_tail() -> None:
+    """max(0, wx + c) with c > 0 is 0 on all of [½, 1] where w ≤ −2c: Φ(−2c)."""
+    for bias in (1.0, 4.0, 5.0, 12.0):
+        expected = float(stats.norm.cdf(-2 * bias))
+        assert ReciprocalNormalElbows(1.0, bias).share_dead(0.5, 1.0) == pytest.approx(expected, rel=1e-10)
+    assert float(ReciprocalNormalElbows(1.0, 4.0).density(torch.tensor([1e-160], dtype=torch.float64))) == 0

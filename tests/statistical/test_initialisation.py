@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sightline.core.errors import ConfigurationError
-from sightline.linear.finite_width import relative_variance, simulate
+from sightline.linear.finite_width import relative_variance, simulate_signal
 from sightline.linear.initialisation import Scheme, draw_layer, draw_weights, weight_variance
 from sightline.linear.variance_propagation import propagate
 
@@ -116,7 +116,7 @@ def test_linear_orthogonal_networks_keep_the_norm_exactly() -> None:
     for _ in range(30):
         z = draw_weights("orthogonal", 40, 40, generator=generator) @ z
     assert abs(float(z.norm()) / first - 1) < 1e-13
-    found = simulate("identity", [40] * 31, "orthogonal", networks=20, generator=generator)
+    found = simulate_signal("identity", [40] * 31, "orthogonal", networks=20, generator=generator)
     assert float((found.mean / found.mean[0] - 1).abs().max()) < 1e-13
 
 
@@ -125,7 +125,7 @@ def test_simulating_without_matrices_is_simulating_with_them(scheme: Scheme) -> 
     """Widths 12-20-6-9, ReLU: mean and mean of logarithms by 1,500 and 40,000 networks; within 4 standard errors."""
     widths = [12, 20, 6, 9]
     slow = by_matrices(scheme, widths, 1500, seeded(6), torch.relu)
-    fast = simulate("relu", widths, scheme, networks=40_000, generator=seeded(7))
+    fast = simulate_signal("relu", widths, scheme, networks=40_000, generator=seeded(7))
     error = (slow.std(1).square() / 1500 + fast.standard_error.square()).sqrt()
     assert float(((slow.mean(1) - fast.mean) / error).abs().max()) < 4
     below = (slow < fast.median[:, None]).double().mean(1)
@@ -138,13 +138,13 @@ def test_he_stays_within_a_factor_of_two_for_fifty_layers_and_lecun_does_not() -
     He: within 4 standard errors of 1, and so inside [½, 2] at every depth, as is the median. LeCun: 2^−l.
     """
     widths = [1024] * 51
-    he = simulate("relu", widths, "he", networks=500, generator=seeded(8))
+    he = simulate_signal("relu", widths, "he", networks=500, generator=seeded(8))
     assert len(he.mean) == 51
     assert float(((he.mean - 1) / he.standard_error).abs().max()) < 4
     assert float(he.standard_error.max()) < 0.03
     assert 0.5 < float(he.mean.min()) <= float(he.mean.max()) < 2
     assert 0.5 < float(he.median.min()) <= float(he.median.max()) < 2
-    lecun = simulate("relu", widths, "lecun", networks=500, generator=seeded(8))
+    lecun = simulate_signal("relu", widths, "lecun", networks=500, generator=seeded(8))
     expected = propagate("relu", 1.0, depth=50).variances
     assert float(((lecun.mean - expected) / lecun.standard_error).abs().max()) < 4
     assert float(lecun.mean[-1]) < 1e-14
@@ -155,7 +155,7 @@ def test_he_stays_within_a_factor_of_two_for_fifty_layers_and_lecun_does_not() -
 def test_the_spread_at_finite_width_is_its_closed_form(name: str, widths: list[int]) -> None:
     """20 layers of 64, and 200-200-4; 20,000 networks: relative variance within 4 standard errors of 20 batches."""
     batches = [
-        simulate(name, widths, "he" if name == "relu" else "lecun", networks=1000, generator=seeded(s))
+        simulate_signal(name, widths, "he" if name == "relu" else "lecun", networks=1000, generator=seeded(s))
         for s in range(20)
     ]
     spread = torch.stack([1000 * one.standard_error[-1].square() for one in batches])
@@ -166,7 +166,7 @@ def test_the_spread_at_finite_width_is_its_closed_form(name: str, widths: list[i
 
 def test_simulated_tanh_with_biases_is_the_mean_field() -> None:
     """Width 4,000, 200 networks, σ_w² = 1.7, σ_b² = 0.1: within 4 standard errors plus O(1/width)."""
-    found = simulate("tanh", [4000] * 11, "lecun", sqrt(1.7), 0.1, networks=200, generator=seeded(9))
+    found = simulate_signal("tanh", [4000] * 11, "lecun", sqrt(1.7), 0.1, networks=200, generator=seeded(9))
     expected = propagate("tanh", 1.7, 0.1, depth=10).variances
     assert float(((found.mean - expected).abs() - 2 / 4000).clamp(min=0).div(found.standard_error).max()) < 4
 
@@ -183,12 +183,12 @@ def test_simulated_tanh_with_biases_is_the_mean_field() -> None:
         lambda: draw_layer("he", 3, 3, "random"),  # type: ignore[arg-type]
         lambda: draw_layer("he", 3, 3, "constant", constant=float("inf")),
         lambda: draw_layer("he", 3, 0, "counted"),
-        lambda: simulate("relu", [4]),
-        lambda: simulate("relu", [4, 0]),
-        lambda: simulate("relu", [4, 4], networks=1),
-        lambda: simulate("relu", [4, 4], bias_variance=-1.0),
-        lambda: simulate("relu", [4, 4], start=0.0),
-        lambda: simulate("relu", [4, 4], gain=-1.0),
+        lambda: simulate_signal("relu", [4]),
+        lambda: simulate_signal("relu", [4, 0]),
+        lambda: simulate_signal("relu", [4, 4], networks=1),
+        lambda: simulate_signal("relu", [4, 4], bias_variance=-1.0),
+        lambda: simulate_signal("relu", [4, 4], start=0.0),
+        lambda: simulate_signal("relu", [4, 4], gain=-1.0),
         lambda: relative_variance("tanh", [4, 4]),
         lambda: relative_variance("relu", []),
         lambda: relative_variance("relu", [0]),

@@ -31,7 +31,8 @@ def run(words: Sequence[str]) -> int:
     parser = Arguments("explain", DESCRIPTION.format(topics=topics))
     parser.add_argument("topic", nargs="?", help="one of the topics")
     parser.add_argument(
-        "--figure", help="where the page (.html) or pictures (.png, .svg) go (default: explain-TOPIC.html)"
+        "--figure",
+        help="where the page (.html), pictures (.png, .svg) or specifications (.json) go (default: explain-TOPIC.html)",
     )
     parser.add_argument("--json", action="store_true", help="the numbers as JSON")
     if wants_help and (not words or words[0].startswith("-")):
@@ -51,7 +52,13 @@ def run(words: Sequence[str]) -> int:
         fields = f"fields of {given.topic}, with their defaults (--rate is enough for --topic.rate):\n{table(spec)}"
         sys.stdout.write(f"{parser.format_help()}\n{fields}\n")
         return 0
-    path = checked_target(given.figure or f"explain-{given.topic}.html")  # before the work, not after
+    if any(word == "--topic" or word.startswith("--topic=") for word in rest):
+        raise ConfigurationError(
+            expected="one topic", found=f"{given.topic} and another after --topic", do="name the topic once, without --"
+        )
+    path = checked_target(
+        f"explain-{given.topic}.html" if given.figure is None else given.figure
+    )  # before the work, not after
     explanation = explain(apply_overrides(spec, rest))
     written = explanation.save(path)
     if given.json:

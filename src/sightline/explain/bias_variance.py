@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sightline.core.config import Option
 from sightline.explain.explanation import Explanation, Table
-from sightline.explain.numbers import floats, in_svd_coordinates, one_target
+from sightline.explain.measures import floats, in_svd_coordinates, one_target
 from sightline.explain.problem import Problem
 from sightline.explain.registry import EXPLANATIONS
 from sightline.linear.bias_variance import ErrorDecomposition
@@ -115,7 +115,9 @@ def _truth(problem: Problem) -> tuple[Float[Tensor, " d"], float, str]:
     if problem.truth is not None and problem.noise is not None:
         return problem.truth, problem.noise**2, "Its truth is known."
     top = float(torch.linalg.matrix_norm(problem.X, 2) ** 2)
-    path = ridge_path(problem.X, problem.y, torch.logspace(-8, 2, SWEEP, dtype=torch.float64) * top)
+    path = ridge_path(
+        problem.X, problem.y, torch.logspace(-8, 2, SWEEP, dtype=torch.float64) * top, intercept=problem.centred
+    )
     i = path.best("gcv")
     left = len(problem.X) - float(path.degrees_of_freedom[i])
     return (

@@ -8,7 +8,7 @@ from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError
 from sightline.core.seeds import Seeds
 from sightline.explain.explanation import Cell, Explanation, Table
-from sightline.explain.numbers import floats
+from sightline.explain.measures import floats
 from sightline.explain.problem import Problem
 from sightline.explain.registry import EXPLANATIONS
 from sightline.linear.descent_estimators import EarlyStopping, Estimator, MinimumNorm, Ridge
@@ -29,7 +29,9 @@ MOST_TEST_ROWS = 500
 def explain_double_descent(
     problem: Problem,
     *,
-    samples: Annotated[int, Option("training rows of each repetition", minimum=5, maximum=2000)] = 100,
+    samples: Annotated[
+        int | None, Option("training rows of each repetition; none: 100, or what there is", minimum=5, maximum=2000)
+    ] = None,
     repetitions: Annotated[int, Option("fresh draws of rows and features", minimum=2, maximum=100_000)] = 50,
     ridge: Annotated[float, Option("λ of the ridge curve, on features of unit total variance", above=0)] = 0.01,
     steps: Annotated[int, Option("gradient-descent steps of the early-stopping curve", minimum=1)] = 100,
@@ -49,6 +51,8 @@ def explain_double_descent(
         >>> found.tables[0].columns[0]
         'features'
     """
+    if samples is None:
+        samples = 100 if problem.truth is not None else min(100, len(problem.X))
     source = _source(problem, samples)
     widths = sorted({max(1, round(share * samples)) for share in RELATIVE_WIDTHS})
     estimators: dict[str, Estimator] = {
@@ -132,7 +136,10 @@ def _source(problem: Problem, samples: int) -> LinearTruth | GivenData:
 
 def _told(problem: Problem, samples: int, repetitions: int) -> str:
     if problem.truth is not None:
-        what = f"A linear truth in {problem.X.shape[1]:,} dimensions under noise, seed {problem.seed}"
+        what = (
+            f"A linear truth in {problem.X.shape[1]:,} dimensions, inputs standard normal, noise as in the generated "
+            f"problem (whose rows and condition play no part), seed {problem.seed}"
+        )
     else:
         what = problem.origin.rstrip(".") + "; inputs and targets scaled to unit variance"
     return f"{what}. ReLU random features; {samples:,} rows and fresh features in each of {repetitions:,} draws."

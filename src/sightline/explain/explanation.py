@@ -97,7 +97,7 @@ class Explanation:
         return page_of_figures(self.title, f"{self.problem} {self.lead}", tables, self.figures)
 
     def save(self, path: Path | str) -> list[Path]:
-        """Write the explanation: ``.html`` a page with tables and figures; ``.png`` and ``.svg`` the figures alone.
+        """Write the explanation: ``.html`` a page with figures and tables; ``.png``, ``.svg``, ``.json`` figures alone.
 
         Returns:
             The files written; several figures give several pictures, numbered.

@@ -4,14 +4,11 @@ from typing import Annotated
 
 from sightline.core.config import Option
 from sightline.explain.explanation import Explanation, Table
-from sightline.explain.numbers import (
+from sightline.explain.measures import (
     above_rounding,
-    decades,
-    enough_steps,
-    even_steps,
-    few,
     floats,
     in_svd_coordinates,
+    least_loss,
     mean_square,
     size,
     torch_rate,
@@ -19,7 +16,8 @@ from sightline.explain.numbers import (
 from sightline.explain.plane import paths_in, plane_name, plane_problem
 from sightline.explain.problem import Problem
 from sightline.explain.registry import EXPLANATIONS
-from sightline.linear.descent_rates import contraction, descent_rates, fastest_rate, stability_limit
+from sightline.explain.steps import enough_steps, even_steps, few, in_steps, powers_of_ten
+from sightline.linear.descent_rates import DescentRates, contraction, descent_rates, fastest_rate, stability_limit
 from sightline.linear.gradient_descent import descent_limit, excess_by_direction, gradient_descent
 from sightline.linear.momentum_forms import HeavyBall
 from sightline.linear.svd_coordinates import SVDCoordinates
@@ -58,20 +56,12 @@ def explain_gradient_descent(
         rates = {"the one given": rate, **rates}
     followed = {name: eta for name, eta in rates.items() if name != ABOVE}
     flat = plane_problem(svd)
-    slow = found.sigma[found.slowest]
-    verdict = (
-        f"At the rate {number(found.rate)} every direction has shrunk to 1 % after {number(float(found.steps.max()))} "
-        f"steps; the slowest is that of σ = {number(float(slow))}."
-        if found.converges
-        else f"The rate {number(found.rate)} is not below the limit: the direction of σ = {number(float(slow))} "
-        "never settles."
-    )
     return Explanation(
         title="Gradient descent on least squares",
         problem=problem.origin,
         lead=f"Along each singular direction a step leaves the factor 1 − 2ησ² of the error. It converges for "
-        f"η < 1/σ₁² = {number(found.limit)}. The singular values span a factor of {number(svd.condition)}, so even the "
-        f"fastest rate leaves {number(found.fastest_contraction)} of the slowest direction. {verdict}",
+        f"η < 1/σ₁² = {number(found.limit)}. The nonzero singular values span a factor of {number(svd.condition)}. "
+        f"{_fastest(svd)} {_verdict(found) if rate is not None else ''}".rstrip(),
         tables=(_rates(problem, svd, rates), _directions(svd, found.rate), _path(problem, svd, found.rate, last)),
         figures=(
             Figure(
@@ -106,6 +96,28 @@ def explain_gradient_descent(
     )
 
 
+def _fastest(svd: SVDCoordinates) -> str:
+    best = descent_rates(svd)
+    if svd.condition < 1 + 1e-9:
+        return "All are alike: one step at the fastest rate is the solution."
+    left = best.fastest_contraction
+    share = number(left) if left < 0.9999 else f"1 − {number(2 / (svd.condition**2 + 1))}"
+    return (
+        f"At the fastest rate, {number(best.fastest)}, the steepest and the flattest direction keep {share} of their "
+        f"error a step, and are down to 1 % in {in_steps(int(best.steps.max()))}."
+    )
+
+
+def _verdict(found: DescentRates) -> str:
+    worst = number(float(found.sigma[found.slowest]))
+    if found.converges:
+        steps = in_steps(int(found.steps.max()))
+        return (
+            f"At the rate given, {number(found.rate)}, the direction of σ = {worst} is slowest: 1 % is left in {steps}."
+        )
+    return f"The rate given, {number(found.rate)}, is not below the limit: the direction of σ = {worst} never settles."
+
+
 def _rates(problem: Problem, svd: SVDCoordinates, rates: dict[str, float]) -> Table:
     rows = []
     for name, eta in rates.items():
@@ -133,10 +145,10 @@ def _directions(svd: SVDCoordinates, rate: float) -> Table:
 
 
 def _path(problem: Problem, svd: SVDCoordinates, rate: float, steps: int) -> Table:
-    counts = decades(steps)
+    counts = powers_of_ten(steps)
     iterates, goal = gradient_descent(svd, rate, counts), descent_limit(svd)
     excess = _excess(svd, rate, counts)
-    least = float(svd.unreachable.sum())
+    least = least_loss(svd)
     rows = tuple(
         (k, least + excess[i], excess[i], float((w - goal).norm() / goal.norm()), mean_square(problem, w))
         for i, (k, w) in enumerate(zip(counts, iterates, strict=True))

@@ -1,18 +1,20 @@
 """Initialisation explained: what each scheme does to the size of a signal through depth, and where elbows start."""
 
+from math import isclose
 from typing import Annotated, Literal
 
 import torch
 
 from sightline.core.config import Option
+from sightline.core.errors import DataError
 from sightline.core.seeds import Seeds
 from sightline.explain.explanation import Cell, Explanation, Table
-from sightline.explain.numbers import floats
+from sightline.explain.measures import floats
 from sightline.explain.problem import Problem
 from sightline.explain.registry import EXPLANATIONS
 from sightline.linear.activation_moments import ACTIVATIONS, gain, second_moment, slope_moment
 from sightline.linear.elbows import CauchyElbows
-from sightline.linear.finite_width import Simulation, simulate
+from sightline.linear.finite_width import Simulation, simulate_signal
 from sightline.linear.initialisation import Scheme, weight_variance
 from sightline.linear.variance_propagation import Propagation, propagate
 from sightline.report import figures
@@ -62,20 +64,26 @@ def explain_initialisation(
         >>> explain_initialisation(problem(columns=3), depth=5, width=16, networks=4).tables[0].columns[0]
         'activation φ'
     """
-    start = float(problem.X.square().mean()) or 1.0
+    start = float(problem.X.square().mean())
+    if not start:
+        raise DataError(
+            expected="inputs that vary from row to row",
+            found="columns that are all constant",
+            do="give data whose columns differ between rows",
+        )
     theory: dict[str, Propagation] = {}
     drawn: dict[str, Simulation] = {}
     for i, scheme in enumerate(SCHEMES):
         scale = weight_variance(scheme, width, width) * width
         theory[scheme] = propagate(activation, scale, depth=depth, start=start)
         generator = torch.Generator().manual_seed(Seeds(problem.seed).number("init", i))
-        drawn[scheme] = simulate(
+        drawn[scheme] = simulate_signal(
             activation, [width] * (depth + 1), scheme, networks=networks, start=start, generator=generator
         )
     own = gain(activation)
     theory["own gain"] = propagate(activation, own**2, depth=depth, start=start)
     shown = {"lecun": "LeCun, Glorot and orthogonal", "he": "He"}
-    if own**2 not in (1.0, 2.0):
+    if not any(isclose(own**2, kept) for kept in (1.0, 2.0)):  # LeCun's and He's are drawn
         shown["own gain"] = f"gain {number(own)}"
     low, high = float(problem.X.min()), float(problem.X.max())
     elbows = CauchyElbows(1.0, bias_deviation)
@@ -125,21 +133,23 @@ def _gains() -> Table:
 
 
 def _depth(theory: dict[str, Propagation], drawn: dict[str, Simulation], start: float, depth: int, width: int) -> Table:
-    layers = sorted({1, min(10, depth), depth})
-    columns = ["scheme", "Var(W) × fan_in"]
-    for layer in layers:
-        columns += [f"layer {layer}", f"drawn, width {width:,}", "± standard error"]
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, one in drawn.items():
-        row: list[Cell] = [AUTHORS[name], weight_variance(name, width, width) * width]  # type: ignore[arg-type]
-        for layer in layers:
-            row += [
-                float(theory[name].variances[layer]) / start,
-                float(one.mean[layer]) / start,
-                float(one.standard_error[layer]) / start,
-            ]
-        rows.append(tuple(row))
-    return Table("Variance relative to the input's (in square layers Glorot is LeCun)", tuple(columns), tuple(rows))
+        for layer in sorted({1, min(10, depth), depth}):
+            rows.append(
+                (
+                    AUTHORS[name],
+                    layer,
+                    float(theory[name].variances[layer]) / start,
+                    float(one.mean[layer]) / start,
+                    float(one.standard_error[layer]) / start,
+                )
+            )
+    return Table(
+        "Variance relative to the input's (in square layers Glorot is LeCun)",
+        ("scheme", "layer", "theory", f"drawn, width {width:,}", "± standard error"),
+        tuple(rows),
+    )
 
 
 def _elbows(low: float, high: float, bias_deviation: float) -> Table:

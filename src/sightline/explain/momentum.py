@@ -1,35 +1,34 @@
 """Momentum explained: its three written forms, its fastest setting, its stability and what it filters."""
 
-from math import pi
+from math import ceil, pi
 from typing import Annotated
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from sightline.core.config import Option
-from sightline.explain.explanation import Explanation, Table
-from sightline.explain.numbers import (
-    above_rounding,
-    enough_steps,
-    even_steps,
-    excess,
-    floats,
-    in_svd_coordinates,
-    torch_rate,
-)
+from sightline.explain.explanation import Cell, Explanation, Table
+from sightline.explain.measures import above_rounding, excess, floats, in_svd_coordinates, torch_rate
 from sightline.explain.plane import paths_in, plane_name, plane_problem
 from sightline.explain.problem import Problem
 from sightline.explain.registry import EXPLANATIONS
+from sightline.explain.steps import enough_steps, even_steps, in_steps
+from sightline.linear.companion_matrix import error_factors
 from sightline.linear.frequency_response import alternating_gain, frequency_response, half_power_frequency, mean_age
 from sightline.linear.momentum import momentum as momentum_at
 from sightline.linear.momentum_forms import AveragedMomentum, HeavyBall, MomentumForm, Velocity
 from sightline.linear.momentum_stability import largest_stable_rate, spectral_radius, stability_map
-from sightline.linear.optimal_momentum import OptimalMomentum, optimal_momentum
+from sightline.linear.optimal_momentum import OptimalMomentum, Tuned, optimal_momentum
 from sightline.linear.svd_coordinates import SVDCoordinates
 from sightline.report import figures
 from sightline.report.text import number
 from sightline.report.vega import Figure
 
 ROUNDING = "From zero weights; drawn no lower than rounding, 1e-16 of the start."
+LONGEST = 20_000
+"""Steps that are counted at most."""
+
 GRID = 60
 """Squares of the stability map on either side."""
 
@@ -56,7 +55,7 @@ def explain_momentum(
     Example:
         >>> from sightline.explain import problem
         >>> explain_momentum(problem(columns=2, condition=9.0)).tables[0].heading
-        'The same method in its three written forms'
+        "The same method in its three written forms, and as torch's"
     """
     svd = in_svd_coordinates(problem)
     best = optimal_momentum(svd.nonzero)
@@ -64,26 +63,25 @@ def explain_momentum(
     method = HeavyBall(
         fastest.rate if rate is None else rate, fastest.momentum if momentum is None else momentum, nesterov
     )
+    limit = largest_stable_rate(svd.sigma, method)
     methods: dict[str, MomentumForm] = {
         "gradient descent, fastest": best.gradient_descent.method,
         "Nesterov, fastest": best.nesterov.method,
         "heavy ball, fastest": best.heavy_ball.method,
     }
-    if method not in methods.values():
+    if method not in methods.values() and method.rate < limit:
         methods["the one given"] = method
     last = enough_steps(best.gradient_descent.radius, 0.1) if steps is None else steps
     counts = even_steps(last)
     flat = plane_problem(svd)
     tuned = optimal_momentum(flat.sigma)
-    plain, ball = best.gradient_descent.steps_to_shrink(0.01), best.heavy_ball.steps_to_shrink(0.01)
     average = AveragedMomentum.from_heavy_ball(method)
     return Explanation(
         title="Momentum on least squares",
         problem=problem.origin,
-        lead=f"With singular values that span a factor of κ = {number(svd.condition)}, the fastest heavy ball shrinks "
-        f"every direction to 1 % in about {number(float(round(ball)))} steps where gradient descent needs "
-        f"{number(float(round(plain)))}: it goes with κ, not κ². As a filter from gradient to step, this one passes "
-        f"{number(alternating_gain(average))} of a gradient that changes sign at every step, and all of a steady one.",
+        lead=f"The singular values span a factor of κ = {number(svd.condition)}. {_speeds(svd, best)} "
+        f"{_verdict(method, limit)} As a filter from gradient to step, it passes {number(alternating_gain(average))} "
+        f"of a gradient that changes sign at every step, and all of a steady one.",
         tables=(
             _forms(problem, method),
             _fastest(problem, best),
@@ -125,13 +123,39 @@ def explain_momentum(
     )
 
 
+def _speeds(svd: SVDCoordinates, best: OptimalMomentum) -> str:
+    """Steps until every direction is and stays below 1 %, counted, and the rise before."""
+    plain, ball = best.gradient_descent, best.heavy_ball
+    steps, rise = settled(svd.nonzero, ball)
+    slow = ceil(plain.steps_to_shrink(0.01)) if plain.gap < 1 else 1
+    rises = f", after a first rise of the error to {number(rise)} times its size" if rise > 1.01 else ""
+    return (
+        f"At its fastest the heavy ball has every direction down to 1 % in {in_steps(steps)}{rises}; gradient descent "
+        f"at its fastest in {in_steps(slow)}. In the long run the one goes with κ, the other with κ²."
+    )
+
+
+def _verdict(method: HeavyBall, limit: float) -> str:
+    held = "below" if method.rate < limit else "not below"
+    ends = "it converges" if method.rate < limit else "some direction grows without end, so its path is not drawn"
+    return f"The rate looked at, α = {number(method.rate)}, is {held} the limit {number(limit)}: {ends}."
+
+
+def settled(sigma: Float[Tensor, " r"], tuned: Tuned) -> tuple[int, float]:
+    """Steps after which every direction's error from rest is below 1 % for good, and the largest it ever was."""
+    last = min(LONGEST, 10 + 20 * ceil(tuned.steps_to_shrink(0.01)))
+    factors = error_factors(sigma, tuned.method, list(range(last + 1))).abs().amax(1)
+    above = (factors > 0.01).nonzero()
+    return int(above[-1]) + 1, float(factors.max())
+
+
 def _forms(problem: Problem, method: HeavyBall) -> Table:
     average, velocity = AveragedMomentum.from_heavy_ball(method), Velocity.from_heavy_ball(method)
     where = " at the point looked ahead to" if method.nesterov else ""
     nesterov = ", nesterov=True" if method.nesterov else ""
     lr = number(torch_rate(problem, method.rate))
     return Table(
-        "The same method in its three written forms",
+        "The same method in its three written forms, and as torch's",
         ("form", "step" + where, "rate", "momentum"),
         (
             ("heavy ball", "v ← mv + ∇L; w ← w − αv", f"α = {number(method.rate)}", f"m = {number(method.momentum)}"),
@@ -157,21 +181,23 @@ def _fastest(problem: Problem, best: OptimalMomentum) -> Table:
 
 
 def _stability(problem: Problem, svd: SVDCoordinates, method: HeavyBall) -> Table:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for m in sorted({0.0, 0.5, 0.9, 0.99, method.momentum}):
         ball, look = HeavyBall(method.rate, m), HeavyBall(method.rate, m, nesterov=True)
         average = AveragedMomentum.from_heavy_ball(ball)
         limits = [largest_stable_rate(svd.sigma, one) for one in (ball, look, average)]
-        radius = float(spectral_radius(svd.nonzero, method_with(method, m)).max())
-        rows.append((m, *limits, radius, "yes" if radius < 1 else "no"))
+        radius = float(spectral_radius(svd.nonzero, _with_momentum(method, m)).max())
+        ball_limit, others = limits[0], limits[1:]
+        stable = "yes" if radius < 1 else "no"
+        rows.append((m, ball_limit, torch_rate(problem, ball_limit), *others, radius, stable))
     return Table(
         f"Stability limits by momentum; is α = {number(method.rate)} stable?",
-        ("m", "heavy ball α <", "Nesterov α <", "average η <", "largest factor at this α", "stable"),
+        ("m", "heavy ball α <", "as lr with MSELoss", "Nesterov α <", "average η <", "factor at this α", "stable"),
         tuple(rows),
     )
 
 
-def method_with(method: HeavyBall, momentum: float) -> HeavyBall:
+def _with_momentum(method: HeavyBall, momentum: float) -> HeavyBall:
     """The same rate and look-ahead with another momentum."""
     return HeavyBall(method.rate, momentum, method.nesterov)
 
@@ -192,7 +218,7 @@ def _filter(average: AveragedMomentum) -> Table:
 
 def _frequency_figure(method: HeavyBall) -> Figure:
     omega = torch.linspace(0, pi, 181, dtype=torch.float64)
-    shown = {f"m = {m:.2g}": AveragedMomentum.from_heavy_ball(method_with(method, m)) for m in (0.5, 0.9)}
+    shown = {f"m = {m:.2g}": AveragedMomentum.from_heavy_ball(_with_momentum(method, m)) for m in (0.5, 0.9)}
     shown[f"m = {method.momentum:.3g}"] = AveragedMomentum.from_heavy_ball(method)
     responses = {name: frequency_response(one, omega) for name, one in shown.items()}
     return Figure(
@@ -210,7 +236,7 @@ def _stability_figure(svd: SVDCoordinates, method: HeavyBall, best: OptimalMomen
     curvature = 2 * float(svd.sigma[0].square())
     cells = (torch.arange(GRID, dtype=torch.float64) + 0.5) / GRID
     scaled = cells * (2.0 if method.nesterov else 4.0)
-    limits = [largest_stable_rate(svd.sigma, method_with(method, float(m))) * curvature for m in cells]
+    limits = [largest_stable_rate(svd.sigma, _with_momentum(method, float(m))) * curvature for m in cells]
     fastest = (best.nesterov if method.nesterov else best.heavy_ball).method
     marked = {"fastest for all": (fastest.rate * curvature, fastest.momentum)}
     if method != fastest:

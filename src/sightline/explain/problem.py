@@ -21,6 +21,10 @@ MOST_ROWS = 5000
 """More rows of a user's data than this are thinned out by default: every figure stays a matter of seconds."""
 
 
+GENERATED = ("columns", "condition", "noise")
+"""Fields that say nothing of data."""
+
+
 @dataclass(frozen=True)
 class ProblemSpec(Config):
     """Which problem to explain on.
@@ -46,7 +50,7 @@ class ProblemSpec(Config):
 class Problem:
     """A matrix and its targets, with rows held out to measure on.
 
-    Columns and targets are centred on the training rows, so that no intercept is needed.
+    Columns and targets of data are centred on the training rows, which fits a mean beside w; generated ones need none.
 
     Attributes:
         X, y: what is fitted.
@@ -56,6 +60,7 @@ class Problem:
         truth: the w that generated y; none for data.
         noise: the standard deviation of the noise in y; none for data.
         classes: number of classes when the target is one; 0 otherwise.
+        centred: whether a mean was fitted by centring: it takes one degree of freedom.
     """
 
     X: Float[Tensor, "n d"]
@@ -67,6 +72,7 @@ class Problem:
     truth: Float[Tensor, " d"] | None = None
     noise: float | None = None
     classes: int = 0
+    centred: bool = True
 
 
 def problem(**fields: Any) -> Problem:
@@ -92,6 +98,14 @@ def problem_of(spec: ProblemSpec) -> Problem:
     Raises:
         DataError, ConfigurationError: see :func:`problem`.
     """
+    if spec.data is not None:
+        idle = [name for name in GENERATED if getattr(spec, name) != getattr(ProblemSpec(), name)]
+        if idle:
+            raise ConfigurationError(
+                expected="settings of a generated problem, or data",
+                found=f"{', '.join(idle)} beside data {spec.data!r}",
+                do=f"leave out --data, or --{idle[0]}",
+            )
     if spec.data is None:
         if spec.target is not None:
             raise ConfigurationError(
@@ -155,6 +169,7 @@ def _generated(spec: ProblemSpec) -> Problem:
         seed=spec.seed,
         truth=truth,
         noise=spec.noise,
+        centred=False,
     )
 
 

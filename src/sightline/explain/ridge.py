@@ -7,14 +7,15 @@ from torch import Tensor
 
 from sightline.core.config import Option
 from sightline.explain.explanation import Cell, Explanation, Table
-from sightline.explain.numbers import few, floats, in_svd_coordinates, mean_square, size
+from sightline.explain.measures import floats, in_svd_coordinates, mean_square, size
 from sightline.explain.problem import Problem
 from sightline.explain.registry import EXPLANATIONS
+from sightline.explain.steps import few
 from sightline.linear.augmentation import augment_data, augment_features
 from sightline.linear.gaussian_prior import maximum_a_posteriori
 from sightline.linear.kernel_ridge import kernel_ridge, linear_kernel
 from sightline.linear.least_squares import least_squares, minimum_norm
-from sightline.linear.ridge import effective_dimension, filter_factors, gains, ridge_in_svd_coordinates
+from sightline.linear.ridge import effective_dimension, filter_factors, ridge_gains, ridge_in_svd_coordinates
 from sightline.linear.ridge import ridge as ridge_regression
 from sightline.linear.ridge_path import RidgePath, ridge_path
 from sightline.linear.svd_coordinates import SVDCoordinates, along
@@ -51,12 +52,14 @@ def explain_ridge(
     """
     svd = in_svd_coordinates(problem)
     top = float(svd.sigma[0].square())
-    path = ridge_path(problem.X, problem.y, torch.logspace(-8, 2, PATH_POINTS, dtype=torch.float64) * top)
+    path = ridge_path(
+        problem.X, problem.y, torch.logspace(-8, 2, PATH_POINTS, dtype=torch.float64) * top, intercept=problem.centred
+    )
     by_gcv, by_rows = path.best("gcv"), path.best("leave_one_out")
     chosen = float(path.ridges[by_gcv]) if ridge is None else ridge
     factors = filter_factors(svd.nonzero, chosen)
-    # with ŷ = Hy, noise variance from the residual and the degrees of freedom that are left
-    noise = _noise_variance(svd, chosen)
+    mean = ", and one for the mean" if problem.centred else ""
+    noise = _noise_variance(svd, chosen, problem.centred)
     sweep = {"λ = 0.001 σ₁²": 1e-3 * top, "λ = 0.1 σ₁²": 0.1 * top, f"λ = {number(chosen)}, chosen": chosen}
     tables = [_directions(svd, chosen), _choices(problem, path, chosen)]
     tables.append(_prior(svd, chosen, noise))
@@ -68,8 +71,8 @@ def explain_ridge(
         problem=problem.origin,
         lead=f"Ridge keeps the share σ²/(σ² + λ) of each direction. Generalised cross-validation takes "
         f"λ = {number(float(path.ridges[by_gcv]))}, leave-one-out {number(float(path.ridges[by_rows]))}. With "
-        f"λ = {number(chosen)}, {number(float(factors.sum()))} of {svd.rank} degrees of freedom are used; it is the "
-        f"most probable w under a Gaussian prior of variance σ²_noise/λ.",
+        f"λ = {number(chosen)}, {number(float(factors.sum()))} of {svd.rank} degrees of freedom are used{mean}. This w is "
+        f"the most probable one under a Gaussian prior of variance σ²_noise/λ.",
         tables=tuple(tables),
         figures=(
             Figure(
@@ -94,7 +97,7 @@ def explain_ridge(
 
 
 def _directions(svd: SVDCoordinates, ridge: float) -> Table:
-    lengths, kept, gain = size(svd.y_tilde), filter_factors(svd.nonzero, ridge), gains(svd.nonzero, ridge)
+    lengths, kept, gain = size(svd.y_tilde), filter_factors(svd.nonzero, ridge), ridge_gains(svd.nonzero, ridge)
     rows = tuple(
         (i + 1, float(svd.sigma[i]), lengths[i], float(1 / svd.sigma[i]), float(gain[i]), float(kept[i]))
         for i in few(svd.rank)
@@ -112,7 +115,7 @@ def _choices(problem: Problem, path: RidgePath, chosen: float) -> Table:
         (
             "none: minimum norm",
             0.0,
-            exact.rank,
+            exact.rank + problem.centred,
             float(exact.residual.sum()),
             float(exact.w.norm()),
             "",
@@ -120,7 +123,7 @@ def _choices(problem: Problem, path: RidgePath, chosen: float) -> Table:
             mean_square(problem, exact.w),
         )
     ]
-    alone = ridge_path(problem.X, problem.y, torch.tensor([chosen], dtype=torch.float64))
+    alone = ridge_path(problem.X, problem.y, torch.tensor([chosen], dtype=torch.float64), intercept=problem.centred)
     for name, at, i in (
         ("GCV", path, path.best("gcv")),
         ("leave-one-out", path, path.best("leave_one_out")),
@@ -145,11 +148,11 @@ def _choices(problem: Problem, path: RidgePath, chosen: float) -> Table:
     )
 
 
-def _noise_variance(svd: SVDCoordinates, ridge: float) -> float:
+def _noise_variance(svd: SVDCoordinates, ridge: float, centred: bool) -> float:
     """‖y − Xw‖²/(n − df) a output: an estimate of the variance of the noise."""
     w_tilde = ridge_in_svd_coordinates(svd, ridge)
     missed = (svd.y_tilde - along(svd.sigma, w_tilde) * w_tilde).square().sum() + svd.unreachable.sum()
-    left = svd.n - effective_dimension(svd.sigma, ridge)
+    left = svd.n - centred - effective_dimension(svd.sigma, ridge)
     return float(missed) / left / max(1, svd.y_tilde[0].numel())
 
 

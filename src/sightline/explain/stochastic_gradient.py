@@ -5,9 +5,10 @@ from typing import Annotated
 from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError
 from sightline.explain.explanation import Explanation, Table
-from sightline.explain.numbers import above_rounding, even_steps, floats, in_svd_coordinates, one_target, torch_rate
+from sightline.explain.measures import above_rounding, floats, in_svd_coordinates, least_loss, one_target, torch_rate
 from sightline.explain.problem import Problem
 from sightline.explain.registry import EXPLANATIONS
+from sightline.explain.steps import even_steps
 from sightline.linear.descent_rates import stability_limit
 from sightline.linear.stationary_noise import mean_square_limit, small_rate_covariance, stationary_covariance
 from sightline.linear.stochastic_gradient import stochastic_gradient_moments
@@ -41,7 +42,7 @@ def explain_stochastic_gradient(
     """
     one_target(problem)
     svd = in_svd_coordinates(problem)
-    X, y, n = problem.X, problem.y, len(problem.X)
+    X, y, n = svd.U[:, : svd.rank] * svd.nonzero, problem.y, len(problem.X)  # turned: as many columns as directions
     batches = sorted({max(1, round(share * n)) for share in SHARES} | {n})
     limits = {b: mean_square_limit(X, b) for b in batches}
     eta = limits[1] / 2 if rate is None else rate
@@ -60,18 +61,17 @@ def explain_stochastic_gradient(
             exact, first = stationary_covariance(X, y, eta, b), small_rate_covariance(X, y, eta, b)
             lasting = (float((curvature * exact).sum()), float((curvature * first).sum()))
         rows.append((b, limit, torch_rate(problem, limit), *lasting))
-    path = {f"batch {b:,}": floats(stochastic_gradient_moments(X, y, eta, b, steps).excess) for b in (stable or limits)}
-    shown = even_steps(steps)
-    least = float(svd.unreachable.sum())
+    path = {f"batch {b:,}": floats(stochastic_gradient_moments(X, y, eta, b, steps).excess) for b in stable}
+    shown, grown = even_steps(steps), [b for b in batches if b not in stable]
+    least = least_loss(svd)
     descent = stability_limit(svd.nonzero)
     return Explanation(
         title="Stochastic gradient descent on least squares",
         problem=problem.origin,
         lead=f"Each step sees b rows, drawn with replacement. Its mean is gradient descent, whose limit is "
-        f"{number(descent)}; its spread obeys an exact recursion of its own, and bears less: {number(limits[1])} for "
-        f"one row at a time. At η = {number(eta)} the noise of the batch keeps the loss above its least value, "
-        f"{number(least)}, by an amount that goes with η/b. Where every row is fitted exactly there is no noise "
-        "left to keep it there.",
+        f"{number(descent)}; its spread obeys an exact recursion of its own and bears no more: {number(limits[1])} for "
+        f"one row at a time. {_noise(least, float(problem.y.square().sum()), eta)}"
+        + (f" At this rate the loss grows for {', '.join(f'b = {b:,}' for b in grown)}." if grown else ""),
         tables=(
             Table(
                 f"Batches at η = {number(eta)}",
@@ -96,4 +96,13 @@ def explain_stochastic_gradient(
                 ),
             ),
         ),
+    )
+
+
+def _noise(least: float, total: float, eta: float) -> str:
+    if least <= 1e-20 * total:
+        return "Some w fits every row exactly: there is no noise at the solution, and a constant rate converges."
+    return (
+        f"At η = {number(eta)} the noise of a stable batch keeps the loss above its least value, {number(least)}, "
+        "for small rates by an amount that goes with η/b."
     )

@@ -11,7 +11,8 @@ from sightline.linear.best_filter import best_factors, error_under_prior
 from sightline.linear.bias_variance import ErrorDecomposition, decompose_error, errors_by_direction
 from sightline.linear.centring import Centred, centred
 from sightline.linear.closest_ridge import BesideRidge, beside_ridge, closest_ridge
-from sightline.linear.companion_matrix import companion, curvatures
+from sightline.linear.companion_matrix import companion, curvatures, error_factors
+from sightline.linear.descent_estimators import EarlyStopping, MinimumNorm, Ridge, TunedRidge
 from sightline.linear.descent_problems import GivenData, LinearTruth
 from sightline.linear.descent_rates import (
     DescentRates,
@@ -39,7 +40,7 @@ from sightline.linear.early_stopping import (
 from sightline.linear.elbows import CauchyElbows, ReciprocalNormalElbows, dead_on, elbow
 from sightline.linear.error_sweeps import sweep_ridge, sweep_steps
 from sightline.linear.exponential_average import average_weights, bias_correction, exponential_average
-from sightline.linear.finite_width import Simulation, relative_variance, simulate
+from sightline.linear.finite_width import Simulation, relative_variance, simulate_signal
 from sightline.linear.frequency_response import (
     FrequencyResponse,
     alternating_gain,
@@ -94,7 +95,7 @@ from sightline.linear.momentum_torch import dampened_start_velocity, from_torch_
 from sightline.linear.newton import newton, newton_iterates, newton_step
 from sightline.linear.optimal_momentum import OptimalMomentum, optimal_momentum
 from sightline.linear.random_features import draw_random_features, random_features
-from sightline.linear.ridge import effective_dimension, filter_factors, gains, ridge, ridge_in_svd_coordinates
+from sightline.linear.ridge import effective_dimension, filter_factors, ridge, ridge_gains, ridge_in_svd_coordinates
 from sightline.linear.ridge_path import RidgePath, ridge_path
 from sightline.linear.simulated_errors import SimulatedErrors, simulate_errors
 from sightline.linear.simulated_survival import simulate_survival
@@ -124,6 +125,7 @@ __all__ = [
     "ComplexityCurve",
     "DescentRates",
     "DoubleDescent",
+    "EarlyStopping",
     "ErrorDecomposition",
     "ExpectedErrors",
     "FixedPoint",
@@ -131,6 +133,7 @@ __all__ = [
     "GivenData",
     "HeavyBall",
     "LinearTruth",
+    "MinimumNorm",
     "MomentumForm",
     "MomentumTrajectory",
     "OptimalMomentum",
@@ -138,6 +141,7 @@ __all__ = [
     "Propagation",
     "RMSProp",
     "ReciprocalNormalElbows",
+    "Ridge",
     "RidgePath",
     "SVDCoordinates",
     "SimulatedErrors",
@@ -145,6 +149,7 @@ __all__ = [
     "Solution",
     "StochasticMoments",
     "Survival",
+    "TunedRidge",
     "Velocity",
     "adaptive_iterates",
     "alias_survival",
@@ -181,6 +186,7 @@ __all__ = [
     "effective_ridge",
     "eigenvalues",
     "elbow",
+    "error_factors",
     "error_under_prior",
     "errors_by_direction",
     "excess_by_direction",
@@ -194,7 +200,6 @@ __all__ = [
     "frequency_response",
     "from_torch_sgd",
     "gain",
-    "gains",
     "gradient",
     "gradient_descent",
     "gradient_descent_iterates",
@@ -238,12 +243,13 @@ __all__ = [
     "relative_variance",
     "ridge",
     "ridge_from_variances",
+    "ridge_gains",
     "ridge_in_svd_coordinates",
     "ridge_path",
     "second_moment",
-    "simulate",
     "simulate_complexity",
     "simulate_errors",
+    "simulate_signal",
     "simulate_survival",
     "slope_moment",
     "small_rate_covariance",

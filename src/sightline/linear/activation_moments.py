@@ -201,7 +201,7 @@ def checked_values(function: Function, x: Tensor) -> Tensor:
     Raises:
         DataError: when it is not.
     """
-    values = function(x)
+    values = function(x.clone())
     if not isinstance(values, Tensor) or values.shape != x.shape or not torch.isfinite(values).all():
         raise DataError(
             expected="an activation that gives one finite number for each of its inputs",
@@ -216,8 +216,11 @@ def _slopes(chosen: Activation, x: Tensor) -> Tensor:
         return checked_values(chosen.derivative, x)
     with torch.enable_grad():
         at = x.detach().requires_grad_()
-        (found,) = torch.autograd.grad(checked_values(chosen.function, at).sum(), at)
-    return found
+        values = checked_values(chosen.function, at.clone())  # a copy: some work in place
+        if not values.requires_grad:  # constant on each side of its jumps
+            return torch.zeros_like(x)
+        (found,) = torch.autograd.grad(values.sum(), at)
+    return checked_values(lambda _: found, x)
 
 
 def _expected(chosen: Activation, q: float, integrand: Callable[[Tensor, Tensor], Tensor]) -> float:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sightline.linear import inputs
 from sightline.linear.exponential_average import bias_correction
+from sightline.linear.squared_error import gradient_at
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,6 @@ def adaptive_iterates(
     ridge = inputs.number(ridge, "ridge λ", minimum=0)
     state, weights = method.start(w), [w]
     for _ in range(inputs.count(steps, "steps")):
-        w, state = method.step(w, 2 * (X.mT @ (X @ w - y)) + 2 * ridge * w, state)
+        w, state = method.step(w, gradient_at(X, y, w, ridge), state)
         weights.append(w)
     return torch.stack(weights)

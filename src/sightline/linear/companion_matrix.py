@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.core.errors import ConfigurationError, DataError
+from sightline.core.errors import ConfigurationError
 from sightline.linear import inputs
 from sightline.linear.momentum_forms import MomentumForm
 
@@ -37,13 +37,7 @@ def curvatures(sigma: Float[Tensor, " r"], ridge: float = 0.0) -> Float[Tensor, 
         >>> curvatures(torch.tensor([3.0, 1.0]), ridge=0.5)
         tensor([19.,  3.], dtype=torch.float64)
     """
-    sigma = inputs.vector(sigma, name="sigma")
-    if bool((sigma < 0).any()):
-        raise DataError(
-            expected="singular values, none of them negative",
-            found=f"a smallest value of {float(sigma.min()):g}",
-            do="give the sigma of svd_coordinates(X, y)",
-        )
+    sigma = inputs.singular_values(sigma)
     return 2 * (sigma.square() + inputs.number(ridge, "ridge λ", minimum=0))
 
 
@@ -145,14 +139,14 @@ def powers_less_identity(less_identity: Float[Tensor, "r p p"], steps: Sequence[
         >>> powers_less_identity(torch.full((1, 1, 1), 1e-20, dtype=torch.float64), [0, 3]).flatten()
         tensor([0.0000e+00, 3.0000e-20], dtype=torch.float64)
     """
-    left = torch.tensor([inputs.count(k, "steps") for k in steps], dtype=torch.int64, device=less_identity.device)
+    left = [inputs.count(k, "steps") for k in steps]  # Python's whole numbers have no largest one
     found = less_identity.new_zeros(len(left), *less_identity.shape)
     square = less_identity
-    while bool(left.any()):
-        odd = left % 2 == 1
+    while any(left):
+        odd = [place for place, k in enumerate(left) if k % 2]
         found[odd] = found[odd] + square + found[odd] @ square
-        left = left // 2
-        if bool(left.any()):
+        left = [k // 2 for k in left]
+        if any(left):
             square = 2 * square + square @ square
     return found
 

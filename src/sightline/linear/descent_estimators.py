@@ -72,7 +72,7 @@ class EarlyStopping:
     share: float = 1.0
 
     def __post_init__(self) -> None:
-        inputs.count(self.steps, "steps", minimum=1)
+        inputs.number(inputs.count(self.steps, "steps", minimum=1), "steps")
         inputs.number(self.share, "share", above=0, maximum=1)
 
     def fits(self, Z: Tensor, Z_test: Tensor, y: Tensor, widths: Sequence[int]) -> Iterator[Fit]:
@@ -80,13 +80,11 @@ class EarlyStopping:
         return spectral_fits(Z, Z_test, y, widths, self._gains)
 
     def _gains(self, e: Tensor) -> Tensor:
-        """(1 − (1 − 2ηe)ᵏ)/e, and 2ηk where e is nothing."""
+        """(1 − (1 − 2ηe)ᵏ)/e; NaN where e is zero, a direction that no row reaches."""
         e = e[:, None]
         largest = e.amax(2, keepdim=True).clamp(min=torch.finfo(e.dtype).tiny)
         moved = self.share * e / largest
-        tiny = moved < 1e-300
-        filtered = -torch.expm1(self.steps * torch.log1p(-moved)) / e.where(~tiny, torch.ones_like(e))
-        return torch.where(tiny, self.share * self.steps / largest, filtered)
+        return -torch.expm1(self.steps * torch.log1p(-moved)) / e
 
 
 Estimator = MinimumNorm | Ridge | TunedRidge | EarlyStopping

@@ -30,7 +30,7 @@ class Draw(NamedTuple):
 
 
 @runtime_checkable
-class Problem(Protocol):
+class ProblemSource(Protocol):
     """What :func:`~sightline.linear.double_descent.double_descent` asks of a source of problems."""
 
     @property
@@ -112,7 +112,7 @@ class GivenData:
                 do="prepare both in the same way",
             )
         for name, value in (("X", X), ("y", y), ("X_test", X_test), ("y_test", y_test)):
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, value.clone())
 
     @property
     def noise(self) -> float:

@@ -34,7 +34,7 @@ def step_share(sigma: Float[Tensor, " r"], rate: float, ridge: float = 0.0) -> F
         >>> step_share(torch.tensor([2.0, 1.0]), rate=0.1)
         tensor([0.8000, 0.2000], dtype=torch.float64)
     """
-    sigma = _singular_values(sigma)
+    sigma = inputs.singular_values(sigma)
     rate, ridge = inputs.number(rate, "rate η", above=0), inputs.number(ridge, "ridge λ", minimum=0)
     share = 2 * rate * (sigma.square() + ridge)
     if not torch.isfinite(share).all():
@@ -81,7 +81,7 @@ def stability_limit(sigma: Float[Tensor, " r"], ridge: float = 0.0) -> float:
         >>> stability_limit(torch.tensor([2.0, 1.0]))
         0.25
     """
-    top = _singular_values(sigma).max().square() + inputs.number(ridge, "ridge λ", minimum=0)
+    top = inputs.singular_values(sigma).max().square() + inputs.number(ridge, "ridge λ", minimum=0)
     return float(top.reciprocal())
 
 
@@ -176,7 +176,7 @@ class DescentRates:
     @property
     def converges(self) -> bool:
         """Whether the rate is below the stability limit."""
-        return self.rate < self.limit
+        return bool(self.steps.isfinite().all())
 
     @property
     def slowest(self) -> int:
@@ -210,8 +210,14 @@ def descent_rates(
     """
     _extremes(problem.sigma)
     sigma = problem.nonzero
-    rate = fastest_rate(sigma, ridge) if rate is None else rate
+    given, rate = rate, fastest_rate(sigma, ridge) if rate is None else rate
     share = step_share(sigma, rate, ridge)
+    log_size = log_power(share, [1])[0][0]
+    if (
+        given is None
+    ):  # 2 − 2η(σ² + λ) in its own digits: at the fastest rate the steepest direction is as slow as the last
+        curved = sigma.square() + ridge
+        log_size = torch.where(share > 1, torch.log1p(-rate * (2 * curved[-1] + 2 * (curved[0] - curved))), log_size)
     return DescentRates(
         rate=float(rate),
         ridge=float(ridge),
@@ -221,7 +227,7 @@ def descent_rates(
         sigma=sigma,
         contraction=1 - share,
         factor=float(factor),
-        steps=_steps(log_power(share, [1])[0][0], factor),
+        steps=_steps(log_size, factor),
     )
 
 
@@ -231,19 +237,8 @@ def _steps(log_size: Float[Tensor, " r"], factor: float) -> Float[Tensor, " r"]:
     return torch.where(log_size < 0, exact.ceil().clamp(min=1), inf)
 
 
-def _singular_values(sigma: Tensor) -> Float[Tensor, " r"]:
-    found = inputs.vector(sigma, name="sigma")
-    if (found < 0).any():
-        raise DataError(
-            expected="singular values ≥ 0",
-            found=f"{float(found.min()):g} among the {len(found)} of sigma",
-            do="take them from svd_coordinates(X, y).sigma",
-        )
-    return found
-
-
 def _extremes(sigma: Tensor) -> tuple[Tensor, Tensor]:
-    found = _singular_values(sigma)
+    found = inputs.singular_values(sigma)
     nonzero = found[found > len(found) * torch.finfo(torch.float64).eps * found.max()]
     if not len(nonzero):
         raise DataError(

@@ -160,8 +160,8 @@ def isotropic_error(samples: int, features: int, *, norm: float, noise: float) -
     """Expected test error of minimum-norm least squares on n examples from N(0, I) in d dimensions, exact.
 
     d < n − 1: Var ε(1 + d/(n − d − 1)). d > n + 1: Var ε(1 + n/(d − n − 1)) + ‖w‖²(1 − n/d). Between, infinite where
-    there is noise: the peak. As n and d grow with d/n = γ these are Var ε γ/(1 − γ) and Var ε/(γ − 1) above the
-    noise.
+    there is noise: the peak. As n and d grow with d/n = γ these are, above the noise, Var ε γ/(1 − γ), and
+    Var ε/(γ − 1) + ‖w‖²(1 − 1/γ).
 
     Args:
         norm: ‖w‖ ≥ 0 of the truth.

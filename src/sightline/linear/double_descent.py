@@ -19,9 +19,9 @@ from torch import Tensor
 from sightline.core.errors import ConfigurationError
 from sightline.linear import inputs
 from sightline.linear.descent_estimators import Estimator, MinimumNorm, TunedRidge
-from sightline.linear.descent_problems import Problem
+from sightline.linear.descent_problems import ProblemSource
 from sightline.linear.parallel import side_by_side
-from sightline.linear.random_features import Activation, activate, draw_random_features
+from sightline.linear.random_features import Elementwise, activate, draw_random_features
 from sightline.linear.widths import Fit
 
 CHUNK_BYTES = 2**24
@@ -90,14 +90,14 @@ class DoubleDescent:
 
 
 def double_descent(
-    problem: Problem,
+    problem: ProblemSource,
     *,
     samples: int,
     features: Sequence[int],
     repetitions: int,
     generator: torch.Generator,
     estimator: Estimator | None = None,
-    activation: Activation = torch.relu,
+    activation: Elementwise = torch.relu,
     bias_scale: float = 0.5,
 ) -> DoubleDescent:
     """Training and test error of least squares on N random features, for many N, in many repetitions at once.
@@ -176,11 +176,11 @@ def double_descent(
 
 
 def _features(
-    problem: Problem,
+    problem: ProblemSource,
     samples: int,
     seeds: Sequence[int],
     buffer: Float[Tensor, "chunk rows N"],
-    activation: Activation,
+    activation: Elementwise,
     bias_scale: float,
 ) -> tuple[Float[Tensor, "R rows N"], Float[Tensor, "R n k"], Float[Tensor, "R m k"]]:
     """Features of training and test rows, without their 1/√N, and targets; the same for a seed whatever its company.

@@ -9,7 +9,7 @@ Legend: f, g filter factors, η rate, k steps, t = ηk time, λ ridge, σ singul
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, expm1, log1p
+from math import exp, expm1, inf, log1p
 
 import torch
 from jaxtyping import Float
@@ -78,7 +78,9 @@ def matching_ridge(rate: float, steps: int) -> float:
         >>> matching_ridge(rate=0.01, steps=50)
         1.0
     """
-    return 1 / (2 * inputs.number(rate, "rate η", above=0) * inputs.count(steps, "steps", minimum=1))
+    rate, steps = inputs.number(rate, "rate η", above=0), inputs.count(steps, "steps", minimum=1)
+    time = rate * steps if steps.bit_length() < 1024 else inf
+    return inputs.number(1 / (2 * time), "ridge λ = 1/(2ηk)", above=0)
 
 
 def matching_steps(rate: float, ridge: float) -> float:
@@ -93,7 +95,8 @@ def matching_steps(rate: float, ridge: float) -> float:
         >>> matching_steps(rate=0.01, ridge=1.0)
         50.0
     """
-    return 1 / (2 * inputs.number(rate, "rate η", above=0) * inputs.number(ridge, "ridge λ", above=0))
+    product = inputs.number(rate, "rate η", above=0) * inputs.number(ridge, "ridge λ", above=0)
+    return inputs.number(1 / (2 * product) if product else inf, "steps k = 1/(2ηλ)")
 
 
 @dataclass(frozen=True)

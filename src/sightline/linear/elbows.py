@@ -9,7 +9,7 @@ all elbows stand at 0.
 """
 
 from dataclasses import dataclass
-from math import atan2, erf, inf, pi, sqrt
+from math import atan2, erf, erfc, inf, pi, sqrt
 
 import torch
 from jaxtyping import Bool, Float
@@ -183,7 +183,8 @@ class ReciprocalNormalElbows:
         """p(x) = r exp(−r²/2x²) / (√(2π) x²), and 0 at x = 0."""
         x = _places(x)
         scaled = self.ratio / x.abs()
-        return torch.where(x == 0, 0.0, (-scaled.square() / 2).exp() * scaled.square() / (self.ratio * sqrt(2 * pi)))
+        squared = scaled.square().clamp(max=1e300)  # e^−x²/2 is 0 long before
+        return torch.where(x == 0, 0.0, (-squared / 2).exp() * squared / (self.ratio * sqrt(2 * pi)))
 
     def cumulative(self, x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """F(x) = ½ erf(r/(√2 |x|)) left of 0, and 1 less that right of it."""
@@ -221,7 +222,12 @@ class ReciprocalNormalElbows:
         if smallest >= largest:
             return 0.0
         spread = sqrt(2) * self.weight_deviation
-        return (erf(largest / spread) - erf(smallest / spread)) / 2
+        upper, lower = largest / spread, smallest / spread
+        if lower > 0:
+            return (erfc(lower) - erfc(upper)) / 2
+        if upper < 0:
+            return (erfc(-upper) - erfc(-lower)) / 2
+        return (erf(upper) - erf(lower)) / 2
 
     def draw(self, units: int, generator: torch.Generator | None = None) -> Float[Tensor, " units"]:
         """Elbows of as many freshly drawn units.

@@ -34,7 +34,7 @@ def bias_correction(beta: float, steps: int) -> float:
     """
     beta = inputs.number(beta, "beta β (the weight of the new value)", above=0, maximum=1)
     steps = inputs.count(steps, "steps", minimum=1)
-    return -expm1(steps * log1p(-beta)) if beta < 1 else 1.0
+    return -expm1(inputs.number(steps, "steps") * log1p(-beta)) if beta < 1 else 1.0
 
 
 def average_weights(beta: float, steps: int, corrected: bool = False) -> Float[Tensor, " steps"]:

@@ -1,7 +1,7 @@
 """Networks of finite width: how far one draw strays from the mean-field second moment, simulated and in closed form.
 
 Legend: z_l pre-activations of layer l, n_l its width, q_l = mean(z_l²), φ activation, h = φ(z) one layer's
-input, g gain, κ + 1 the kurtosis of φ(z).
+input, g gain, κ + 1 = E[φ⁴]/E[φ²]² (about 0, not the mean).
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Simulation:
     networks: int
 
 
-def simulate(
+def simulate_signal(
     activation: Choice,
     widths: Sequence[int],
     scheme: Scheme = "he",
@@ -69,7 +69,7 @@ def simulate(
     Lecture: F13
 
     Example:
-        >>> found = simulate("identity", [8] * 30, "orthogonal", networks=4)
+        >>> found = simulate_signal("identity", [8] * 30, "orthogonal", networks=4)
         >>> bool((found.mean - found.mean[0]).abs().max() < 1e-13)
         True
     """
@@ -111,7 +111,7 @@ def relative_variance(activation: Choice, widths: Sequence[int]) -> float:
 
     Args:
         activation: ReLU, leaky ReLU or identity; for others κ changes from layer to layer.
-        widths: see :func:`simulate`.
+        widths: see :func:`simulate_signal`.
 
     Raises:
         ConfigurationError: for another activation or a width below 1.
@@ -129,7 +129,7 @@ def relative_variance(activation: Choice, widths: Sequence[int]) -> float:
         raise ConfigurationError(
             expected="ReLU, leaky ReLU or the identity",
             found="an activation that is not linear on each side of 0",
-            do="use simulate for it",
+            do="use simulate_signal for it",
         )
     kappa = 6 * (slopes[0] ** 4 + slopes[1] ** 4) / (slopes[0] ** 2 + slopes[1] ** 2) ** 2 - 1
     counts = torch.tensor([inputs.count(width, "width", minimum=1) for width in widths], dtype=torch.float64)

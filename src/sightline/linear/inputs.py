@@ -1,12 +1,16 @@
 """What the room's functions accept: finite float64 matrices of matching shapes, numbers in their range."""
 
-from math import isfinite
+from math import isfinite, nan
+from operator import index
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sightline.core.errors import ConfigurationError, DataError
+
+LARGEST = 1e305
+"""No entry may be larger in size; sums of them are then numbers too."""
 
 
 def matrix(X: Tensor, name: str = "X") -> Float[Tensor, "n d"]:
@@ -61,6 +65,22 @@ def vector(value: Tensor, length: int | None = None, name: str = "w") -> Float[T
     return found
 
 
+def singular_values(sigma: Tensor) -> Float[Tensor, " r"]:
+    """Singular values as float64: a finite vector, none of them negative.
+
+    Raises:
+        DataError: when they are not.
+    """
+    found = vector(sigma, name="sigma")
+    if bool((found < 0).any()):
+        raise DataError(
+            expected="singular values, none of them negative",
+            found=f"{float(found.min()):g} among the {len(found)} of sigma",
+            do="take them from svd_coordinates(X, y).sigma",
+        )
+    return found
+
+
 def problem(X: Tensor, y: Tensor) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n *k"]]:
     """A least-squares problem: a matrix and its targets, checked together.
 
@@ -89,6 +109,10 @@ def number(
         >>> number(0.1, "rate", above=0)
         0.1
     """
+    try:
+        value = float(value)
+    except (TypeError, ValueError, OverflowError):  # text, none, a list, or an int beyond float64
+        value = nan
     bounds = [(">", above), ("≥", minimum), ("<", below), ("≤", maximum)]
     wanted = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
     inside = (
@@ -113,13 +137,17 @@ def count(value: int, name: str, *, minimum: int = 0) -> int:
     Raises:
         ConfigurationError: when it is smaller, or not whole.
     """
-    if isinstance(value, bool) or value != value // 1 or value < minimum:  # // keeps NaN and ∞ unequal
+    try:
+        found = -1 if isinstance(value, bool) else index(value)
+    except TypeError:  # 2.0 is no count: what asks for one uses it to count
+        found = -1
+    if found < minimum:
         raise ConfigurationError(
-            expected=f"{name} to be a whole number ≥ {minimum}",
-            found=f"{name} = {value}",
+            expected=f"{name} to be a whole number (an int) ≥ {minimum}",
+            found=f"{name} = {value!r}",
             do=f"give a {name} of {minimum} or more",
         )
-    return int(value)
+    return found
 
 
 def start(value: Tensor | None, like: Float[Tensor, "d *k"], name: str = "start") -> Float[Tensor, "d *k"]:
@@ -133,18 +161,18 @@ def start(value: Tensor | None, like: Float[Tensor, "d *k"], name: str = "start"
     found = _float64(value, name).to(like.device)
     if found.shape != like.shape:
         raise DataError(
-            expected=f"{name} of shape {tuple(like.shape)}, as the weights it begins",
+            expected=f"{name} of shape {tuple(like.shape)}",
             found=f"a tensor of shape {tuple(found.shape)}",
-            do=f"give {name} one value for each column of X (and each output), or leave it out for zero",
+            do=f"give {name} one value for each column of X (and each output)",
         )
     return found
 
 
 def _float64(value: Tensor, name: str) -> Tensor:
-    if not isinstance(value, Tensor) or value.is_complex():
+    if not isinstance(value, Tensor) or value.is_complex() or value.layout is not torch.strided:
         raise DataError(
-            expected=f"{name} to be a tensor of real numbers",
-            found=str(value.dtype) if isinstance(value, Tensor) else type(value).__name__,
+            expected=f"{name} to be a dense tensor of real numbers",
+            found=f"{value.dtype}, {value.layout}" if isinstance(value, Tensor) else type(value).__name__,
             do=f"convert it first: torch.as_tensor({name})",
         )
     found = value.detach().to(torch.float64)
@@ -154,5 +182,11 @@ def _float64(value: Tensor, name: str) -> Tensor:
             expected=f"{name} to be finite",
             found=f"NaN or infinity in {bad:,} of its {found.numel():,} entries",
             do="fill or leave out the missing values before",
+        )
+    if found.numel() and float(found.abs().max()) > LARGEST:
+        raise DataError(
+            expected=f"{name} to have entries up to {LARGEST:g} in size: their sums have to be numbers too",
+            found=f"one of {float(found.abs().max()):g}",
+            do="rescale it",
         )
     return found

@@ -31,7 +31,7 @@ def kernel_ridge(K: Float[Tensor, "n n"], y: Float[Tensor, "n *k"], ridge: float
         The dual coefficients; predict with :func:`kernel_ridge_predict`.
 
     Raises:
-        DataError: when K is not square, not symmetric, has negative eigenvalues beyond rounding, is empty or not
+        DataError: when K is not square, not symmetric, has negative eigenvalues that λ does not lift, is empty or not
             finite, or y does not fit it.
         ConfigurationError: when λ < 0 or not finite.
 

@@ -149,7 +149,10 @@ def complexity_curve(
     q = Q.mT @ f
     residual = f[:, None] - (Q * q).cumsum(1)
     mean = (T * q).cumsum(1)
-    Q_test = torch.linalg.qr(X_test)[0]
+    Q_test, R_test = torch.linalg.qr(X_test)
+    size = R_test.diagonal().abs()
+    counted = size > max(X_test.shape) * torch.finfo(torch.float64).eps * size.max()
+    Q_test = Q_test * counted  # a column that those before it make up adds no direction
     best = (Q_test * (Q_test.mT @ f_test)).cumsum(1)
     best = torch.cat([best, best[:, -1:].expand(-1, P - best.shape[1])], 1)  # P > m: every signal is reached
     p = torch.arange(1, P + 1, dtype=torch.float64)
@@ -234,7 +237,7 @@ def polynomial_complexity(
             expected="points that differ", found=f"all of them at {lower:g}", do="spread the points over an interval"
         )
     X, X_test = (polynomial_features(at, degree, lower, upper) for at in (x, x_test))
-    return complexity_curve(X, X_test, signal(x), signal(x_test), noise)
+    return complexity_curve(X, X_test, signal(x.clone()), signal(x_test.clone()), noise)
 
 
 def _nested(X: Tensor, X_test: Tensor) -> tuple[Float[Tensor, "n p"], Float[Tensor, "m p"]]:

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from sightline.linear import inputs
 from sightline.linear.companion_matrix import companion_powers_less_identity, curvatures, in_range
+from sightline.linear.gradient_descent import counted_sigma
 from sightline.linear.momentum_forms import MomentumForm
+from sightline.linear.squared_error import gradient_at
 from sightline.linear.svd_coordinates import SVDCoordinates, along
 
 
@@ -72,7 +74,7 @@ def momentum_iterates(
     ridge = inputs.number(ridge, "ridge λ", minimum=0)
     weights, states = [w], [state]
     for _ in range(inputs.count(steps, "steps")):
-        w, state = method.step(w, state, lambda point: 2 * (X.mT @ (X @ point - y)) + 2 * ridge * point)
+        w, state = method.step(w, state, lambda point: gradient_at(X, y, point, ridge))
         weights.append(w)
         states.append(state)
     return MomentumTrajectory(in_range(torch.stack(weights), method), torch.stack(states))
@@ -117,13 +119,14 @@ def momentum(
     like = problem.V.new_zeros(problem.d, *problem.y_tilde.shape[1:])
     w, u = inputs.start(start, like), inputs.start(start_velocity, like, "start_velocity")
     several = list(steps) if isinstance(steps, Sequence) else [steps]
-    sigma = torch.cat([problem.sigma, problem.sigma.new_zeros(1)])  # the last: all that is outside the row space
+    counted = counted_sigma(problem)
+    sigma = torch.cat([counted, counted.new_zeros(1)])  # the last: all that is outside the row space
     h = curvatures(sigma, ridge)
     pull = method.heavy_ball().rate * h
     powers = companion_powers_less_identity(h, method, several)
     by_w, by_u = powers[..., 0, 0], powers[..., 0, 1]
     by_push = torch.where(pull > 0, -by_w / torch.where(pull > 0, pull, 1.0), 0.0)
-    push = 2 * method.heavy_ball().rate * along(problem.sigma, problem.y_tilde) * problem.y_tilde
+    push = 2 * method.heavy_ball().rate * along(counted, problem.y_tilde) * problem.y_tilde
     w_tilde, u_tilde = problem.coordinates(w), problem.coordinates(u)
     w_beside, u_beside = problem.beside(w), problem.beside(u)
     found = []

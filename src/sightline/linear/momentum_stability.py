@@ -158,7 +158,8 @@ def critical_momentum(
     """The m that makes each direction fastest at the rate α: both eigenvalues are 1 − √(αh) there.
 
     m = (1 − √(αh))² for the heavy ball, m = (1 − √(αh))/(1 + √(αh)) for Nesterov. Less momentum is overdamped
-    (two real eigenvalues, the slower one leads); more is underdamped (it swings, and dies out at √m a step).
+    (two real eigenvalues, the slower one leads); more is underdamped (it swings, dying out at √m a step). Where there
+    is no curvature it is 1: no method's momentum, for nothing moves there.
 
     Raises:
         DataError, ConfigurationError: see :func:`eigenvalues`; also when αh ≥ 4 (Nesterov: αh > 1) somewhere, where

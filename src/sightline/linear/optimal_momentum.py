@@ -116,6 +116,6 @@ def optimal_momentum(sigma: Float[Tensor, " r"], ridge: float = 0.0) -> OptimalM
         gradient_descent=Tuned(HeavyBall(2 / (largest + smallest), 0.0), 2 / (squared + 1)),
         nesterov=Tuned(HeavyBall(4 / (3 * largest + smallest), ahead, nesterov=True), 2 / bend),
         heavy_ball=Tuned(
-            HeavyBall(4 / (largest + smallest + 2 * sqrt(largest * smallest)), root**2), 2 / (condition + 1)
+            HeavyBall(4 / (largest + smallest + 2 * sqrt(largest) * sqrt(smallest)), root**2), 2 / (condition + 1)
         ),
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 from sightline.core.errors import ConfigurationError
 from sightline.linear import inputs
 
-Activation = Callable[[Tensor], Tensor]
+Elementwise = Callable[[Tensor], Tensor]
 """Elementwise, on tensors."""
 
 
@@ -49,7 +49,7 @@ def draw_random_features(
 
 
 def random_features(
-    X: Float[Tensor, "n d"], W: Float[Tensor, "N d"], b: Float[Tensor, " N"], activation: Activation = torch.relu
+    X: Float[Tensor, "n d"], W: Float[Tensor, "N d"], b: Float[Tensor, " N"], activation: Elementwise = torch.relu
 ) -> Float[Tensor, "n N"]:
     """φ(x) = a(Wx/√d + b)/√N of every row of X.
 
@@ -74,7 +74,10 @@ def random_features(
 
 
 def activate(
-    X: Float[Tensor, "*batch n d"], W: Float[Tensor, "*batch N d"], b: Float[Tensor, "*batch N"], activation: Activation
+    X: Float[Tensor, "*batch n d"],
+    W: Float[Tensor, "*batch N d"],
+    b: Float[Tensor, "*batch N"],
+    activation: Elementwise,
 ) -> Float[Tensor, "*batch n N"]:
     """a(Wx/√d + b), without the 1/√N, of any batch of problems.
 

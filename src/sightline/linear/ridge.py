@@ -5,17 +5,15 @@ Legend: X = U Σ Vᵀ, w̃ = Vᵀw, ỹ = Uᵀy, κ² = (σ₁² + λ)/(σᵣ² 
 takes ỹᵢ to w̃ᵢ.
 """
 
-from math import sqrt
+from math import hypot, sqrt
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.core.errors import DataError
 from sightline.linear import inputs
-from sightline.linear.augmentation import augment_data, augment_features
 from sightline.linear.least_squares import Solution, least_squares, solution
-from sightline.linear.svd_coordinates import SVDCoordinates, along
+from sightline.linear.svd_coordinates import SVDCoordinates, along, svd_coordinates
 
 NORMAL_EQUATIONS_ERROR = 1e-12
 """Normal equations are solved where ε·κ², the relative error they cost, is below this."""
@@ -25,8 +23,8 @@ def ridge(X: Float[Tensor, "n d"], y: Float[Tensor, "n *k"], ridge: float) -> So
     """w = (XᵀX + λI)⁻¹Xᵀy = Xᵀ(XXᵀ + λI)⁻¹y, by whichever matrix is the smaller; no inverse is formed.
 
     The matrix is factored by Cholesky ("cholesky"). Where ε·κ² is above :data:`NORMAL_EQUATIONS_ERROR` (κ² estimated
-    by a few power iterations with the matrix and its factor), the equivalent least squares on added data or added
-    features is solved by QR instead ("qr"). λ = 0 is :func:`~sightline.linear.least_squares.least_squares`.
+    by a few power iterations with the matrix and its factor), the SVD of X is taken instead ("svd"), singular values
+    that its rank does not count as zeros. λ = 0 is :func:`~sightline.linear.least_squares.least_squares`.
 
     Shapes:
         X: [n, d]; y: [n] or [n, k].
@@ -69,8 +67,10 @@ def ridge(X: Float[Tensor, "n d"], y: Float[Tensor, "n *k"], ridge: float) -> So
             w = torch.cholesky_solve(right, factor)
             w = (X.mT @ w if wide else w).reshape(d, *y.shape[1:])
             return solution(X, y, w, "cholesky", min(n, d), sqrt(estimate))
-    longer = least_squares(augment_features(X, ridge), y) if wide else least_squares(*augment_data(X, y, ridge))
-    return solution(X, y, longer.w[:d], longer.method, longer.rank, longer.condition)
+    found = svd_coordinates(X, y)
+    top, last = float(found.sigma[0]), float(found.sigma[-1]) if found.rank == len(found.sigma) else 0.0
+    condition = hypot(top, sqrt(ridge)) / hypot(last, sqrt(ridge))
+    return solution(X, y, found.weights(ridge_in_svd_coordinates(found, ridge)), "svd", len(found.sigma), condition)
 
 
 def squared_condition(A: Float[Tensor, "r r"], factor: Float[Tensor, "r r"]) -> float:
@@ -102,11 +102,11 @@ def filter_factors(sigma: Float[Tensor, " r"], ridge: float) -> Float[Tensor, " 
         >>> filter_factors(torch.tensor([3.0, 1.0, 0.0]), ridge=1.0)
         tensor([0.9000, 0.5000, 0.0000], dtype=torch.float64)
     """
-    sigma = _singular_values(sigma)
-    return sigma * gains(sigma, ridge)
+    sigma = inputs.singular_values(sigma)
+    return sigma * ridge_gains(sigma, ridge)
 
 
-def gains(sigma: Float[Tensor, " r"], ridge: float) -> Float[Tensor, " r"]:
+def ridge_gains(sigma: Float[Tensor, " r"], ridge: float) -> Float[Tensor, " r"]:
     """gᵢ = σᵢ/(σᵢ² + λ), so that w̃ᵢ = gᵢ ỹᵢ: 1/σᵢ where σᵢ² ≫ λ, and never above 1/(2√λ). 0 where σᵢ = 0.
 
     Args:
@@ -121,10 +121,10 @@ def gains(sigma: Float[Tensor, " r"], ridge: float) -> Float[Tensor, " r"]:
     Lecture: F7
 
     Example:
-        >>> gains(torch.tensor([3.0, 1.0, 0.0]), ridge=1.0)
+        >>> ridge_gains(torch.tensor([3.0, 1.0, 0.0]), ridge=1.0)
         tensor([0.3000, 0.5000, 0.0000], dtype=torch.float64)
     """
-    sigma = _singular_values(sigma)
+    sigma = inputs.singular_values(sigma)
     ridge = inputs.number(ridge, "ridge λ", minimum=0)
     return torch.where(sigma > 0, 1 / (sigma + ridge / sigma), 0.0)
 
@@ -170,17 +170,6 @@ def ridge_in_svd_coordinates(problem: SVDCoordinates, ridge: float) -> Float[Ten
         >>> problem.weights(ridge_in_svd_coordinates(problem, ridge=1.0)).round(decimals=6)
         tensor([2.], dtype=torch.float64)
     """
-    gain = gains(problem.sigma, ridge)
+    gain = ridge_gains(problem.sigma, ridge)
     gain = torch.where(torch.arange(len(gain), device=gain.device) < problem.rank, gain, 0.0)
     return along(gain, problem.y_tilde) * problem.y_tilde
-
-
-def _singular_values(sigma: Tensor) -> Float[Tensor, " r"]:
-    found = inputs.vector(sigma, name="sigma")
-    if bool((found < 0).any()):
-        raise DataError(
-            expected="singular values ≥ 0",
-            found=f"a smallest of {float(found.min()):g}",
-            do="give σ, not an eigenvalue or a signed number",
-        )
-    return found

@@ -19,6 +19,10 @@ from sightline.linear.ridge_spectrum import Spectrum, ridge_spectrum
 Criterion = Literal["gcv", "leave_one_out"]
 
 
+SMALLEST_SHARE = 1e-60
+"""With √λ below this share of X's scale the squares of the residuals may vanish."""
+
+
 @dataclass(frozen=True)
 class RidgePath:
     """The ridge regressions of one problem, one entry for each λ in the order they were given.
@@ -129,6 +133,14 @@ def ridge_path(
             expected="every λ of ridges to be above 0",
             found=f"a smallest λ of {float(ridges.min()):g}",
             do="leave it out, and call least_squares for λ = 0",
+        )
+    X, y, ridges = X.clone(), y.clone(), ridges.clone()  # what is asked for later must not see the caller's changes
+    scale = float(X.abs().max())
+    if float(ridges.min().sqrt()) < SMALLEST_SHARE * scale:
+        raise DataError(
+            expected=f"the root of every λ to be at least {SMALLEST_SHARE:g} of X's largest entry, {scale:g}",
+            found=f"a smallest λ of {float(ridges.min()):g}",
+            do="leave it out: no digit tells it from λ = 0, which is least_squares",
         )
     spectrum = ridge_spectrum(X, y.reshape(len(y), -1), float(ridges.min()), intercept)
     w = spectrum.weights(ridges).movedim(1, 0).contiguous()

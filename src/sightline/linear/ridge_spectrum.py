@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.linear.centring import reflect_mean
-from sightline.linear.ridge import NORMAL_EQUATIONS_ERROR, gains, squared_condition
+from sightline.linear.ridge import NORMAL_EQUATIONS_ERROR, ridge_gains, squared_condition
 from sightline.linear.svd_coordinates import svd_coordinates
 
 ENTRIES_AT_ONCE = 2**24
@@ -141,7 +141,7 @@ class LeftSpectrum(Spectrum):
         if self.V is None:
             shrunk = self.y_tilde[:, None] / (self.sigma.square()[:, None] + ridges)[..., None]
             return _times(self.X.mT, _times(self.U, shrunk))
-        gain = torch.stack([gains(self.sigma, ridge) for ridge in ridges.tolist()], dim=1)
+        gain = torch.stack([ridge_gains(self.sigma, ridge) for ridge in ridges.tolist()], dim=1)
         return _times(self.V, gain[..., None] * self.y_tilde[:, None])
 
     def residuals(self, ridges: Float[Tensor, " m"]) -> Float[Tensor, "n m k"]:

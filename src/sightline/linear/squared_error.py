@@ -27,8 +27,8 @@ def squared_error(
         5.0
     """
     X, y = inputs.problem(X, y)
-    ridge = inputs.number(ridge, "ridge λ", minimum=0)
-    return (X @ w.to(X) - y).square().sum(0) + ridge * w.to(X).square().sum(0)
+    ridge, w = inputs.number(ridge, "ridge λ", minimum=0), _weights(w, X, y)
+    return (X @ w - y).square().sum(0) + ridge * w.square().sum(0)
 
 
 def gradient(
@@ -47,7 +47,13 @@ def gradient(
     """
     X, y = inputs.problem(X, y)
     ridge = inputs.number(ridge, "ridge λ", minimum=0)
-    w = w.to(X)
+    return gradient_at(X, y, _weights(w, X, y), ridge)
+
+
+def gradient_at(
+    X: Float[Tensor, "n d"], y: Float[Tensor, "n *k"], w: Float[Tensor, "d *k"], ridge: float
+) -> Float[Tensor, "d *k"]:
+    """The same for float64 tensors already checked, in an iteration that may run beyond float64's range."""
     return 2 * (X.mT @ (X @ w - y)) + 2 * ridge * w
 
 
@@ -67,3 +73,7 @@ def hessian(X: Float[Tensor, "n d"], ridge: float = 0.0) -> Float[Tensor, "d d"]
     X = inputs.matrix(X)
     ridge = inputs.number(ridge, "ridge λ", minimum=0)
     return 2 * (X.mT @ X + ridge * torch.eye(X.shape[1], dtype=X.dtype, device=X.device))
+
+
+def _weights(w: Tensor, X: Float[Tensor, "n d"], y: Float[Tensor, "n *k"]) -> Float[Tensor, "d *k"]:
+    return inputs.start(w, X.new_zeros(X.shape[1], *y.shape[1:]), "w")

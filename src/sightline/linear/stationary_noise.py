@@ -44,8 +44,10 @@ def mean_square_limit(X: Float[Tensor, "n d"], batch: int, replacement: bool = T
         0.125
     """
     X = inputs.matrix(X)
-    problem = _small(svd_coordinates(X, X.new_zeros(len(X))))
-    return float(2 / torch.linalg.eigvalsh(_scaled_operator(problem, noise_share(len(X), batch, replacement)))[-1])
+    scale = _scale(X)
+    problem = _small(svd_coordinates(X / scale, X.new_zeros(len(X))))
+    operator = _scaled_operator(problem, noise_share(len(X), batch, replacement))
+    return float(2 / torch.linalg.eigvalsh(operator)[-1]) / scale / scale
 
 
 def stationary_covariance(
@@ -79,10 +81,13 @@ def stationary_covariance(
     X, y = one_output(X, y)
     rate = inputs.number(rate, "rate η", above=0)
     share = noise_share(len(X), batch, replacement)
+    scale, height = _scale(X), _scale(y)
+    X, y, rate = X / scale, y / height, rate * scale * scale
     problem = _small(svd_coordinates(X, y))
     values, vectors = torch.linalg.eigh(_scaled_operator(problem, share))
     limit = float(2 / values[-1])
-    if rate >= limit:
+    if not rate < limit:
+        limit, rate = limit / scale / scale, rate / scale / scale
         raise ConfigurationError(
             expected=f"a rate η below {limit:g}, where the spread of stochastic gradient descent has a bound",
             found=f"rate η = {rate:g} with batch = {batch}",
@@ -91,7 +96,7 @@ def stationary_covariance(
     sums = _svec_sums(problem)
     noise = rate * share * _svec(_residual_noise(problem, y)) / sums.sqrt()
     solved = vectors @ ((vectors.mT @ noise) / (2 - rate * values))
-    return _from_svec(solved / sums.sqrt(), problem)
+    return _from_svec(solved / sums.sqrt(), problem) * (height / scale) ** 2
 
 
 def small_rate_covariance(
@@ -115,8 +120,16 @@ def small_rate_covariance(
     X, y = one_output(X, y)
     rate = inputs.number(rate, "rate η", above=0)
     share = noise_share(len(X), batch, replacement)
+    scale, height = _scale(X), _scale(y)
+    X, y, rate = X / scale, y / height, rate * scale * scale
     problem = _small(svd_coordinates(X, y))
-    return _from_svec(rate * share / 2 * _svec(_residual_noise(problem, y)) / _svec_sums(problem), problem)
+    found = _from_svec(rate * share / 2 * _svec(_residual_noise(problem, y)) / _svec_sums(problem), problem)
+    return found * (height / scale) ** 2
+
+
+def _scale(values: Tensor) -> float:
+    """The largest size of an entry, 1 where all are zero: what is divided out, so that fourth powers stay in range."""
+    return float(values.abs().max()) or 1.0
 
 
 def _small(problem: SVDCoordinates) -> SVDCoordinates:

@@ -8,12 +8,15 @@ For gradient descent the penalty (coupled) and the shrinking of the weights (dec
 momentum and Adam they are not: the penalty's gradient is averaged and rescaled with the rest, the shrinking is not.
 """
 
-from math import exp, log1p
+from math import exp, inf, log, log1p
 
 from jaxtyping import Float
 from torch import Tensor
 
 from sightline.linear import inputs
+
+LARGEST_EXPONENT = 709.0
+"""Beyond e to this there is no float64."""
 
 
 def decayed_step(
@@ -55,7 +58,7 @@ def decay_factor(rate: float, weight_decay: float, steps: int) -> float:
 
     Args:
         rate: α > 0.
-        weight_decay: λ ≥ 0; the weights die out when αλ < 2.
+        weight_decay: λ ≥ 0; the weights die out when 0 < αλ < 2.
         steps: k ≥ 0.
 
     Raises:
@@ -64,12 +67,17 @@ def decay_factor(rate: float, weight_decay: float, steps: int) -> float:
     Lecture: O4, O6
 
     Example:
-        >>> decay_factor(rate=0.5, weight_decay=1.0, steps=3)
-        0.125
+        >>> round(decay_factor(rate=0.5, weight_decay=1.0, steps=3), 12), decay_factor(2.0, 2.0, 10**4)
+        (0.125, inf)
     """
     shrunk = inputs.number(rate, "rate α", above=0) * inputs.number(weight_decay, "weight_decay λ", minimum=0)
     steps = inputs.count(steps, "steps")
-    return exp(steps * log1p(-shrunk)) if shrunk < 0.5 else (1 - shrunk) ** steps
+    inputs.number(steps, "steps")
+    if steps == 0 or shrunk == 1:
+        return float(steps == 0)
+    grown = float(steps) * log1p(-shrunk) if shrunk < 1 else float(steps) * log(shrunk - 1) if shrunk > 1 else 0.0
+    size = exp(grown) if grown < LARGEST_EXPONENT else inf
+    return -size if shrunk > 1 and steps % 2 else size
 
 
 def decay_of_ridge(ridge: float) -> float:

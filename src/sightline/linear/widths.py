@@ -22,6 +22,9 @@ LARGEST_CONDITION = 1e8
 REFINED = 2
 """Widths up to this many times n have their solution refined."""
 
+POOR = 1e-4
+"""Where the smallest eigenvalue is below this share of the largest, a Gram matrix has lost four of its digits."""
+
 Gains = Callable[[Tensor], Tensor]
 """From eigenvalues e [R, n] to g(e) [R, v, n], one row a variant, where w = Φᵀ U g(e) Uᵀ y; for ridge 1/(e + λ)."""
 
@@ -107,12 +110,34 @@ def spectral_fits(
     gram = _GrowingGram(Z, Z_test)
     for N in widths:
         K, C = gram.at(N)
-        e, U = torch.linalg.eigh(K / N)
-        lost = e <= e.shape[1] * torch.finfo(e.dtype).eps * e[:, -1:]  # rounding: no row reaches these directions
+        e, U, lost = _spectrum(K / N, Z[:, :, :N] / sqrt(N))
         g = gains(e.clamp(min=0)).masked_fill(lost[:, None], 0.0)
         alpha = U @ (g.mT[..., None] * (U.mT @ y)[:, :, None]).flatten(2)
         fitted, predicted, alpha = (at.unflatten(2, (g.shape[1], -1)) for at in (K @ alpha / N, C @ alpha / N, alpha))
         yield Fit(fitted, predicted, (alpha * fitted).sum((1, 3)))
+
+
+def _spectrum(K: Float[Tensor, "R n n"], Z: Float[Tensor, "R n N"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Eigenvalues e of ZZᵀ from the smallest up, eigenvectors, and which e are rounding: directions no row reaches.
+
+    From K where all that count are well above its rounding, ε·e₁; from the singular values of Z where they are not.
+    """
+    eps = torch.finfo(K.dtype).eps
+    e, U = torch.linalg.eigh(K)
+    lost = e <= e.shape[1] * eps * e[:, -1:]
+    small = min(K.shape[1], Z.shape[2])  # more directions than this there are not
+    poor = e[:, -small] < POOR * e[:, -1]
+    if poor.any():
+        left, sigma, _ = torch.linalg.svd(Z[poor], full_matrices=False)
+        r = sigma.shape[1]
+        squares = torch.zeros_like(e[poor])
+        squares[:, -r:] = sigma.square().flip(1)
+        unseen = torch.ones_like(lost[poor])
+        unseen[:, -r:] = (sigma <= max(Z.shape[1:]) * eps * sigma[:, :1]).flip(1)
+        vectors = torch.zeros_like(U[poor])
+        vectors[:, :, -r:] = left.flip(2)
+        e[poor], U[poor], lost[poor] = squares, vectors, unseen
+    return e, U, lost
 
 
 class _GrowingGram:

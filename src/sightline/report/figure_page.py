@@ -17,7 +17,7 @@ def page_of_figures(title: str, lead: str = "", tables: Sequence[Table] = (), fi
     Args:
         title: the page's heading.
         lead: what it is about, in a sentence or two.
-        tables: stand above the figures; numbers are rounded to five digits and set to the right.
+        tables: stand below the figures; numbers are rounded to four digits and set to the right.
         figures: in their order.
 
     Raises:
@@ -25,7 +25,7 @@ def page_of_figures(title: str, lead: str = "", tables: Sequence[Table] = (), fi
             than there are columns.
 
     Example:
-        >>> "<td class=\\"n\\">0.33333</td>" in page_of_figures("Ridge", "", [("Fit", ["λ", "error"], [["1", 1 / 3]])])
+        >>> "<td class=\\"n\\">0.3333</td>" in page_of_figures("Ridge", "", [("Fit", ["λ", "error"], [["1", 1 / 3]])])
         True
     """
     if not tables and not figures:
@@ -63,7 +63,9 @@ def _table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) 
                 found=f"{len(row)}",
                 do="give an empty text where there is nothing to say",
             )
-    numeric = [bool(rows) and all(_number(row[place]) for row in rows) for place in range(len(columns))]
+    numeric = [
+        bool(rows) and all(_number(row[place]) or row[place] == "" for row in rows) for place in range(len(columns))
+    ]
     return {"heading": heading, "columns": list(columns), "rows": [list(row) for row in rows], "numeric": numeric}
 
 

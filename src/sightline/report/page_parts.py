@@ -40,5 +40,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    made.filters.update(number=text.number, plain=text.plain, moment=text.moment, short=text.short)
+    made.filters.update(number=text.number, plain=text.plain, moment=text.moment, short=text.short, cell=text.cell)
     return made

@@ -48,6 +48,12 @@ def save_figure(figures: Figure | Sequence[Figure], path: Path | str) -> list[Pa
         ['descent.svg', 'descent-2.svg']
     """
     shown = [figures] if isinstance(figures, Figure) else list(figures)
+    if not all(isinstance(figure, Figure) for figure in shown):
+        raise ConfigurationError(
+            expected="figures: Figure(title, caption, spec)",
+            found="a bare specification" if isinstance(figures, dict) else f"{type(shown[0]).__name__}",
+            do="wrap the specification: Figure('Loss', 'How to read it.', loss_curves(…))",
+        )
     if not shown:
         raise ConfigurationError(expected="at least one figure", found="none", do="draw one first")
     target = checked_target(path)

@@ -130,3 +130,13 @@ def short(value: Any) -> str:
         ('163.23', 'cat')
     """
     return number(value, 5) if isinstance(value, float) else plain(value)
+
+
+def cell(value: Any) -> str:
+    """A cell of a table of figures: numbers to four digits, as in the terminal; anything else as it stands.
+
+    Example:
+        >>> cell(3109), cell(0.33333333), cell("none")
+        ('3,109', '0.3333', 'none')
+    """
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

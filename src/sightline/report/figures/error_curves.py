@@ -9,7 +9,7 @@ from sightline.report.figures.lines import PALETTE, Scale, broken, colour, horiz
 from sightline.report.figures.values import curves, places
 from sightline.report.vega import Spec, expression, finish, theme
 
-STEEP = 20.0
+STEEP = 4.0
 """Where the largest error is so many times the smallest, the vertical axis is logarithmic."""
 
 

@@ -1,70 +1,17 @@
-"""Small helpers that every topic shares: which steps and directions to show, tensors as plain numbers."""
+"""What an explanation measures on its problem, as plain numbers: losses, held-out errors, torch's rate."""
 
 from collections.abc import Sequence
-from math import ceil, log, log10
 
-import torch
 from torch import Tensor
 
 from sightline.core.errors import DataError
 from sightline.explain.problem import Problem
 from sightline.linear.svd_coordinates import SVDCoordinates, along, svd_coordinates
 
-MOST_DIRECTIONS = 10
-"""So many directions are listed in a table; of more, some between the first and the last."""
-
-
-MOST_STEPS = 100_000
-"""An iteration is followed no further unless more steps are asked for."""
-
 
 def floats(values: Tensor | Sequence[float]) -> list[float]:
     """A vector as Python numbers."""
     return [float(value) for value in values]
-
-
-def step_counts(last: int, count: int = 60) -> list[int]:
-    """0 and whole numbers of steps up to the last, evenly spread on a logarithmic scale.
-
-    Example:
-        >>> step_counts(10, count=4)
-        [0, 1, 2, 5, 10]
-    """
-    spread = torch.logspace(0, log10(last), count, dtype=torch.float64)
-    return [0, *sorted({*map(int, spread.round().tolist()), last})]
-
-
-def even_steps(last: int, count: int = 200) -> list[int]:
-    """0 to the last in equal strides, about ``count`` of them.
-
-    Example:
-        >>> even_steps(10, count=4)
-        [0, 2, 4, 6, 8, 10]
-    """
-    return sorted({*range(0, last + 1, max(1, last // count)), last})
-
-
-def decades(last: int) -> list[int]:
-    """0, 1, 10, 100 … and the last.
-
-    Example:
-        >>> decades(250)
-        [0, 1, 10, 100, 250]
-    """
-    powers = [10**power for power in range(len(str(last)))]
-    return [0, *powers, *([last] if last != powers[-1] else [])]
-
-
-def few(count: int, most: int = MOST_DIRECTIONS) -> list[int]:
-    """Places 0 … count − 1, or ``most`` of them from first to last.
-
-    Example:
-        >>> few(3), few(100, most=3)
-        ([0, 1, 2], [0, 50, 99])
-    """
-    if count <= most:
-        return list(range(count))
-    return sorted({round(place * (count - 1) / (most - 1)) for place in range(most)})
 
 
 def size(values: Tensor) -> list[float]:
@@ -85,19 +32,13 @@ def in_svd_coordinates(problem: Problem) -> SVDCoordinates:
             found=f"{problem.X.shape[1]} constant columns",
             do="give data whose columns differ between rows",
         )
+    if not bool(problem.y.any()):
+        raise DataError(
+            expected="a target that varies from row to row",
+            found="one and the same value in every row",
+            do="give a target that differs between rows: from zero weights there is nothing to learn",
+        )
     return found
-
-
-def enough_steps(contraction: float, left: float = 1e-3) -> int:
-    """Steps in which the factor a step leaves so little, from 20 up to 100,000.
-
-    Example:
-        >>> enough_steps(0.5)
-        20
-    """
-    if contraction >= 1:
-        return MOST_STEPS
-    return min(MOST_STEPS, max(20, ceil(log(left) / log(max(contraction, 1e-9)))))
 
 
 def excess(svd: SVDCoordinates, iterates: Tensor) -> list[float]:
@@ -131,6 +72,11 @@ def one_target(problem: Problem) -> None:
             found=f"{problem.y.shape[1]} columns, one a class",
             do="take a regression target, or one of two classes",
         )
+
+
+def least_loss(svd: SVDCoordinates) -> float:
+    """The least ‖Xw − y‖² there is: what no w reaches, and what only directions reach that the rank does not count."""
+    return float(svd.unreachable.sum() + svd.y_tilde[svd.rank :].square().sum())
 
 
 def torch_rate(problem: Problem, rate: float) -> float:
