@@ -200,3 +200,24 @@ def test_bad_questions_are_refused() -> None:
             path.left_out_residuals(index)
     with pytest.raises(DataError, match="2 rows"):
         ridge_path(X[:1], Y[:1], torch.ones(1), intercept=True)
+
+
+def test_what_is_asked_for_later_does_not_see_changed_data() -> None:
+    drawn = draw(12, 4, rank=4, condition=5, seed=1)
+    X, y, ridges = drawn.X.clone(), drawn.y.clone(), RIDGES.clone()
+    expected = ridge_path(drawn.X, drawn.y, RIDGES).leave_one_out
+    path = ridge_path(X, y, ridges)
+    y.mul_(5)
+    ridges.mul_(7)
+    assert torch.equal(path.leave_one_out, expected)
+    assert torch.equal(path.ridges, RIDGES)
+    path = ridge_path(X, drawn.y, RIDGES)
+    X.mul_(5)
+    with pytest.raises(DataError, match="changed"):
+        _ = path.leave_one_out
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_a_ridge_too_small_to_be_told_from_none_is_refused() -> None:
+    with pytest.raises(DataError, match="largest entry"):
+        ridge_path(torch.randn(4, 9), torch.randn(4), torch.tensor([1e-180, 1.0], dtype=torch.float64))

@@ -71,8 +71,8 @@ def explain_ridge(
         problem=problem.origin,
         lead=f"Ridge keeps the share σ²/(σ² + λ) of each direction. Generalised cross-validation takes "
         f"λ = {number(float(path.ridges[by_gcv]))}, leave-one-out {number(float(path.ridges[by_rows]))}. With "
-        f"λ = {number(chosen)}, {number(float(factors.sum()))} of {svd.rank} degrees of freedom are used{mean}. This w is "
-        f"the most probable one under a Gaussian prior of variance σ²_noise/λ.",
+        f"λ = {number(chosen)}, {number(float(factors.sum()))} of {svd.rank} degrees of freedom are used{mean}. This w "
+        f"is the most probable one under a Gaussian prior of variance σ²_noise/λ.",
         tables=tuple(tables),
         figures=(
             Figure(

@@ -5,6 +5,7 @@ Legend: n rows, d columns, m values of λ, k outputs, H the hat matrix (ŷ = Hy)
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import Literal
 
 import torch
@@ -48,6 +49,7 @@ class RidgePath:
     squared_norm: Float[Tensor, "m *k"]
     gcv: Float[Tensor, " m"]
     _spectrum: Spectrum = field(repr=False)
+    _given: tuple[Tensor, int] = field(repr=False)
 
     @cached_property
     def leave_one_out(self) -> Float[Tensor, " m"]:
@@ -56,6 +58,7 @@ class RidgePath:
         Exact, without refitting: that error is (y − ŷ)ᵢ/(1 − hᵢᵢ). Its relative precision is ε/(1 − hᵢᵢ) at worst,
         for a row that the others say almost nothing of.
         """
+        self._refuse_changes()
         squares = [
             self._spectrum.left_out_residuals(part).square().mean(0).sum(1)
             for part in self._spectrum.parts(self.ridges)
@@ -70,8 +73,18 @@ class RidgePath:
         """
         index = inputs.count(index, "index")
         inputs.number(index, "index", below=len(self.ridges))
+        self._refuse_changes()
         found = self._spectrum.left_out_residuals(self.ridges[index][None])[:, 0]
         return found.reshape(-1, *self.w.shape[2:])
+
+    def _refuse_changes(self) -> None:
+        X, version = self._given
+        if X._version != version:
+            raise DataError(
+                expected="the X that the path was made from",
+                found="the same tensor, changed in place since",
+                do="ask for leave_one_out before, or make the path from a copy",
+            )
 
     def best(self, criterion: Criterion = "gcv") -> int:
         """The place of the λ with the smallest criterion, "gcv" or "leave_one_out".
@@ -134,8 +147,8 @@ def ridge_path(
             found=f"a smallest λ of {float(ridges.min()):g}",
             do="leave it out, and call least_squares for λ = 0",
         )
-    X, y, ridges = X.clone(), y.clone(), ridges.clone()  # what is asked for later must not see the caller's changes
-    scale = float(X.abs().max())
+    y, ridges = y.clone(), ridges.clone()  # what is asked for later must not see the caller's changes
+    scale = float(torch.linalg.vector_norm(X, inf))
     if float(ridges.min().sqrt()) < SMALLEST_SHARE * scale:
         raise DataError(
             expected=f"the root of every λ to be at least {SMALLEST_SHARE:g} of X's largest entry, {scale:g}",
@@ -156,6 +169,7 @@ def ridge_path(
         squared_norm=w.square().sum(1).reshape(-1, *outputs),
         gcv=len(X) * squared_residuals.sum(1) / degrees_left.square(),
         _spectrum=spectrum,
+        _given=(X, X._version),
     )
 
 
