@@ -280,3 +280,9 @@ def test_at_the_fastest_rate_both_ends_are_equally_slow(condition: float) -> Non
     found = descent_rates(svd_coordinates(torch.diag(sigma), torch.ones(2)))
     assert found.converges
     assert found.steps.tolist() == pytest.approx([condition**2 * log(10)] * 2, rel=1e-5)
+
+
+def test_the_limit_holds_where_the_squares_are_no_numbers() -> None:
+    sigma = torch.tensor([1e-150, 1e-162], dtype=torch.float64)
+    found = descent_limit(svd_coordinates(torch.diag(sigma), torch.tensor([1e-150, 1e-162], dtype=torch.float64)))
+    assert relative(found, torch.ones(2, dtype=torch.float64)) < 1e-14

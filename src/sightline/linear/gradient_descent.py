@@ -208,7 +208,8 @@ def solution_coordinates(problem: SVDCoordinates, ridge: float = 0.0) -> Float[T
     """w̃* = σỹ/(σ² + λ), zero where the rank counts no direction."""
     ridge = inputs.number(ridge, "ridge λ", minimum=0)
     sigma = along(counted_sigma(problem), problem.y_tilde)
-    return torch.where(sigma > 0, sigma * problem.y_tilde / (sigma.square() + ridge), 0.0)
+    nonzero = sigma.where(sigma > 0, torch.ones_like(sigma))  # σ/(σ² + λ) without σ², which may be no number
+    return torch.where(sigma > 0, problem.y_tilde / (nonzero + ridge / nonzero), 0.0)
 
 
 def starting_point(start: Tensor | None, d: int, y: Tensor) -> Float[Tensor, "d *k"]:

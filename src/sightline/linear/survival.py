@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sightline.core.errors import DataError
 from sightline.linear import inputs
+from sightline.linear.ridge import filter_factors
 from sightline.linear.svd_coordinates import decompose, numerical_rank
 
 
@@ -150,7 +151,7 @@ def survival(
     _, sigma, Vh = decompose(X)
     rank = numerical_rank(sigma, max(X.shape))
     sigma, Vh = sigma[:rank], Vh[:rank]
-    factors = sigma.square() / (sigma.square() + ridge)
+    factors = filter_factors(sigma, ridge) if rank else sigma
     mean = (factors * (Vh @ truth)) @ Vh
     responses = (factors / sigma)[:, None] * Vh  # the weights' answer to noise along each left singular vector
 
