@@ -143,7 +143,7 @@ def draw_layer(
 def _gain_squared(scheme: Scheme, gain: float | None) -> float:
     if gain is None:
         return 2.0 if scheme == "he" else 1.0
-    return inputs.number(gain, "gain", above=0) ** 2
+    return inputs.number(gain, "gain", above=0, maximum=1e150) ** 2
 
 
 def _known(name: str, names: tuple[str, ...], what: str) -> None:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 LARGEST_CONDITION = 1e8
 """Of a Gram matrix, as its Cholesky factor's diagonal shows it; past it QR of the features is taken."""
-REFINED = 2
-"""Widths up to this many times n have their solution refined."""
+REFINED = 1e3
+"""Condition of a Gram matrix, shown the same way, from which the solution is refined by its residual."""
 
 POOR = 1e-4
 """Where the smallest eigenvalue is below this share of the largest, a Gram matrix has lost four of its digits."""
@@ -62,10 +62,15 @@ def _interpolating_fit(products: tuple[Tensor, Tensor], Z: Tensor, Z_test: Tenso
     N = Z.shape[2]
     factor, failed = torch.linalg.cholesky_ex(K)
     diagonal = factor.diagonal(dim1=-2, dim2=-1)
-    poor = (failed != 0) | ~((diagonal.amax(1) / diagonal.amin(1)).square() < LARGEST_CONDITION)
+    condition = (diagonal.amax(1) / diagonal.amin(1)).square()
+    poor = (failed != 0) | ~(condition < LARGEST_CONDITION)
     alpha = torch.cholesky_solve(y, factor)
-    if REFINED * Z.shape[1] >= N:
-        alpha = alpha + torch.cholesky_solve(y - Z @ (Z.mT @ alpha), factor)
+    rough = ~(condition < REFINED)
+    if rough.any():
+        missing = torch.cholesky_solve(y - Z @ (Z.mT @ alpha), factor)
+        alpha = torch.where(
+            rough[:, None, None], alpha + missing, alpha
+        )  # each by its own condition, not its company's
     fitted = K @ alpha
     fit = Fit(fitted[:, :, None], (C @ alpha)[:, :, None], N * (alpha * fitted).sum((1, 2))[:, None])
     if poor.any():
@@ -164,14 +169,19 @@ def _nested_fits(Z: Tensor, Z_test: Tensor, y: Tensor, widths: Sequence[int]) ->
     their decomposition stays whole.
     """
     alive = (Z != 0).any(1)
-    order = alive.logical_not().byte().argsort(dim=1, stable=True)[:, None]
-    moved, moved_test = (at.gather(2, order.expand_as(at)) for at in (Z, Z_test[:, :, : Z.shape[2]]))
+    all_alive = bool(alive.all())
+    moved, moved_test = Z, Z_test[:, :, : Z.shape[2]]
+    if not all_alive:
+        order = alive.logical_not().byte().argsort(dim=1, stable=True)[:, None]
+        moved, moved_test = (at.gather(2, order.expand_as(at)) for at in (moved, moved_test))
     Q, T = torch.linalg.qr(moved)
     z = Q.mT @ y
     diagonal = T.diagonal(dim1=-2, dim2=-1).abs()
     for N in widths:
         used = torch.arange(N) < alive[:, :N].sum(1, keepdim=True)
-        block = torch.where(used[:, :, None] & used[:, None, :], T[:, :N, :N], torch.eye(N, dtype=T.dtype))
+        block = T[:, :N, :N]
+        if not all_alive:
+            block = torch.where(used[:, :, None] & used[:, None, :], block, torch.eye(N, dtype=T.dtype))
         size = diagonal[:, :N]
         dependent = ~(size.where(used, size[:, :1]).amin(1) > 1e-11 * size.amax(1))
         w = torch.linalg.solve_triangular(block, z[:, :N] * used[:, :, None], upper=True)

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,6 +121,11 @@ def _process(
             outcome = _Outcome(rank, error=error)
         queue.put(outcome)
         torch.distributed.destroy_process_group()
+        # All is written and told. Taking the libraries down in order would only risk an abort: now and then torch ends
+        # a process whose threads have not joined yet ("terminate called without an active exception").
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def accelerator_of(plan: Plan) -> str:
