@@ -104,7 +104,7 @@ def errors_by_direction(
         tensor([0.0400, 0.2500], dtype=torch.float64)
     """
     noise = inputs.number(noise, "noise", minimum=0)
-    coordinates, factors = _filtered(X, signal, estimator)
+    coordinates, factors = filtered(X, signal, estimator)
     sigma = coordinates.nonzero
     truth = coordinates.y_tilde[: coordinates.rank] / sigma
     bias = ((1 - factors) * truth).square()
@@ -149,7 +149,7 @@ def decompose_error(
         (0.5, 1.0, 0.25)
     """
     noise = inputs.number(noise, "noise", minimum=0)
-    coordinates, factors = _filtered(X, signal, estimator)
+    coordinates, factors = filtered(X, signal, estimator)
     if X_test is None and signal_test is None:
         reached = coordinates.y_tilde[: coordinates.rank]
         beyond = coordinates.y_tilde[coordinates.rank :].square().sum()
@@ -159,8 +159,8 @@ def decompose_error(
             bias=((1 - factors) * reached).square().sum(-1) / coordinates.n,
             variance=noise * factors.square().sum(-1) / coordinates.n,
         )
-    points, truth = _test_points(X_test, signal_test, coordinates.d)
-    best, approximation = _best_predictions(points, truth)
+    points, truth = checked_test_points(X_test, signal_test, coordinates.d)
+    best, approximation = best_predictions(points, truth)
     responses = (points @ coordinates.V[:, : coordinates.rank]) / coordinates.nonzero
     mean = (factors * coordinates.y_tilde[: coordinates.rank]) @ responses.mT
     return ErrorDecomposition(
@@ -171,8 +171,12 @@ def decompose_error(
     )
 
 
-def _filtered(X: Tensor, signal: Tensor, estimator: Filter) -> tuple[SVDCoordinates, Float[Tensor, "*l rank"]]:
-    """The decomposition, and the factors of the directions that the rank counts."""
+def filtered(X: Tensor, signal: Tensor, estimator: Filter) -> tuple[SVDCoordinates, Float[Tensor, "*l rank"]]:
+    """The decomposition, and the factors of the directions that the rank counts.
+
+    Raises:
+        DataError, ConfigurationError: see :func:`decompose_error`.
+    """
     X = inputs.matrix(X)
     coordinates = svd_coordinates(X, inputs.vector(signal, len(X), name="signal"))
     factors = fitting_factors(estimator(coordinates.nonzero), coordinates.rank).to(coordinates.sigma)
@@ -200,7 +204,12 @@ def fitting_factors(factors: Tensor, directions: int) -> Float[Tensor, "*l rank"
     return factors.to(torch.float64)
 
 
-def _test_points(X_test: Tensor | None, signal_test: Tensor | None, d: int) -> tuple[Tensor, Tensor]:
+def checked_test_points(X_test: Tensor | None, signal_test: Tensor | None, d: int) -> tuple[Tensor, Tensor]:
+    """Test points and the signal there, checked together.
+
+    Raises:
+        DataError, ConfigurationError: see :func:`decompose_error`.
+    """
     if X_test is None or signal_test is None:
         raise ConfigurationError(
             expected="X_test and signal_test together",
@@ -217,7 +226,7 @@ def _test_points(X_test: Tensor | None, signal_test: Tensor | None, d: int) -> t
     return points, inputs.vector(signal_test, len(points), name="signal_test").to(points)
 
 
-def _best_predictions(points: Float[Tensor, "m d"], truth: Float[Tensor, " m"]) -> tuple[Tensor, Tensor]:
+def best_predictions(points: Float[Tensor, "m d"], truth: Float[Tensor, " m"]) -> tuple[Tensor, Tensor]:
     """X_test w° for the weights that fit the signal best at the test points, and the mean square they leave."""
     at_test = svd_coordinates(points, truth)
     best = at_test.U[:, : at_test.rank] @ at_test.y_tilde[: at_test.rank]

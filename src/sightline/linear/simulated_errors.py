@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sightline.core.errors import ConfigurationError
 from sightline.linear import inputs
-from sightline.linear.bias_variance import Filter, _best_predictions, _filtered, _test_points
+from sightline.linear.bias_variance import Filter, best_predictions, checked_test_points, filtered
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def simulate_errors(
     """
     noise = inputs.number(noise, "noise", minimum=0)
     repetitions = inputs.count(repetitions, "repetitions", minimum=3)
-    coordinates, factors = _filtered(X, signal, estimator)
+    coordinates, factors = filtered(X, signal, estimator)
     if factors.ndim != 1:
         raise ConfigurationError(
             expected="the filter of one estimator",
@@ -90,8 +90,8 @@ def simulate_errors(
         )
     X, signal = inputs.matrix(X), inputs.vector(signal)
     alone = X_test is None and signal_test is None
-    points, truth = (X, signal) if alone else _test_points(X_test, signal_test, coordinates.d)
-    approximation = float(_best_predictions(points, truth)[1])
+    points, truth = (X, signal) if alone else checked_test_points(X_test, signal_test, coordinates.d)
+    approximation = float(best_predictions(points, truth)[1])
 
     rank = coordinates.rank
     y = signal + sqrt(noise) * torch.randn(repetitions, len(X), generator=generator, dtype=torch.float64)

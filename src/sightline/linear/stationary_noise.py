@@ -81,8 +81,7 @@ def stationary_covariance(
     X, y = one_output(X, y)
     rate = inputs.number(rate, "rate η", above=0)
     share = noise_share(len(X), batch, replacement)
-    scale, height = _scale(X), _scale(y)
-    X, y, rate = X / scale, y / height, rate * scale * scale
+    X, y, rate, scale, height = _to_unit_scale(X, y, rate)
     problem = _small(svd_coordinates(X, y))
     values, vectors = torch.linalg.eigh(_scaled_operator(problem, share))
     limit = float(2 / values[-1])
@@ -120,8 +119,7 @@ def small_rate_covariance(
     X, y = one_output(X, y)
     rate = inputs.number(rate, "rate η", above=0)
     share = noise_share(len(X), batch, replacement)
-    scale, height = _scale(X), _scale(y)
-    X, y, rate = X / scale, y / height, rate * scale * scale
+    X, y, rate, scale, height = _to_unit_scale(X, y, rate)
     problem = _small(svd_coordinates(X, y))
     found = _from_svec(rate * share / 2 * _svec(_residual_noise(problem, y)) / _svec_sums(problem), problem)
     return found * (height / scale) ** 2
@@ -130,6 +128,12 @@ def small_rate_covariance(
 def _scale(values: Tensor) -> float:
     """The largest size of an entry, 1 where all are zero: what is divided out, so that fourth powers stay in range."""
     return float(values.abs().max()) or 1.0
+
+
+def _to_unit_scale(X: Tensor, y: Tensor, rate: float) -> tuple[Tensor, Tensor, float, float, float]:
+    """The problem with entries of at most 1, the rate that makes the same steps on it, and the scales of X and y."""
+    scale, height = _scale(X), _scale(y)
+    return X / scale, y / height, rate * scale * scale, scale, height
 
 
 def _small(problem: SVDCoordinates) -> SVDCoordinates:
