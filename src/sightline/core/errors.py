@@ -49,6 +49,10 @@ class DataError(SightlineError):
     """A data set that can't be read, or can't be used for what was asked."""
 
 
+class InputError(SightlineError):
+    """A tensor that a network or a layer can't take: its shape, or its number format."""
+
+
 class RunFolderError(SightlineError):
     """A run folder that is missing, locked, unwritable, or lacks a file."""
 

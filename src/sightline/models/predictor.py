@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from huggingface_hub import PyTorchModelHubMixin, constants, hf_hub_download
 from jaxtyping import Float
 from safetensors import SafetensorError
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from sightline.core.config import Choice
 from sightline.core.errors import CheckpointError
+from sightline.models.misfit import find_misfit
 
 P = TypeVar("P", bound="Predictor")
 
@@ -27,7 +29,10 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
     Shapes:
         x (batch, *input_shape) → features (batch, num_features) → outputs (batch, num_outputs)
 
+    In training, a model of several heads may give ``AuxiliaryOutputs`` instead of a tensor.
+
     Raises:
+        InputError: when called with inputs of a shape that a layer can't take; it names the layer.
         CheckpointError: from ``from_pretrained``, when a file is not there, the weights are damaged,
             or they are another model's.
 
@@ -47,6 +52,24 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
         """Outputs: one logit a class, or one standardised number."""
         outputs: Tensor = self.head(self.features(x))
         return outputs
+
+    def initialise_from_data(self, x: Float[Tensor, "batch ..."]) -> None:
+        """Choose first weights that depend on the data, before training; most models have none.
+
+        Args:
+            x: standardised training inputs, some thousands.
+        """
+
+    def __call__(self, x: Float[Tensor, "batch ..."], *rest: Any, **options: Any) -> Any:
+        """The forward pass with its hooks; an input that does not fit is told by the layer that refused it."""
+        try:
+            return super().__call__(x, *rest, **options)
+        except (RuntimeError, ValueError, IndexError) as error:
+            known = isinstance(x, Tensor) and not isinstance(error, torch.OutOfMemoryError | NotImplementedError)
+            misfit = find_misfit(self, x, error) if known else None
+            if misfit is None:
+                raise
+            raise misfit from error
 
     @classmethod
     def _from_pretrained(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sightline.core.errors import ConfigurationError
 from sightline.core.schema import Schema, Task
 from sightline.data.batch import Batch
+from sightline.models.auxiliary import AuxiliaryOutputs
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,25 @@ class Objective:
     def __call__(self, model: nn.Module, batch: Batch) -> Loss:
         """Run the model on a batch and weigh its outputs; those of reduced precision are widened first.
 
+        Heads inside the network add ``auxiliary``, the weighted sum of their losses.
+
         Args:
-            model: from ``batch.inputs`` to (batch, num_outputs).
+            model: from ``batch.inputs`` to (batch, num_outputs), or to ``AuxiliaryOutputs`` of them.
             batch: the examples.
         """
-        outputs: Tensor = model(batch.inputs)
-        if outputs.dtype in (torch.bfloat16, torch.float16):
-            outputs = outputs.float()
-        total = self.losses(outputs, batch.target).mean()
-        return Loss(total=total, parts={self.name: total}, prediction=outputs, target=batch.target)
+        given: Tensor | AuxiliaryOutputs = model(batch.inputs)
+        if isinstance(given, Tensor):
+            given = AuxiliaryOutputs(given, (), ())
+        outputs = _widened(given.outputs)
+        total = last = self.losses(outputs, batch.target).mean()
+        parts = {self.name: last}
+        if given.auxiliary:
+            losses = (self.losses(_widened(inner), batch.target).mean() for inner in given.auxiliary)
+            parts["auxiliary"] = sum(
+                (weight * loss for weight, loss in zip(given.weights, losses, strict=True)), torch.zeros_like(last)
+            )
+            total = last + parts["auxiliary"]
+        return Loss(total=total, parts=parts, prediction=outputs, target=batch.target)
 
     def losses(
         self,
@@ -130,3 +141,8 @@ class Objective:
     ) -> None:
         """Take one batch into :meth:`metrics`."""
         raise NotImplementedError
+
+
+def _widened(outputs: Tensor) -> Tensor:
+    """Outputs of reduced precision as float32."""
+    return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
