@@ -97,3 +97,11 @@ def test_large_sets_are_summed_exactly() -> None:
     x = torch.full((5000, 1, 2, 2), 255, dtype=torch.uint8)
     x[:2500] = 0
     assert fit_standardiser(x, "channel") == ((0.5,), (0.5,))
+
+
+def test_sets_of_the_size_of_mnist_do_not_overflow() -> None:
+    """60,000 images of 28 × 28: count·Σx² is more than 63 bits hold."""
+    half = torch.tensor([40, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)
+    mean, std = fit_standardiser(half.expand(60_000, 3, 392, 2), "channel")
+    assert mean == pytest.approx([147.5 / 255] * 3)
+    assert std == pytest.approx([107.5 / 255] * 3)

@@ -6,6 +6,8 @@ the 3 × 3 neighbourhood of each pixel. The first two are statistics of the trai
 and reused for validation, test and prediction; the others need no training data.
 """
 
+import math
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -54,19 +56,19 @@ def fit_standardiser(
         total += values.sum(over, dtype=torch.int64)
         squares += values.square_().sum(over, dtype=torch.int64)
     count = images.numel() // total.numel()
-    mean = total.double() / count
-    # count·Σx² − (Σx)² is exact in integers: a constant pixel gives exactly 0
-    variance = (squares * count - total * total).double() / count**2
-    std = variance.sqrt()
-    std[variance <= 0] = 255.0
-    return tuple((mean / 255).flatten().tolist()), tuple((std / 255).flatten().tolist())
+    # count·Σx² − (Σx)² is exact in Python's integers, which do not overflow: a constant pixel gives exactly 0
+    pairs = list(zip(total.flatten().tolist(), squares.flatten().tolist(), strict=True))
+    deviations = [math.sqrt(square * count - sum_ * sum_) / count for sum_, square in pairs]
+    return tuple(sum_ / count / 255 for sum_, _ in pairs), tuple(d / 255 if d > 0 else 1.0 for d in deviations)
 
 
 class Standardiser:
-    """Turns uint8 images into standardised float32 ones, by a schema's statistics.
+    """Turns uint8 images, or float ones in [0, 1], into standardised float32 ones, by a schema's statistics.
+
+    The value k of 255 gives the same number, to the last bit, as k/255 in float32.
 
     Shapes:
-        (batch, channels, height, width) uint8 → the same, float32
+        (batch, channels, height, width) uint8 or float → the same, float32
 
     Args:
         schema: kind of standardisation, mean and standard deviation.
@@ -85,20 +87,22 @@ class Standardiser:
             self.shift = (-mean / std).float().to(device)
 
     def __call__(
-        self, images: UInt8[Tensor, "batch channels height width"]
+        self, images: UInt8[Tensor, "batch channels height width"] | Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """Standardise some images."""
         if self.kind == "image":
             return _by_image(images)
         if self.kind == "patch":
             return _by_patch(images)
-        return images.to(torch.float32).mul_(self.scale).add_(self.shift)
+        values = images.float() * 255 if images.is_floating_point() else images.to(torch.float32)
+        return values.mul_(self.scale).add_(self.shift)
 
 
 def standardise(
-    images: UInt8[Tensor, "batch channels height width"], schema: Schema
+    images: UInt8[Tensor, "batch channels height width"] | Float[Tensor, "batch channels height width"],
+    schema: Schema,
 ) -> Float[Tensor, "batch channels height width"]:
-    """Standardise images by a schema's statistics, on the device they are on.
+    """Standardise images, uint8 or float in [0, 1], by a schema's statistics, on the device they are on.
 
     Lecture: O10
 
@@ -110,15 +114,20 @@ def standardise(
     return Standardiser(schema, images.device)(images)
 
 
+def _in_unit(images: Tensor) -> Tensor:
+    """Values in [0, 1], float32."""
+    return images.float() if images.is_floating_point() else images.float().div_(255)
+
+
 def _by_image(images: Tensor) -> Tensor:
-    x = images.float().div_(255)
+    x = _in_unit(images)
     std, mean = torch.std_mean(x, dim=(2, 3), correction=0, keepdim=True)
     flat = images.amin((2, 3), keepdim=True) == images.amax((2, 3), keepdim=True)
     return (x - mean) / std.masked_fill(flat, 1.0)
 
 
 def _by_patch(images: Tensor) -> Tensor:
-    x = images.float().div_(255)
+    x = _in_unit(images)
     mean = _patch_mean(x)
     variance = (_patch_mean(x * x) - mean * mean).clamp_(min=0)
     return (x - mean) / variance.sqrt().clamp_(min=PATCH_FLOOR)
