@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sightline import data, explain, linear, models, objectives, optim, recipes, report, train
+    from sightline import data, explain, linear, models, nn, objectives, optim, recipes, report, train, understand
     from sightline.core.errors import SightlineError
     from sightline.data.load import load
+    from sightline.models.pretrained import from_pretrained
     from sightline.report.page import write_report
     from sightline.train.fit import fit, resume
     from sightline.train.run import Run, open_run
@@ -17,13 +18,26 @@ if TYPE_CHECKING:
 _HOME = {
     "SightlineError": "sightline.core.errors",
     "load": "sightline.data.load",
+    "from_pretrained": "sightline.models.pretrained",
     "fit": "sightline.train.fit",
     "resume": "sightline.train.fit",
     "Run": "sightline.train.run",
     "open_run": "sightline.train.run",
     "write_report": "sightline.report.page",
 }
-_ROOMS = ("data", "explain", "linear", "models", "objectives", "optim", "recipes", "report", "train")
+_ROOMS = (
+    "data",
+    "explain",
+    "linear",
+    "models",
+    "nn",
+    "objectives",
+    "optim",
+    "recipes",
+    "report",
+    "train",
+    "understand",
+)
 
 __all__ = [
     "Run",
@@ -31,9 +45,11 @@ __all__ = [
     "data",
     "explain",
     "fit",
+    "from_pretrained",
     "linear",
     "load",
     "models",
+    "nn",
     "objectives",
     "open_run",
     "optim",
@@ -41,6 +57,7 @@ __all__ = [
     "report",
     "resume",
     "train",
+    "understand",
     "write_report",
 ]
 

@@ -8,9 +8,17 @@ import torch
 from torch import Tensor
 
 import sightline.models
-from sightline.core.errors import CheckpointError, ConfigurationError, DataError, UnknownNameError
+from sightline.core.errors import (
+    CheckpointError,
+    ConfigurationError,
+    DataError,
+    InputError,
+    SightlineError,
+    UnknownNameError,
+)
 from sightline.core.schema import Schema
 from sightline.models import MLP, MODELS, Predictor, ResNet, mlp, resnet
+from small_models import SMALL
 
 GREY = Schema("image", "classification", (1, 8, 8), classes=tuple("abcdefghij"))
 COLOUR = Schema("image", "classification", (3, 32, 32), classes=("cat", "dog"))
@@ -21,6 +29,7 @@ TEXT = Schema("text", "none", (16,))
 UNLABELLED = Schema("image", "none", (1, 8, 8))
 
 CASES: list[tuple[str, Schema, dict[str, Any]]] = [
+    *((name, COLOUR, options) for name, options in SMALL.items()),
     ("mlp", GREY, {}),
     ("mlp", COLOUR, {"activation": "gelu", "dropout": 0.2}),
     ("mlp", PRICED, {"activation": "tanh", "depth": 1}),
@@ -30,7 +39,10 @@ CASES: list[tuple[str, Schema, dict[str, Any]]] = [
     ("resnet", COLOUR, {"depth": 14, "width": 4}),
     ("resnet", PRICED, {"width": 3}),
 ]
-NAMES = [f"{name}-{schema.kind}-{schema.task}-{len(schema.input_shape)}" for name, schema, _ in CASES]
+NAMES = [
+    f"{name}-{schema.kind}-{schema.task}-{len(schema.input_shape)}-{len(options)}" for name, schema, options in CASES
+]
+IMAGE_MODELS = sorted(set(SMALL) - {"mlp"})
 every_case = pytest.mark.parametrize(("name", "schema", "options"), CASES, ids=NAMES)
 
 
@@ -44,7 +56,8 @@ def make(name: str, schema: Schema, options: dict[str, Any], seed: int = 0) -> P
 
 
 def test_the_cases_cover_the_registry() -> None:
-    assert list(MODELS) == ["mlp", "resnet"]
+    assert len(MODELS) == 17
+    assert sorted(MODELS) == sorted(SMALL)
     assert {name for name, _, _ in CASES} == set(MODELS)
     assert all(MODELS.summary(name).endswith(".") for name in MODELS)
 
@@ -53,18 +66,25 @@ def test_the_cases_cover_the_registry() -> None:
 def test_outputs_and_features(name: str, schema: Schema, options: dict[str, Any]) -> None:
     model = make(name, schema, options)
     x = inputs(schema)
-    outputs = model(x)
+    given = model(x)
+    outputs = given if isinstance(given, Tensor) else given.outputs
     assert outputs.shape == (3, schema.num_outputs)
     assert torch.isfinite(outputs).all()
     model.eval()
-    assert torch.equal(model.head(model.features(x)), model(x))
+    outputs = model(x)
+    if name == "whitening-net":  # the mean over an image and its mirror image
+        assert torch.equal((model.head(model.features(x)) + model.head(model.features(x.flip(3)))) / 2, outputs)
+    else:
+        assert torch.equal(model.head(model.features(x)), outputs)
     assert model(x[:0]).shape == (0, schema.num_outputs)
 
 
 @every_case
 def test_every_parameter_gets_a_gradient(name: str, schema: Schema, options: dict[str, Any]) -> None:
     model = make(name, schema, options)
-    model(inputs(schema, 8)).square().sum().backward()
+    given = model(inputs(schema, 8))
+    heads = [given] if isinstance(given, Tensor) else [given.outputs, *given.auxiliary]
+    sum((outputs.square().sum() for outputs in heads), torch.zeros(())).backward()
     parameters = dict(model.named_parameters())
     assert len(parameters) >= 2
     for key, parameter in parameters.items():
@@ -77,7 +97,7 @@ def test_every_parameter_gets_a_gradient(name: str, schema: Schema, options: dic
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_keeps_the_dtype(name: str, schema: Schema, options: dict[str, Any], dtype: torch.dtype) -> None:
     model = make(name, schema, options).to(dtype)
-    outputs = model(inputs(schema, dtype=dtype))
+    outputs = model.eval()(inputs(schema, dtype=dtype))
     assert outputs.dtype == dtype
     assert torch.isfinite(outputs).all()
 
@@ -86,7 +106,8 @@ def test_keeps_the_dtype(name: str, schema: Schema, options: dict[str, Any], dty
 def test_the_seed_decides_the_weights(name: str, schema: Schema, options: dict[str, Any]) -> None:
     first, again, other = (make(name, schema, options, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[key], again[key]) for key in first)
-    assert not torch.equal(first["head.weight"], other["head.weight"])
+    weight = "exit_heads.0.weight" if name == "early-exits" else "head.weight"
+    assert not torch.equal(first[weight], other[weight])
 
 
 @every_case
@@ -110,15 +131,45 @@ def test_remembers_how_it_was_built(name: str, schema: Schema, options: dict[str
     assert options.items() <= dict(choice.options).items()
 
 
-def test_channels_last_gives_the_same_outputs_and_keeps_its_layout() -> None:
-    model = make("resnet", COLOUR, {}).eval()
-    x = inputs(COLOUR)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
+def test_channels_last_gives_the_same_outputs(name: str) -> None:
+    model = make(name, COLOUR, SMALL[name]).double()
+    x = inputs(COLOUR, 4, torch.float64)
+    model(x)  # moves the running statistics
+    model.eval()
     expected = model(x)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found = model(x.contiguous(memory_format=torch.channels_last))
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    maps = model.stages(model.conv(x.contiguous(memory_format=torch.channels_last)))  # type: ignore[operator]
-    assert maps.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_resnet_keeps_channels_last() -> None:
+    model = make("resnet", COLOUR, {}).eval()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert isinstance(model, ResNet)
+    assert model.stages(inputs(COLOUR).contiguous(memory_format=torch.channels_last)).is_contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+@pytest.mark.parametrize("name", IMAGE_MODELS)
+def test_images_with_other_channels_are_refused_by_a_layer(name: str) -> None:
+    with pytest.raises(InputError, match=r"the layer \S+ can take|images of 3 × 32 × 32"):
+        make(name, COLOUR, SMALL[name])(torch.zeros(2, 4, 32, 32))
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+@pytest.mark.parametrize("name", IMAGE_MODELS)
+@pytest.mark.parametrize("side", [1, 2, 3, 5])
+def test_tiny_images_are_predicted_or_refused_in_our_words(name: str, side: int) -> None:
+    tiny = Schema("image", "classification", (3, side, side), classes=("cat", "dog"))
+    try:
+        outputs = make(name, tiny, SMALL[name]).eval()(inputs(tiny))
+    except SightlineError:
+        return
+    assert outputs.shape == (3, 2)
+    assert torch.isfinite(outputs).all()
 
 
 def test_channels_last_weights_are_saved_whole(tmp_path: Path) -> None:
@@ -131,21 +182,8 @@ def test_channels_last_weights_are_saved_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("depth", "layers"), [(8, 8), (14, 14), (20, 20), (56, 56)])
 def test_resnet_depth_counts_its_layers_with_weights(depth: int, layers: int) -> None:
-    model = ResNet(in_channels=3, num_outputs=10, depth=depth, width=2)
+    model = resnet(COLOUR, depth=depth, width=2)
     assert sum(isinstance(m, torch.nn.Conv2d | torch.nn.Linear) for m in model.modules()) == layers
-
-
-def test_resnet_20_has_the_published_number_of_parameters() -> None:
-    count = sum(p.numel() for p in ResNet(in_channels=3, num_outputs=10, depth=20).parameters())
-    assert count == 269_722  # "0.27M", He et al. 2016, table 6
-
-
-@pytest.mark.parametrize("depth", [9, 13, 2, 0, -4])
-def test_resnet_refuses_other_depths(depth: int) -> None:
-    with pytest.raises(ConfigurationError, match="6n") as caught:
-        ResNet(in_channels=1, num_outputs=2, depth=depth)
-    assert str(depth) in caught.value.found
-    assert {9: "8 or 14", 13: "8 or 14"}.get(depth, "8") in caught.value.do
 
 
 def test_mlp_hidden_units_start_with_the_spread_of_their_inputs() -> None:
@@ -197,16 +235,17 @@ def test_damaged_or_missing_weights_are_refused(tmp_path: Path) -> None:
         MLP.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet"])
-@pytest.mark.parametrize("schema", [TEXT, UNLABELLED])
+@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize("schema", [TEXT, UNLABELLED], ids=["text", "unlabelled"])
 def test_data_that_no_model_can_learn_from_are_refused(name: str, schema: Schema) -> None:
     with pytest.raises(DataError, match=name):
         MODELS[name](schema)
 
 
-def test_resnet_sends_tables_to_the_mlp() -> None:
+@pytest.mark.parametrize("name", IMAGE_MODELS)
+def test_networks_for_images_send_tables_to_the_mlp(name: str) -> None:
     with pytest.raises(DataError, match="use the model 'mlp'"):
-        resnet(TABLE)
+        MODELS[name](TABLE)
 
 
 @pytest.mark.parametrize(

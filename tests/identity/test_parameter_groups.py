@@ -16,7 +16,7 @@ def names(model: nn.Module, *, regularised: bool) -> set[str]:
 
 
 def test_a_residual_network() -> None:
-    model = ResNet(in_channels=1, num_outputs=3, width=2)
+    model = ResNet(in_channels=1, num_outputs=3, widths=(2, 4, 8))
     every = {name for name, _ in model.named_parameters()}
     weights = {name for name in every if "conv" in name or name == "head.weight"}
     assert len(weights) == 8

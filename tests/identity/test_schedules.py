@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sightline.core.config import build, resolve
 from sightline.core.errors import ConfigurationError
-from sightline.optim import SCHEDULES, Constant, Cosine, InverseTime, Schedule, Step, set_lr
+from sightline.optim import SCHEDULES, Constant, Cosine, InverseTime, Linear, Schedule, Step, set_lr
 
 
 def values(schedule: Schedule, total: int) -> list[float]:
@@ -22,6 +22,8 @@ def test_values_by_hand() -> None:
     assert values(InverseTime(decay=0.5), 4) == pytest.approx([1, 1 / 1.5, 1 / 2, 1 / 2.5])
     assert values(Cosine(), 4) == pytest.approx([1, (2 + math.sqrt(2)) / 4, 0.5, (2 - math.sqrt(2)) / 4])
     assert values(Cosine(final=0.5), 2) == pytest.approx([1, 0.75])
+    assert values(Linear(), 4) == pytest.approx([1, 0.75, 0.5, 0.25])
+    assert values(Linear(warmup=0.5, final=0.2), 8) == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 0.8, 0.6, 0.4])
 
 
 def test_warm_up_rises_linearly_and_then_the_course_starts_at_its_beginning() -> None:
@@ -51,7 +53,7 @@ def test_cosine_is_torchs() -> None:
 
 
 def test_the_registry_holds_all() -> None:
-    assert list(SCHEDULES) == ["constant", "cosine", "inverse-time", "step"]
+    assert list(SCHEDULES) == ["constant", "cosine", "inverse-time", "linear", "step"]
 
 
 @given(

@@ -8,6 +8,32 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Mix:
+    """The other half of mixed examples: loss = λ·ℓ(z, target) + (1 − λ)·ℓ(z, partner).
+
+    Shapes:
+        partner (batch,) like the batch's target; share (batch,) float
+
+    Args:
+        partner: targets of the examples mixed in.
+        share: λ in [0, 1], of each example's own target.
+
+    Lecture: O9
+
+    Example:
+        >>> Mix(torch.tensor([1]), torch.tensor([0.7])).to("cpu").partner.tolist()
+        [1]
+    """
+
+    partner: Int[Tensor, " batch"] | Float[Tensor, " batch"]
+    share: Float[Tensor, " batch"]
+
+    def to(self, device: torch.device | str) -> "Mix":
+        """The same on a device."""
+        return Mix(target_on(self.partner, device), self.share.to(device, non_blocking=True))
+
+
+@dataclass(frozen=True)
 class Batch:
     """Examples side by side, standardised and on the device.
 
@@ -20,12 +46,14 @@ class Batch:
         target: class numbers or raw regression targets.
         indices: where in its split each example stands.
         global_size: examples in the whole batch over all processes; equals ``len(batch)`` on one.
+        mix: the targets mixed in, where examples are mixed.
     """
 
     inputs: Float[Tensor, "batch ..."]
     target: Int[Tensor, " batch"] | Float[Tensor, " batch"]
     indices: Int[Tensor, " batch"]
     global_size: int
+    mix: Mix | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -37,6 +65,7 @@ class Batch:
             inputs=self.inputs.to(device, non_blocking=True),
             target=target_on(self.target, device),
             indices=self.indices.to(device, non_blocking=True),
+            mix=self.mix.to(device) if self.mix is not None else None,
         )
 
 

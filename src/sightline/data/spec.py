@@ -1,9 +1,10 @@
-"""What to load, and how it is split and standardised."""
+"""What to load, and how it is split, standardised and augmented."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from sightline.core.config import Config, Option
+from sightline.data.augment.spec import Augment
 
 Standardise = Literal["channel", "position", "midpoint", "image", "patch", "none"]
 
@@ -17,7 +18,7 @@ class DataSpec(Config):
     Raises:
         ConfigurationError: for a value of the wrong type or out of its range.
 
-    Lecture: F1, F2, O10
+    Lecture: F1, F2, O9, O10
 
     Example:
         >>> DataSpec(source="digits").standardise
@@ -54,3 +55,4 @@ class DataSpec(Config):
     ] = 2.0
     workers: Annotated[int, Option("threads that decode images", unit="threads", minimum=1, maximum=256)] = 2
     cache: Annotated[bool, Option("keep decoded images for the next time")] = True
+    augment: Augment = field(default_factory=Augment)

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from sightline.core.errors import DataError
+from sightline.data.augment.augmenter import EpochAugmenter
 from sightline.data.batch import Batch
 
 
@@ -20,10 +21,12 @@ class BatchRows:
     Args:
         indices: (rows,) int64.
         global_size: examples in the whole batch over all processes.
+        number: of the batch in its epoch.
     """
 
     indices: Int[Tensor, " rows"]
     global_size: int
+    number: int = 0
 
 
 def count_batches(examples: int, batch_size: int, smallest: int = 1) -> int:
@@ -49,6 +52,7 @@ class Epoch:
         rank: number of this process.
         world: number of processes.
         smallest: a last batch with fewer examples is left out, unless it is the only one.
+        augment: changes the images of each batch; none: as they are.
     """
 
     examples: int
@@ -58,6 +62,7 @@ class Epoch:
     rank: int = 0
     world: int = 1
     smallest: int = 1
+    augment: EpochAugmenter | None = None
 
     @property
     def consecutive(self) -> bool:
@@ -72,7 +77,7 @@ class Epoch:
         order = torch.arange(self.examples) if self.order is None else self.order
         for number in range(self.start, count_batches(len(order), self.batch_size, self.smallest)):
             whole = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield BatchRows(whole[self.rank :: self.world], len(whole))
+            yield BatchRows(whole[self.rank :: self.world], len(whole), number)
 
 
 class Split(ABC):
@@ -102,6 +107,7 @@ class Split(ABC):
         world: int = 1,
         smallest: int = 1,
         device: torch.device | str = "cpu",
+        augment: EpochAugmenter | None = None,
     ) -> Iterator[Batch]:
         """The batches of one epoch.
 
@@ -113,8 +119,10 @@ class Split(ABC):
             world: number of processes.
             smallest: a last batch with fewer examples is left out, unless it is the only one.
             device: where the batches are wanted.
+            augment: changes the images of each batch; none: as they are. Only for training.
         """
-        return self.cut(Epoch(len(self), batch_size, order, start, rank, world, smallest), torch.device(device))
+        epoch = Epoch(len(self), batch_size, order, start, rank, world, smallest, augment)
+        return self.cut(epoch, torch.device(device))
 
     @abstractmethod
     def cut(self, epoch: Epoch, device: torch.device) -> Iterator[Batch]:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from sightline.core.schema import Schema
+from sightline.data.augment.augmenter import Augmented, EpochAugmenter
 from sightline.data.batch import Batch, target_on
 from sightline.data.pixels import to_picture
 from sightline.data.split import BatchRows, Epoch, Split
@@ -71,9 +72,9 @@ class StreamSplit(Split):
                 for rows in epoch.on(torch.device("cpu")):
                     waiting.append((rows, pool.submit(self.stream.read, rows.indices)))
                     if len(waiting) > AHEAD * self.stream.workers:
-                        yield self._batch(*waiting.popleft(), standardiser, device)
+                        yield self._batch(*waiting.popleft(), standardiser, device, epoch.augment)
                 while waiting:
-                    yield self._batch(*waiting.popleft(), standardiser, device)
+                    yield self._batch(*waiting.popleft(), standardiser, device, epoch.augment)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -82,8 +83,15 @@ class StreamSplit(Split):
         return to_picture(self.stream.read(torch.tensor([index]))[0])
 
     def _batch(
-        self, rows: BatchRows, pixels: Future[Tensor], standardiser: Standardiser, device: torch.device
+        self,
+        rows: BatchRows,
+        pixels: Future[Tensor],
+        standardiser: Standardiser,
+        device: torch.device,
+        augment: EpochAugmenter | None,
     ) -> Batch:
-        inputs = standardiser(pixels.result().to(device, non_blocking=True))
-        target = target_on(self.target[rows.indices], device)
-        return Batch(inputs, target, rows.indices.to(device), rows.global_size)
+        target, indices = target_on(self.target[rows.indices], device), rows.indices.to(device)
+        given = Augmented(pixels.result().to(device, non_blocking=True), target)
+        if augment is not None:
+            given = augment(given.images, target, indices, number=rows.number)
+        return Batch(standardiser(given.images), given.target, indices, rows.global_size, given.mix)

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from sightline.core.schema import Schema
+from sightline.data.augment.augmenter import Augmented, EpochAugmenter
 from sightline.data.batch import Batch, target_on
 from sightline.data.pixels import to_picture
 from sightline.data.split import BatchRows, Epoch, Split
@@ -57,7 +58,7 @@ class TensorSplit(Split):
         """The batches of an epoch, cut on the device."""
         home = self._home(device)
         for rows in epoch.on(home.inputs.device):
-            yield home.batch(rows, epoch.consecutive)
+            yield home.batch(rows, epoch.consecutive, epoch.augment)
 
     def picture(self, index: int) -> Image.Image | None:
         """An image as it was before standardisation; none for a table."""
@@ -83,13 +84,18 @@ class _Home:
         self.target = target_on(split.target, device)
         self.standardiser = Standardiser(split.schema, device) if self.inputs.dtype == torch.uint8 else None
 
-    def batch(self, rows: BatchRows, consecutive: bool) -> Batch:
+    def batch(self, rows: BatchRows, consecutive: bool, augment: EpochAugmenter | None) -> Batch:
         indices = rows.indices.to(self.inputs.device)
         target = self.target.index_select(0, indices.to(self.target.device))
-        if not consecutive or len(indices) == 0:
+        if consecutive and len(indices):
+            first = int(rows.indices[0])
+            inputs = self.inputs[first : first + len(indices)]
+        else:
             inputs = self.inputs.index_select(0, indices)
-            return Batch(self.standardiser(inputs) if self.standardiser else inputs, target, indices, rows.global_size)
-        first = int(rows.indices[0])
-        part = self.inputs[first : first + len(indices)]
-        # either way a copy: a model may change its inputs in place
-        return Batch(self.standardiser(part) if self.standardiser else part.clone(), target, indices, rows.global_size)
+        if self.standardiser is None:
+            # a copy: a model may change its inputs in place
+            return Batch(inputs.clone() if consecutive else inputs, target, indices, rows.global_size)
+        given = Augmented(inputs, target)
+        if augment is not None:
+            given = augment(inputs, target, indices, number=rows.number)
+        return Batch(self.standardiser(given.images), given.target, indices, rows.global_size, given.mix)

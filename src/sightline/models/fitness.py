@@ -26,3 +26,18 @@ def require_predictable(schema: Schema, model: str) -> None:
             found=f"{schema.kind} data without one",
             do="name the column with --target, or put the images into one folder a class",
         )
+
+
+def require_images(schema: Schema, model: str) -> None:
+    """Refuse data that a network for images can't take.
+
+    Raises:
+        DataError: for text, tables, or data in which nothing is to be predicted.
+    """
+    require_predictable(schema, model)
+    if schema.kind != "image":
+        raise DataError(
+            expected=f"images for the model {model!r}",
+            found=f"a {schema.kind} with inputs of shape {schema.input_shape}",
+            do="use the model 'mlp'",
+        )

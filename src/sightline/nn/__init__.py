@@ -1,1 +1,136 @@
-"""Layers and blocks that networks are put together from."""
+"""Layers and blocks that networks are put together from; torch's own modules stand beside them."""
+
+from sightline.nn.activations import (
+    ACTIVATIONS,
+    activation,
+    gelu_backward,
+    gelu_tanh,
+    gelu_tanh_backward,
+    leaky_relu_backward,
+    relu_backward,
+    sigmoid_backward,
+    silu_backward,
+    softmax,
+    softmax_backward,
+    softmax_jacobian,
+    tanh_backward,
+)
+from sightline.nn.affine import affine, affine_backward
+from sightline.nn.attention import SelfAttention
+from sightline.nn.batch_norm import batch_norm, batch_norm_at_test, batch_norm_backward, running_statistics
+from sightline.nn.connection_table import TableConvolution
+from sightline.nn.convnext_block import ConvNeXtBlock, ScaledLinear
+from sightline.nn.convolution import convolution, convolution_backward
+from sightline.nn.drop_connect import DropConnect
+from sightline.nn.dropout import Dropout, InvertedDropout
+from sightline.nn.group_norm import group_norm, group_norm_backward
+from sightline.nn.inception import Inception
+from sightline.nn.initialisation import initialise
+from sightline.nn.local_response_norm import LocalResponseNorm
+from sightline.nn.multiplicative_noise import MultiplicativeNoise, UniformMultiplicativeNoise
+from sightline.nn.normalisation import ChannelLayerNorm, layer_norm_backward, normalise, normalise_backward
+from sightline.nn.ode import BlockField, ODEBlock
+from sightline.nn.output_size import convolution_size, pooling_size, same_padding, transposed_size
+from sightline.nn.patch_embedding import PatchEmbedding, interpolate_positions
+from sightline.nn.pooling import (
+    PickOnePool2d,
+    WeightedPool2d,
+    average_pool_backward,
+    max_pool_backward,
+    pick_one_backward,
+    weighted_pool_backward,
+)
+from sightline.nn.pre_activation import PreActivationBlock, PreActivationBottleneck
+from sightline.nn.residual import BasicBlock, BottleneckBlock, ResidualBlock
+from sightline.nn.separable import SeparableConvolution2d, depthwise, pointwise
+from sightline.nn.shortcut import PaddedShortcut
+from sightline.nn.stochastic_depth import StochasticDepth, linear_decay
+from sightline.nn.sub_sampling import SubSampling
+from sightline.nn.toeplitz import toeplitz_matrix
+from sightline.nn.transformer_block import TransformerBlock
+from sightline.nn.transposed_convolution import transposed_convolution, transposed_convolution_backward, zero_stuff
+from sightline.nn.unpooling import MaxUnpool2d, max_unpool_backward
+from sightline.nn.upsampling import interpolation_matrix, upsample, upsample_backward
+from sightline.nn.weight_standardisation import WeightStandardisedConv2d
+from sightline.nn.whitening import PatchWhitening, whitening_filters
+
+__all__ = [
+    "ACTIVATIONS",
+    "BasicBlock",
+    "BlockField",
+    "BottleneckBlock",
+    "ChannelLayerNorm",
+    "ConvNeXtBlock",
+    "DropConnect",
+    "Dropout",
+    "Inception",
+    "InvertedDropout",
+    "LocalResponseNorm",
+    "MaxUnpool2d",
+    "MultiplicativeNoise",
+    "ODEBlock",
+    "PaddedShortcut",
+    "PatchEmbedding",
+    "PatchWhitening",
+    "PickOnePool2d",
+    "PreActivationBlock",
+    "PreActivationBottleneck",
+    "ResidualBlock",
+    "ScaledLinear",
+    "SelfAttention",
+    "SeparableConvolution2d",
+    "StochasticDepth",
+    "SubSampling",
+    "TableConvolution",
+    "TransformerBlock",
+    "UniformMultiplicativeNoise",
+    "WeightStandardisedConv2d",
+    "WeightedPool2d",
+    "activation",
+    "affine",
+    "affine_backward",
+    "average_pool_backward",
+    "batch_norm",
+    "batch_norm_at_test",
+    "batch_norm_backward",
+    "convolution",
+    "convolution_backward",
+    "convolution_size",
+    "depthwise",
+    "gelu_backward",
+    "gelu_tanh",
+    "gelu_tanh_backward",
+    "group_norm",
+    "group_norm_backward",
+    "initialise",
+    "interpolate_positions",
+    "interpolation_matrix",
+    "layer_norm_backward",
+    "leaky_relu_backward",
+    "linear_decay",
+    "max_pool_backward",
+    "max_unpool_backward",
+    "normalise",
+    "normalise_backward",
+    "pick_one_backward",
+    "pointwise",
+    "pooling_size",
+    "relu_backward",
+    "running_statistics",
+    "same_padding",
+    "sigmoid_backward",
+    "silu_backward",
+    "softmax",
+    "softmax_backward",
+    "softmax_jacobian",
+    "tanh_backward",
+    "toeplitz_matrix",
+    "transposed_convolution",
+    "transposed_convolution_backward",
+    "transposed_size",
+    "upsample",
+    "upsample_backward",
+    "weighted_pool_backward",
+    "whitening_filters",
+    "zero_stuff",
+]

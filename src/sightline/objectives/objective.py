@@ -97,7 +97,8 @@ class Objective:
     def __call__(self, model: nn.Module, batch: Batch) -> Loss:
         """Run the model on a batch and weigh its outputs; those of reduced precision are widened first.
 
-        Heads inside the network add ``auxiliary``, the weighted sum of their losses.
+        Heads inside the network add ``auxiliary``, the weighted sum of their losses. Mixed examples
+        weigh the losses of both targets: λ·ℓ(z, y) + (1 − λ)·ℓ(z, y′).
 
         Args:
             model: from ``batch.inputs`` to (batch, num_outputs), or to ``AuxiliaryOutputs`` of them.
@@ -107,15 +108,23 @@ class Objective:
         if isinstance(given, Tensor):
             given = AuxiliaryOutputs(given, (), ())
         outputs = _widened(given.outputs)
-        total = last = self.losses(outputs, batch.target).mean()
+        total = last = self._mean_loss(outputs, batch)
         parts = {self.name: last}
         if given.auxiliary:
-            losses = (self.losses(_widened(inner), batch.target).mean() for inner in given.auxiliary)
+            losses = (self._mean_loss(_widened(inner), batch) for inner in given.auxiliary)
             parts["auxiliary"] = sum(
                 (weight * loss for weight, loss in zip(given.weights, losses, strict=True)), torch.zeros_like(last)
             )
             total = last + parts["auxiliary"]
         return Loss(total=total, parts=parts, prediction=outputs, target=batch.target)
+
+    def _mean_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The mean over the batch, mixed targets weighed by their shares."""
+        losses = self.losses(outputs, batch.target)
+        if batch.mix is None:
+            return losses.mean()
+        share = batch.mix.share.to(losses)
+        return (share * losses + (1 - share) * self.losses(outputs, batch.mix.partner)).mean()
 
     def losses(
         self,

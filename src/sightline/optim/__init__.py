@@ -5,7 +5,7 @@ from sightline.optim.early_stopping import EarlyStopping
 from sightline.optim.l1 import add_l1_gradient
 from sightline.optim.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSProp
 from sightline.optim.parameter_groups import parameter_groups
-from sightline.optim.schedules import SCHEDULES, Constant, Cosine, InverseTime, Schedule, Step, set_lr
+from sightline.optim.schedules import SCHEDULES, Constant, Cosine, InverseTime, Linear, Schedule, Step, set_lr
 
 __all__ = [
     "OPTIMIZERS",
@@ -18,6 +18,7 @@ __all__ = [
     "Cosine",
     "EarlyStopping",
     "InverseTime",
+    "Linear",
     "Optimizer",
     "RMSProp",
     "Schedule",

@@ -110,6 +110,29 @@ class InverseTime(Schedule):
         return 1 / (1 + self.decay * min(step, steps))
 
 
+@SCHEDULES.register("linear")
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """A straight line from 1 to the end: 1 + (final − 1)·progress; with a warm-up it is the triangular schedule.
+
+    Args:
+        final: the factor at the end of the run.
+
+    Source: Smith 2017, "Cyclical Learning Rates", one cycle; Jordan 2024, §3
+
+    Lecture: O5
+
+    Example:
+        >>> [round(Linear(warmup=0.4, final=0.1).factor(k, 5), 3) for k in range(6)]
+        [0.333, 0.667, 1.0, 0.7, 0.4, 0.1]
+    """
+
+    final: Annotated[float, Option("the factor at the end of the run", minimum=0, maximum=1)] = 0.0
+
+    def _course(self, step: int, steps: int) -> float:
+        return 1 + (self.final - 1) * min(step / steps, 1.0)
+
+
 @SCHEDULES.register("cosine")
 @dataclass(frozen=True)
 class Cosine(Schedule):

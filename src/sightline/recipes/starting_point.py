@@ -40,14 +40,57 @@ def mlp(data: DataSpec, name: str) -> RunSpec:
     )
 
 
-@STARTING_POINTS.register("resnet")
-def resnet(data: DataSpec, name: str) -> RunSpec:
+def _momentum(model: str, lr: float) -> None:
     """SGD with Nesterov momentum at a high rate, a cosine after warm-up, as residual networks are mostly trained."""
+
+    @STARTING_POINTS.register(model)
+    def start(data: DataSpec, name: str) -> RunSpec:
+        return RunSpec(
+            name=name,
+            data=data,
+            model=Choice(model),
+            optim=Choice("sgd", {"lr": lr, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
+            schedule=Choice("cosine", {"warmup": 0.1}),
+            plan=Plan(batch_size=128),
+        )
+
+
+for _model in ("early-exits", "googlenet", "plain", "resnet", "resnet18", "resnet34", "resnet50", "resnet101"):
+    _momentum(_model, 0.1)
+_momentum("resnet152", 0.1)
+_momentum("vgg", 0.05)  # without skips a deep network stands lower rates
+_momentum("alexnet", 0.01)  # without normalisation lower ones still
+
+
+def _adaptive(model: str, lr: float, weight_decay: float, clip_norm: float | None = None) -> None:
+    """AdamW, a cosine after warm-up: networks without batch normalisation, and those with attention."""
+
+    @STARTING_POINTS.register(model)
+    def start(data: DataSpec, name: str) -> RunSpec:
+        return RunSpec(
+            name=name,
+            data=data,
+            model=Choice(model),
+            optim=Choice("adamw", {"lr": lr, "weight_decay": weight_decay}),
+            schedule=Choice("cosine", {"warmup": 0.1}),
+            plan=Plan(batch_size=128, clip_norm=clip_norm),
+        )
+
+
+_adaptive("lenet", 2e-3, 0.01)
+_adaptive("ode-net", 2e-3, 0.01)
+_adaptive("convnext", 1e-3, 0.05)
+_adaptive("vit", 5e-4, 0.05, clip_norm=1.0)
+
+
+@STARTING_POINTS.register("whitening-net")
+def whitening_net(data: DataSpec, name: str) -> RunSpec:
+    """The settings of the recipe cifar10-fast, without its augmentation."""
     return RunSpec(
         name=name,
         data=data,
-        model=Choice("resnet"),
-        optim=Choice("sgd", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
-        schedule=Choice("cosine", {"warmup": 0.1}),
-        plan=Plan(batch_size=128),
+        model=Choice("whitening-net"),
+        optim=Choice("sgd", {"lr": 0.75, "momentum": 0.85, "nesterov": True, "weight_decay": 1.33e-3}),
+        schedule=Choice("linear", {"warmup": 0.23, "final": 0.07}),
+        plan=Plan(batch_size=512),
     )

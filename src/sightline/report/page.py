@@ -64,6 +64,7 @@ def render(folder: RunFolder | Path | str) -> str:
         most_classes=MOST_CLASSES,
         per_class=per_class,
         mistakes=mistakes,
+        gallery=sections.gallery(run.folder),
         data=data,
         configuration=sections.grouped(run.spec),
         machine=sections.flat(run.environment),

@@ -17,6 +17,9 @@ from sightline.report.read import Evaluation, Metric, Row, RunRecord, leaves
 PICTURE_BYTES = 300_000
 """Largest sum of the embedded pictures, before encoding."""
 
+GALLERY_BYTES = 200_000
+"""The picture of augmented examples becomes a JPEG above this size."""
+
 PICTURE_SIDE = 224
 """Longest side of an embedded picture, in pixels; larger ones are scaled down."""
 
@@ -154,6 +157,34 @@ def _small(picture: Image.Image, content: bytes) -> bytes:
     buffer = BytesIO()
     scaled.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
+
+
+def gallery(folder: RunFolder) -> dict[str, Any] | None:
+    """The picture of augmented examples as a data URI, with its description; none where the run has none.
+
+    Raises:
+        RunFolderError: when it is no whole PNG file.
+    """
+    path = folder.path / "samples/augmented.png"
+    if not path.is_file():
+        return None
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            picture.load()
+            content, kind = path.read_bytes(), "png"
+            if len(content) > GALLERY_BYTES:
+                buffer = BytesIO()
+                picture.convert("RGB").save(buffer, "JPEG", quality=85)
+                content, kind = buffer.getvalue(), "jpeg"
+            uri = f"data:image/{kind};base64," + b64encode(content).decode()
+            words = str(picture.info.get("Description", ""))
+            return {"uri": uri, "words": words, "width": picture.width, "height": picture.height}
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise RunFolderError(
+            expected=f"a PNG picture of augmented examples at {path}",
+            found=f"a damaged file: {error}",
+            do="move it away: the report then leaves that part out",
+        ) from error
 
 
 def balance(data: Row) -> dict[str, dict[str, int]]:

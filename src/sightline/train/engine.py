@@ -17,6 +17,7 @@ from sightline.core.errors import CheckpointError, NonFiniteLossError
 from sightline.core.run_folder import RunFolder
 from sightline.core.seeds import Seeds, permutation
 from sightline.data import Batch, Data, Split
+from sightline.data.augment import Augmenter
 from sightline.optim import EarlyStopping
 from sightline.train.algorithm import Algorithm
 from sightline.train.interruption import Interrupted, Listener
@@ -90,6 +91,7 @@ class Engine:
         self.smallest = smallest_batch(data, plan)
         self.steps_per_epoch = steps_per_epoch(data, plan)
         self.total_steps = self.steps_per_epoch * self.epochs
+        self.augmenter = Augmenter(data.spec.augment, data.schema, seeds) if data.spec.augment.active else None
         self.position = Position()
         self.stopping = EarlyStopping(patience=plan.patience or 10**9, mode=algorithm.mode)
         self.saved_at = time.monotonic()
@@ -147,6 +149,7 @@ class Engine:
             world=self.fabric.world_size,
             smallest=self.smallest,
             device=self.fabric.device,
+            augment=self.augmenter.epoch(place.epoch) if self.augmenter is not None else None,
         )
         for batch in batches:
             detail = (place.step + 1) % self.plan.log_steps == 0 or place.batch + 1 == self.steps_per_epoch

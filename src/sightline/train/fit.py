@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from lightning_fabric import Fabric
 from torch import nn
 
@@ -20,10 +21,12 @@ from sightline.core.progress import console
 from sightline.core.run_folder import RunFolder, fresh_name
 from sightline.core.seeds import Seeds
 from sightline.data import DATASETS, HUB_PREFIX, Data, load_spec
-from sightline.models import MODELS
+from sightline.data.augment.augmenter import require_augmentable
+from sightline.models import MODELS, Predictor
 from sightline.objectives import OBJECTIVES, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
 from sightline.train.engine import Engine, Position, steps_per_epoch
+from sightline.train.gallery import write_gallery
 from sightline.train.interruption import Interrupted, Listener, Stopper, listening
 from sightline.train.matching import load_matching
 from sightline.train.plan import Plan
@@ -35,6 +38,9 @@ from sightline.train.supervised import Supervised, require_inputs
 
 INITIAL = "checkpoints/initial.safetensors"
 """A given model's first weights, until the run is completed: what a run goes on from that has no checkpoint yet."""
+
+FIRST_LOOK = 4096
+"""Training examples a model's first weights may be found from."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ def fit(
         optim: name, choice, or a specification such as ``sightline.optim.AdamW(lr=3e-4)``.
         schedule: name, choice or specification.
         seed: decides order, dropout and every other random stream but the model's first weights, which it
-            has already: build it with the same ``seed`` for a run that can be made again.
+            has already (where they depend on the data, it finds them now): build it with the same ``seed``
+            for a run that can be made again.
         name: the run folder's name; by default the data's, the model's and the time.
         runs: where run folders live.
         quiet: print nothing.
@@ -87,6 +94,7 @@ def fit(
     Lecture: F1
     """
     choice = getattr(model, "choice", None)
+    initialise_from_data(model, data)
     stem = name or f"{Path(data.source).stem}-{choice.name if choice else type(model).__name__.lower()}"
     spec = RunSpec(
         name=stem,
@@ -113,7 +121,7 @@ def train(spec: RunSpec, *, runs: Path | str = "runs", name: str | None = None, 
 
 
 def build_model(spec: RunSpec, data: Data) -> nn.Module:
-    """The specification's model for a data set, its weights drawn from the stream "init".
+    """The specification's model for a data set, its weights drawn from the stream "init" or found from the data.
 
     Raises:
         ConfigurationError: when the specification names no model.
@@ -126,7 +134,17 @@ def build_model(spec: RunSpec, data: Data) -> nn.Module:
         )
     with Seeds(spec.seed).scope("init"):
         model: nn.Module = build(spec.model, MODELS, data.schema)
+    initialise_from_data(model, data)
     return model
+
+
+def initialise_from_data(model: nn.Module, data: Data) -> None:
+    """Let a model choose the first weights that depend on the data, from training examples evenly spaced."""
+    if isinstance(model, Predictor) and type(model).initialise_from_data is not Predictor.initialise_from_data:
+        step = -(-len(data.train) // FIRST_LOOK)
+        rows = torch.arange(0, len(data.train), step)
+        inputs = next(iter(data.train.batches(batch_size=len(rows), order=rows))).inputs
+        model.initialise_from_data(inputs.to(next(model.parameters()).device))
 
 
 def resume(folder: Path | str, *, model: nn.Module | None = None, checkpoint: str = "last", quiet: bool = False) -> Run:
@@ -211,6 +229,7 @@ def _start(
 ) -> Run:
     """Check everything, make the run folder, train; ``given`` is a model whose weights no seed tells."""
     spec = settle(spec, data)
+    require_augmentable(data.spec.augment, data.schema)
     model = given if given is not None else build_model(spec, data)
     algorithm_of(spec, model, data), accelerator_of(spec.plan)  # a mistake is told before a folder is made
     batch = next(iter(data.train.batches(batch_size=min(2, len(data.train)))))
@@ -225,6 +244,7 @@ def _start(
             weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in given.state_dict().items()}
             folder.write(INITIAL, safetensors.torch.save(weights))
         folder.write("spec.yaml", to_yaml(spec))  # last: from here on the run can be resumed
+        write_gallery(folder, data, spec.seed)
         _announce(data, folder, quiet)
         return _train(folder, Job(folder.path, spec, model, data, None, quiet))
 

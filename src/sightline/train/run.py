@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from sightline.core.errors import CheckpointError, ConfigurationError, DataError
 from sightline.core.run_folder import RunFolder
 from sightline.data import Data, Schema, load_like, load_spec, read_inputs
 from sightline.models import MODELS
+from sightline.models.early_exits import EarlyExits
 from sightline.objectives import OBJECTIVES, Objective
 from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation
+from sightline.train.exits import measure_exits
+from sightline.train.export import Export, default_path, export_model
 from sightline.train.matching import load_matching
 from sightline.train.spec import RunSpec
 
@@ -137,7 +140,7 @@ class Run:
         return best_checkpoint(self.folder)
 
     def evaluate(self, split: str = "test", *, data: str | Path | None = None) -> Evaluation:
-        """Measure the best checkpoint.
+        """Measure the best checkpoint; of a network with early exits accuracy against compute too.
 
         Args:
             split: "train", "validation" or "test".
@@ -155,6 +158,9 @@ class Run:
         evaluation = self._measure(splits[split], split)
         if split != "train":
             write_evaluation(self.folder, evaluation, splits[split])
+            if isinstance(self.model, EarlyExits) and self.schema.task == "classification":
+                curve = measure_exits(self.model, splits[split])
+                self.folder.write(f"readings/exits-{split}.json", asdict(curve))
         return evaluation
 
     def _measure(self, split: Any, name: str) -> Evaluation:
@@ -183,6 +189,31 @@ class Run:
                 chances = dict(zip(classes, prediction.probabilities[i].tolist(), strict=True))
             answers.append(Answer(name, classes[int(value)], chances))
         return Predictions(answers, list(inputs.left_out))
+
+    def export(
+        self,
+        path: Path | str | None = None,
+        *,
+        format: str = "onnx",  # noqa: A002 - the word the command line and other libraries use
+        overwrite: bool = False,
+    ) -> Export:
+        """Write the best checkpoint's network as one file, checked on real test examples.
+
+        Args:
+            path: the file, ending in ``.onnx`` or ``.pt2``, in a folder that exists; by default
+                ``exports/model.onnx`` or ``.pt2`` in the run folder.
+            format: "onnx" or "torch"; see :func:`sightline.train.export.export_model`.
+            overwrite: replace files that are there.
+
+        Raises:
+            SightlineError: when the run, its data, the format or the path can't be used, or the exported
+                program gives other numbers.
+
+        Lecture: E2
+        """
+        model, split, origin = self.model, self.data.test, f"run {self.folder.name}, {self.checkpoint.name}"
+        file = default_path(self.folder, format) if path is None else Path(path)
+        return export_model(model, split, self.schema, file, format=format, overwrite=overwrite, origin=origin)
 
 
 def open_run(folder: Path | str, *, model: nn.Module | None = None) -> Run:

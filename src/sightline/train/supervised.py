@@ -1,6 +1,7 @@
 """Supervised learning: one model, one objective, one optimiser, one gradient step a batch."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -222,4 +223,4 @@ def _has_images(model: nn.Module) -> bool:
 
 
 def _laid_out(batch: Batch, layout: torch.memory_format) -> Batch:
-    return Batch(batch.inputs.contiguous(memory_format=layout), batch.target, batch.indices, batch.global_size)
+    return replace(batch, inputs=batch.inputs.contiguous(memory_format=layout))

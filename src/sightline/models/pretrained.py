@@ -1,0 +1,207 @@
+"""Other people's weights in our networks: checkpoints in the Hugging Face layout."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from sightline.core.errors import CheckpointError, ConfigurationError, SightlineError, near
+from sightline.models.hugging_face import convnext, resnet, vit
+from sightline.models.hugging_face.load import Source
+from sightline.models.hugging_face.preprocessing import Preprocessing, read_labels, read_preprocessing
+from sightline.models.predictor import Predictor
+
+Convert = Callable[[Mapping[str, Any], Mapping[str, Tensor]], tuple[dict[str, Any], dict[str, Tensor]]]
+
+FAMILIES: dict[str, tuple[type[Predictor], Convert]] = {
+    family.MODEL_TYPE: (family.MODEL, family.convert) for family in (convnext, resnet, vit)
+}
+"""Network and translation for each ``model_type`` of a config.json."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A loaded network and what its checkpoint says of its classes and images.
+
+    Args:
+        predictor: the network, in evaluation mode.
+        model_type: its family, as in config.json.
+        labels: class names in the order of the outputs; none where the checkpoint has none, or the head is new.
+        preprocessing: size and standardisation of its images, as far as it says.
+    """
+
+    predictor: Predictor
+    model_type: str
+    labels: tuple[str, ...] | None
+    preprocessing: Preprocessing
+
+
+def from_pretrained(source: str | Path, *, revision: str | None = None, num_outputs: int | None = None) -> Predictor:
+    """A network with the weights of a checkpoint in the Hugging Face layout, in evaluation mode.
+
+    The families ResNet, ConvNeXt and ViT are known. Only safetensors are read, in one file or several, and every
+    weight must fit; numbers become float32. Dropout and stochastic depth are those of the checkpoint; in ViT,
+    dropout also follows the first of the two linear layers of a block, as in the paper.
+
+    Args:
+        source: a folder with ``config.json`` and ``model.safetensors``, or ``"hf:owner/name"``.
+        revision: branch, tag or commit on the Hub.
+        num_outputs: a fresh head with so many outputs instead of the checkpoint's, for fine-tuning; needed where it
+            has none.
+
+    Raises:
+        CheckpointError: when a file is missing or damaged, the weights are pickled, do not fit, or the network is
+            one that we don't have.
+        ConfigurationError: for a revision of a folder, or fewer outputs than 1.
+
+    Lecture: V3
+
+    Example:
+        >>> from_pretrained("no/such/folder")
+        Traceback (most recent call last):
+        sightline.core.errors.CheckpointError: expected: a folder with config.json and model.safetensors, ...
+    """
+    return load_pretrained(source, revision=revision, num_outputs=num_outputs).predictor
+
+
+def load_pretrained(source: str | Path, *, revision: str | None = None, num_outputs: int | None = None) -> Pretrained:
+    """As :func:`from_pretrained`, with the class names and the images' standardisation beside the network.
+
+    Args:
+        source: a folder, or ``"hf:owner/name"``.
+        revision: branch, tag or commit on the Hub.
+        num_outputs: a fresh head with so many outputs.
+
+    Raises:
+        CheckpointError: as there.
+        ConfigurationError: as there.
+
+    Lecture: V3
+    """
+    if num_outputs is not None and num_outputs < 1:
+        raise ConfigurationError(expected="num_outputs of at least 1", found=str(num_outputs), do="count the classes")
+    files = Source(source, revision)
+    config = files.config()
+    network, convert = _family(config, files.name)
+    model_type = config["model_type"]
+    theirs = _prefixed(files.weights(), model_type)
+    has_head = any(name.startswith("classifier.") for name in theirs)
+    if not has_head and num_outputs is None:
+        raise CheckpointError(
+            expected=f"a classifier in {files.name}",
+            found="the network before it only",
+            do="give num_outputs for a fresh head, to be trained",
+        )
+    if num_outputs is not None:
+        theirs = {name: weight for name, weight in theirs.items() if not name.startswith("classifier.")}
+    predictor, weights = _built(network, convert, config, theirs, num_outputs, files.name)
+    _require_fit(predictor, weights, files.name)
+    predictor.load_state_dict(weights)
+    labels = read_labels(config, len(weights["head.weight"])) if num_outputs is None else None
+    preprocessing = read_preprocessing(files.read_json("preprocessor_config.json") or {})
+    return Pretrained(predictor.eval(), model_type, labels, preprocessing)
+
+
+def _family(config: Mapping[str, Any], name: str) -> tuple[type[Predictor], Convert]:
+    """Network and translation; what is known instead, where there is none."""
+    model_type = config.get("model_type")
+    if model_type is None:
+        fitting = sorted(c.__name__ for c in _subclasses(Predictor) if _takes(c, config))
+        raise CheckpointError(
+            expected=f"model_type in config.json of {name}",
+            found="none" + ("; these are the arguments of one of our own networks" if fitting else ""),
+            do=" or ".join(f"{c}.from_pretrained(…)" for c in fitting) + " reads what its save_pretrained wrote"
+            if fitting
+            else "give a checkpoint in the layout of Hugging Face",
+        )
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        raise CheckpointError(
+            expected=f"a network that we have: {', '.join(sorted(FAMILIES))}",
+            found=f"model_type {model_type!r} in config.json of {name}",
+            do=near(str(model_type), FAMILIES),
+        )
+    if "quantization_config" in config:
+        raise CheckpointError(
+            expected=f"floating-point weights in {name}",
+            found="quantization_config in config.json",
+            do="choose a checkpoint that is not quantised",
+        )
+    return FAMILIES[model_type]
+
+
+def _subclasses(base: type[Predictor]) -> set[type[Predictor]]:
+    direct = set(base.__subclasses__())
+    return direct.union(*(_subclasses(c) for c in direct))
+
+
+def _takes(network: type[Predictor], arguments: Mapping[str, Any]) -> bool:
+    if not arguments:
+        return False
+    try:
+        inspect.signature(network).bind(**arguments)
+    except TypeError:
+        return False
+    return True
+
+
+def _prefixed(weights: Mapping[str, Tensor], model_type: str) -> dict[str, Tensor]:
+    """Names as a whole classifier has them; a network saved without one leaves its own name out."""
+    prefix = f"{model_type}."
+    if any(name.startswith(prefix) for name in weights):
+        return dict(weights)
+    return {name if name.startswith("classifier.") else prefix + name: weight for name, weight in weights.items()}
+
+
+def _built(
+    network: type[Predictor],
+    convert: Convert,
+    config: Mapping[str, Any],
+    theirs: Mapping[str, Tensor],
+    num_outputs: int | None,
+    name: str,
+) -> tuple[Predictor, dict[str, Tensor]]:
+    """The network with its first weights, and those it is to have; a fresh head keeps its first ones."""
+    try:
+        arguments, weights = convert(config, theirs)
+        if num_outputs is None:
+            num_outputs = len(weights["head.weight"])
+        predictor = network(**{**arguments, "num_outputs": num_outputs})
+    except CheckpointError:
+        raise
+    except (SightlineError, TypeError, ValueError, RuntimeError, KeyError) as error:
+        found = f"{error.found} instead of {error.expected}" if isinstance(error, SightlineError) else str(error)
+        raise CheckpointError(
+            expected=f"a {network.__name__} that can be built from config.json of {name}",
+            found=found,
+            do="check that config.json and the weights belong together",
+        ) from error
+    if not any(key.startswith("head.") for key in weights):
+        weights |= {key: weight for key, weight in predictor.state_dict().items() if key.startswith("head.")}
+    return predictor, weights
+
+
+def _require_fit(predictor: Predictor, weights: Mapping[str, Tensor], name: str) -> None:
+    """Every weight, of the right shape, and no other."""
+    wanted = predictor.state_dict()
+    problems = [f"no {key}" for key in wanted if key not in weights]
+    problems += [f"{key}, which the network does not have" for key in weights if key not in wanted]
+    problems += [
+        f"{key} of shape {tuple(weights[key].shape)} instead of {tuple(weight.shape)}"
+        for key, weight in wanted.items()
+        if key in weights and weights[key].shape != weight.shape
+    ]
+    problems += [
+        f"{key} in {weights[key].dtype}, a quantised number format"
+        for key, weight in wanted.items()
+        if key in weights and weight.is_floating_point() and not weights[key].is_floating_point()
+    ]
+    if problems:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(
+            expected=f"the weights of the {type(predictor).__name__} that config.json of {name} describes",
+            found="; ".join(problems[:3]) + more,
+            do="check that config.json and the weights belong together; num_outputs=… gives a fresh head",
+        )

@@ -1,0 +1,23 @@
+"""Options that make each registered model small enough to be tried often."""
+
+from typing import Any
+
+SMALL: dict[str, dict[str, Any]] = {
+    "alexnet": {"width_factor": 0.1},
+    "convnext": {"width": 4},
+    "early-exits": {"backbone": "resnet width=4"},
+    "googlenet": {"width_factor": 0.1},
+    "lenet": {},
+    "mlp": {"width": 8},
+    "ode-net": {"width": 4},
+    "plain": {"width": 4},
+    "resnet": {"width": 4},
+    "resnet101": {"width": 4},
+    "resnet152": {"width": 4},
+    "resnet18": {"width": 4},
+    "resnet34": {"width": 4},
+    "resnet50": {"width": 4},
+    "vgg": {"depth": 11, "width_factor": 0.1},
+    "vit": {"depth": 2, "width": 12, "heads": 3, "patch": 8},
+    "whitening-net": {"width": 4},
+}
