@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/sightline train digits-resnet
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -3,10 +3,11 @@
     python benchmarks/vision.py [--rounds 7]
 
 Peers: a textbook ResNet-20 (written out below, as in most tutorials) and transformers' ConvNeXt and ViT of the same
-sizes, each in the loop of a tutorial: contiguous float32 tensors, torch.optim's optimiser as it comes. Ours train through
-``Supervised`` as every run does: once in float32, once with the recommended settings (channels-last, bfloat16
+sizes, each in the loop of a tutorial: contiguous float32 tensors, torch.optim's optimiser as it comes. Ours train
+through ``Supervised`` as every run does: once in float32, once with the recommended settings (channels-last, bfloat16
 forward and backward where the processor has it, fused optimiser). Batches of 128. The three alternate in rounds, so
-that whatever else the machine does falls on all; ratios are between medians. Targets: ≥ 1 in float32, ≥ 1.5 recommended.
+that whatever else the machine does falls on all; ratios are between medians. Targets: ≥ 1 in float32, ≥ 1.5
+recommended.
 """
 
 import argparse
@@ -50,7 +51,8 @@ class TextbookBlock(nn.Module):
         """Two convolutions and the skip of option A."""
         y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         skip = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.new // 2, self.new - self.new // 2))
-        return self.relu(y + skip)
+        given: Tensor = self.relu(y + skip)
+        return given
 
 
 class TextbookResNet20(nn.Module):
@@ -66,16 +68,16 @@ class TextbookResNet20(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
-        return self.fc(torch.flatten(self.pool(self.blocks(self.stem(x))), 1))
+        logits: Tensor = self.fc(torch.flatten(self.pool(self.blocks(self.stem(x))), 1))
+        return logits
 
 
 def their_convnext() -> nn.Module:
     """transformers' ConvNeXt at a tiny size."""
     from transformers import ConvNextConfig, ConvNextForImageClassification
 
-    config = ConvNextConfig(
-        depths=[2, 2, 6, 2], hidden_sizes=[32, 64, 128, 256], patch_size=4, num_labels=CLASSES, image_size=64
-    )
+    config = ConvNextConfig(depths=[2, 2, 6, 2], hidden_sizes=[32, 64, 128, 256], patch_size=4, image_size=64)
+    config.num_labels = CLASSES
     return ConvNextForImageClassification(config)
 
 
@@ -85,8 +87,9 @@ def their_vit() -> nn.Module:
 
     config = ViTConfig(
         hidden_size=192, num_hidden_layers=12, num_attention_heads=3, intermediate_size=768,
-        image_size=64, patch_size=8, num_labels=CLASSES, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        image_size=64, patch_size=8, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
+    config.num_labels = CLASSES
     return ViTForImageClassification(config)
 
 
@@ -120,9 +123,7 @@ CASES = [
     ),
     Case(
         "ViT-tiny, 64 × 64 in patches of 8",
-        lambda: ViT(
-            in_channels=3, num_outputs=CLASSES, image_size=64, patch_size=8, width=192, depth=12, num_heads=3
-        ),
+        lambda: ViT(in_channels=3, num_outputs=CLASSES, image_size=64, patch_size=8, width=192, depth=12, num_heads=3),
         their_vit,
         64,
         AdamW(lr=1e-4),

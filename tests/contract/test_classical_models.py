@@ -177,11 +177,11 @@ def test_the_form_follows_the_shorter_side_unless_it_is_named() -> None:
     assert isinstance(alexnet(COLOUR, width_factor=0.1), SmallAlexNet)
     assert isinstance(alexnet(PHOTOS, width_factor=0.05), AlexNet)
     assert isinstance(alexnet(PHOTOS, form="small"), SmallAlexNet)
-    assert "dense1" in dict(vgg(PHOTOS, width_factor=0.05).stages.named_children())
-    assert "dense1" not in dict(vgg(COLOUR, width_factor=0.05).stages.named_children())
-    assert "dense1" in dict(vgg(COLOUR, form="large", width_factor=0.05).stages.named_children())
+    assert "dense1" in dict(vgg(PHOTOS, width_factor=0.05).get_submodule("stages").named_children())
+    assert "dense1" not in dict(vgg(COLOUR, width_factor=0.05).get_submodule("stages").named_children())
+    assert "dense1" in dict(vgg(COLOUR, form="large", width_factor=0.05).get_submodule("stages").named_children())
     for schema, form, positions in ((PHOTOS, "auto", (9, 9)), (COLOUR, "auto", (32, 32)), (COLOUR, "large", (4, 4))):
-        stem = googlenet(schema, form=form, width_factor=0.05).stages[0]  # type: ignore[arg-type]
+        stem = next(googlenet(schema, form=form, width_factor=0.05).get_submodule("stages").children())
         assert stem(inputs(schema)).shape[2:] == positions
 
 

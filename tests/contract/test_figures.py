@@ -33,6 +33,9 @@ def band(mean: Sequence[float]) -> Band:
 
 
 SAMPLES: dict[str, Callable[[], Spec]] = {
+    "accuracy_by_compute": lambda: figures.accuracy_by_compute(
+        [1e6, 2e6, 5e6], [0.8, 0.9, 0.92], [1e6, 5e6], [0.8, 0.92], [0.0, 0.9, 1.1]
+    ),
     "contours": lambda: figures.contours(HESSIAN, (0, 0), {"descent": PATH, "wild": [(1, 1), (9, -40), (NAN, 0)]}),
     "contours, singular": lambda: figures.contours([[2, 0], [0, 0]], (1, 1), {"descent": [(0, 0), (0.9, 0)]}),
     "contours, from the minimum": lambda: figures.contours(HESSIAN, (1, 1), {"descent": [(1, 1), (1, 1)]}),
@@ -101,7 +104,7 @@ class Tags(HTMLParser):
 
 def test_there_is_a_sample_of_every_figure_of_the_theory() -> None:
     names = {name.partition(",")[0] for name in SAMPLES}
-    assert len(names) == 11
+    assert len(names) == 12
     assert names == set(figures.__all__) - {"Band"}
 
 

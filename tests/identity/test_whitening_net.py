@@ -73,7 +73,8 @@ def reference(net: WhiteningNet, x: Tensor, training: bool) -> Tensor:
                 mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
             x = (x - mean[:, None, None]) / (variance[:, None, None] + 1e-12).sqrt()
             x = F.gelu(x + 8.0 * w[f"{norm}.bias"][:, None, None])
-    return x.amax((2, 3)) @ w["head.weight"].T / 9
+    head: Tensor = w["head.weight"]
+    return x.amax((2, 3)) @ head.T / 9
 
 
 def test_equals_its_formula_in_training_and_with_the_mirror_image_in_evaluation() -> None:

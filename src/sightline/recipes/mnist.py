@@ -12,13 +12,12 @@ MNIST = "hf:ylecun/mnist"
 
 @RECIPES.register("mnist-lenet")
 def mnist_lenet() -> RunSpec:
-    """LeNet-5 (ReLU, max pooling) on MNIST; LeCun et al. 1998 report 0.95 % test error for theirs."""
+    """LeNet-5 (ReLU, max pooling) on MNIST, digits moved a little; LeCun et al. 1998 report 0.8 to 0.95 %."""
     return RunSpec(
         name="mnist-lenet",
-        data=DataSpec(source=MNIST, validation_fraction=0.05),
+        data=DataSpec(source=MNIST, validation_fraction=0.05, augment=Augment(translation=0.06, rotation=8.0)),
         model=Choice("lenet", {"batch_norm": True}),
-        objective=Choice("cross-entropy", {"label_smoothing": 0.1}),
-        optim=Choice("sgd", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
+        optim=Choice("adamw", {"lr": 3e-3, "weight_decay": 0.01}),
         schedule=Choice("cosine", {"warmup": 0.1}),
         plan=Plan(epochs=12, batch_size=128),
     )

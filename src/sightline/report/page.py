@@ -6,7 +6,8 @@ from pathlib import Path
 from sightline.core.run_folder import RunFolder
 from sightline.report import charts, page_parts, sections
 from sightline.report.curves import Panel, panels
-from sightline.report.read import Evaluation, RunRecord, read_run, reading
+from sightline.report.figures import accuracy_by_compute
+from sightline.report.read import EXITS, Evaluation, RunRecord, read_run, reading
 from sightline.report.vega import Spec
 
 MOST_SCATTERED = 1500
@@ -91,6 +92,10 @@ def _charts(run: RunRecord, learning: list[Panel], balance: dict[str, dict[str, 
         specs.update(_evaluation_charts(run.shown, str(run.schema.get("target", ""))))
     if balance:
         specs["balance"] = charts.balance(balance)
+    if run.exits:
+        with reading(run.folder, EXITS):
+            parts = ("compute", "accuracy", "exit_compute", "exit_accuracy", "thresholds")
+            specs["exits"] = accuracy_by_compute(*(run.exits[part] for part in parts))
     return specs
 
 

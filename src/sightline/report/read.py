@@ -86,6 +86,7 @@ class RunRecord:
         validation: rows of metrics.jsonl logged by evaluations during training.
         data: what the loader found.
         evaluations: test first, then validation, then any others by name.
+        exits: accuracy against compute of a network with early exits, on the test split; empty for others.
         findings: the diagnosis.
     """
 
@@ -98,6 +99,7 @@ class RunRecord:
     validation: tuple[Row, ...]
     data: Row
     evaluations: tuple[Evaluation, ...]
+    exits: Row
     findings: tuple[Row, ...]
 
     @property
@@ -111,6 +113,9 @@ class RunRecord:
         rows = [*self.training, *self.validation]
         last = max((float(row["seconds"]) for row in rows if "seconds" in row), default=None)
         return float(self.status["seconds"]) if "seconds" in self.status else last
+
+
+EXITS = "readings/exits-test.json"
 
 
 @contextmanager
@@ -149,6 +154,7 @@ def read_run(folder: RunFolder) -> RunRecord:
         validation=tuple(row for row in rows if row["kind"] == "validation"),
         data=_optional(folder, "readings/data.json", dict, {}),
         evaluations=read_evaluations(folder),
+        exits=_optional(folder, EXITS, dict, {}),
         findings=tuple(findings),
     )
 

@@ -138,7 +138,7 @@ class Onnx(ExportFormat):
             del part.metadata_props[:]
         for part in (*graph.graph.input, *graph.graph.output):
             part.type.tensor_type.shape.dim[0].dim_param = "batch"
-        del graph.graph.value_info[:]
+        del graph.graph.value_info[:], graph.graph.metadata_props[:]
         return graph
 
     def encode(self, converted: Any, facts: Mapping[str, Any]) -> bytes:

@@ -1,5 +1,6 @@
-"""Figures of the theory: one function each, from plain numbers to a Vega-Lite specification."""
+"""Figures: one function each, from plain numbers to a Vega-Lite specification."""
 
+from sightline.report.figures.accuracy_by_compute import accuracy_by_compute
 from sightline.report.figures.bias_variance import bias_variance
 from sightline.report.figures.contours import contours
 from sightline.report.figures.double_descent import double_descent
@@ -15,6 +16,7 @@ from sightline.report.figures.variance_by_depth import variance_by_depth
 
 __all__ = [
     "Band",
+    "accuracy_by_compute",
     "bias_variance",
     "contours",
     "double_descent",
