@@ -1,12 +1,16 @@
 """``sightline model`` as a user meets it."""
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
+from sightline.cli import model
 from sightline.cli.main import main
+from sightline.understand.signal import Signal
 
 Answer = tuple[int, str, str]
 
@@ -62,6 +66,24 @@ def test_shape_and_classes_from_data(command: Callable[..., Answer]) -> None:
     assert told["last_maps"]["positions"] == [2, 2]
 
 
+def test_a_large_network_is_shown_by_fewer_examples(
+    command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not fewer than 8; a small one by 64."""
+    seen: list[int] = []
+
+    def counted(network: object, x: Tensor, *, training: bool) -> Signal:
+        seen.append(len(x))
+        return Signal(())
+
+    monkeypatch.setattr(importlib.import_module("sightline.understand.signal"), "signal", counted)
+    words = ("mlp", "--input", "7", "--classes", "2", "--depth", "1", "--width", "500")
+    for work in (6e9, 20.5 * 4500, 1.0):
+        monkeypatch.setattr(model, "WORK", work)
+        assert command(*words)[0] == 0
+    assert seen == [64, 20, 8]
+
+
 def test_help(command: Callable[..., Answer]) -> None:
     code, out, _ = command("--help")
     assert code == 0
@@ -84,6 +106,9 @@ def test_help(command: Callable[..., Answer]) -> None:
         (["resnet", "--input", "13"], "images", "mlp"),
         (["mlp", "--data", "iris", "--input", "4"], "--data, or --input", "one"),
         (["mlp", "--data", "irsi"], "data set", "iris"),
+        (["mlp", "--data", ""], "data set", "--data"),
+        (["mlp", "--target", "price"], "--target together with --data", "data"),
+        (["--width", "4", "resnet"], "name first", "sightline model resnet"),
         (["mlp", "--widht", "4"], "a field", "width"),
         (["mlp", "--width", "0"], "≥ 1", ""),
     ],

@@ -242,6 +242,65 @@ def test_attention_trains_in_bfloat16_as_it_evaluates(automatic: bool) -> None:
     assert not torch.equal(dropping(half), dropping(half))
 
 
+@pytest.mark.parametrize("units", [True, False])
+def test_attention_leaves_bfloat16_only_where_there_are_no_units_for_it(
+    units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    seen: list[torch.dtype] = []
+    kernel = F.scaled_dot_product_attention
+
+    def spy(query: Tensor, *rest: Any, **options: Any) -> Tensor:
+        seen.append(query.dtype)
+        return kernel(query, *rest, **options)
+
+    monkeypatch.setattr("sightline.nn.attention._MATRIX_UNITS", units)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", spy)
+    for dtype in (torch.bfloat16, torch.float32):
+        attention = SelfAttention(width=8, num_heads=2).to(dtype)
+        tokens = torch.randn(3, 5, 8, dtype=dtype)
+        attention(tokens)
+        attention.eval()(tokens)
+    assert seen == [torch.bfloat16 if units else torch.float32, torch.bfloat16, torch.float32, torch.float32]
+
+
+@pytest.mark.parametrize("automatic", [True, False])
+def test_a_layer_scale_does_not_vanish_in_float16(automatic: bool) -> None:
+    """1e-6 · 0.02 is nought in float16; 1e-6 · (xWᵀ + b) is not. The format is kept, and so is the gradient."""
+    torch.manual_seed(0)
+    layer, x = ScaledLinear(64, 8, scale=1e-6), 100 * torch.randn(5, 64)
+    nn.init.normal_(layer.weight, std=0.02)
+    with torch.no_grad():
+        expected = layer(x)
+        assert expected.abs().max() > 1e-5
+    if not automatic:
+        layer, x = layer.to(torch.float16), x.to(torch.float16)
+    with torch.autocast("cpu", torch.float16, enabled=automatic):
+        found = layer(x)
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.float(), expected, rtol=0.05, atol=1e-6)
+    found.sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in layer.parameters())
+
+
+def test_a_layer_scale_is_folded_into_the_weights_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32 and bfloat16 the maps are passed over once: one product, of scaled weights."""
+    seen: list[Tensor] = []
+    plain = F.linear
+
+    def spy(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        seen.append(weight)
+        return plain(x, weight, bias)
+
+    layer = ScaledLinear(4, 3, scale=0.5)
+    monkeypatch.setattr(F, "linear", spy)
+    layer(torch.ones(2, 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        layer(torch.ones(2, 4))
+    assert len(seen) == 2
+    assert all(torch.equal(weight, 0.5 * layer.weight) for weight in seen)
+
+
 def test_patches_are_read_row_by_row_after_the_class_token() -> None:
     embed = PatchEmbedding(in_channels=1, image_size=(4, 6), patch_size=2, width=1)
     with torch.no_grad():
@@ -396,6 +455,26 @@ def test_another_image_size_leaves_the_network_as_it_was() -> None:
     assert back.stages.get_submodule("embedding").grid == (2, 3)
 
 
+def test_another_image_size_keeps_what_is_frozen_and_draws_nothing() -> None:
+    model = small_vit(dropout=0.5)
+    model.stages.requires_grad_(requires_grad=False)
+    model.stages.get_submodule("norm").requires_grad_()
+    model.stages.get_submodule("block1").eval()
+    model.head.to(torch.float64)
+    state = torch.get_rng_state()
+    other = model.for_image_size((8, 16))
+    assert torch.equal(torch.get_rng_state(), state)
+    before = dict(model.named_parameters())
+    for name, parameter in other.named_parameters():
+        assert (parameter.requires_grad, parameter.dtype) == (before[name].requires_grad, before[name].dtype)
+        assert parameter.data_ptr() != before[name].data_ptr()
+        if name != "stages.embedding.positions":
+            assert torch.equal(parameter, before[name])
+    assert {name: part.training for name, part in other.named_modules()} == {
+        name: part.training for name, part in model.named_modules()
+    }
+
+
 @pytest.mark.usefixtures("as_a_user_calls")
 @pytest.mark.parametrize(
     ("build", "shape", "words"),
@@ -442,6 +521,13 @@ def test_images_that_do_not_fit(build: Any, shape: tuple[int, ...], words: str) 
 def test_options_that_make_no_network(build: Any, changes: Any, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         build(**changes)
+
+
+@pytest.mark.parametrize("dropout", [1.0, 1.5, -0.1])
+def test_a_block_that_would_drop_everything_is_refused(dropout: float) -> None:
+    for kind in ("dropout", "attention_dropout", "drop_probability"):
+        with pytest.raises(ConfigurationError, match=rf"{kind.removeprefix('attention_')} in \[0, 1\)"):
+            TransformerBlock(width=4, num_heads=2, mlp_width=6, **{kind: dropout})
 
 
 @pytest.mark.parametrize("builder", [convnext, vit])

@@ -5,8 +5,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import sightline
@@ -17,8 +19,11 @@ from sightline.models.auxiliary import AuxiliaryOutputs
 from sightline.models.early_exits import EarlyExits, early_exits, even_exits
 from sightline.models.registry import MODELS
 from sightline.models.staged import StagedPredictor
+from sightline.models.whitening_net import WhiteningNet
 from sightline.objectives import CrossEntropy
 from sightline.report.figures.accuracy_by_compute import accuracy_by_compute
+from sightline.train.fit import build_model, initialise_from_data
+from sightline.train.spec import RunSpec
 
 SCHEMA = Schema("image", "classification", (3, 8, 8), classes=("a", "b", "c"))
 
@@ -203,7 +208,7 @@ def test_stages_that_are_not_there_are_refused(at: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"backbone": "mlp"}, ConfigurationError, "made of stages"),
+        ({"backbone": "mlp"}, ConfigurationError, r"made of stages: alexnet, .*resnet, .*vit"),
         ({"backbone": "early-exits"}, ConfigurationError, "made of stages"),
         ({"backbone": "resnt"}, UnknownNameError, "resnet"),
         ({"backbone": ""}, UnknownNameError, "the name of a model"),
@@ -211,6 +216,14 @@ def test_stages_that_are_not_there_are_refused(at: tuple[int, ...]) -> None:
         ({"backbone": "resnet dept=8"}, ConfigurationError, "depth"),
         ({"backbone": "resnet depth=x"}, ConfigurationError, "whole number"),
         ({"backbone": "resnet depth=[8"}, ConfigurationError, "NAME=VALUE"),
+        ({"backbone": "resnet(width=4)"}, ConfigurationError, "write it as in 'resnet width=4'"),
+        ({"backbone": "resnet,width=4"}, ConfigurationError, "write it as in 'resnet width=4'"),
+        ({"backbone": "resnet:width=4"}, ConfigurationError, "write it as in 'resnet width=4'"),
+        ({"backbone": "resnet width=4, depth=8"}, ConfigurationError, "write it as in 'resnet width=4 depth=8'"),
+        ({"backbone": "resnet(4)"}, ConfigurationError, "write it as in 'resnet depth=20 width=8'"),
+        ({"backbone": "resnet width=4 width=8"}, ConfigurationError, "width twice"),
+        ({"backbone": "googlenet auxiliary_weight=0.3"}, ConfigurationError, "leave auxiliary_weight out"),
+        ({"backbone": "vit depth=1 width=6 heads=2", "exits": 2}, ConfigurationError, "from 1 to 1 exits"),
         ({"exits": 0}, ConfigurationError, "exits"),
         ({"exits": 40}, ConfigurationError, "exits"),
         ({"weight": 0.0}, ConfigurationError, "weight"),
@@ -220,6 +233,73 @@ def test_stages_that_are_not_there_are_refused(at: tuple[int, ...]) -> None:
 def test_options_that_can_not_be(options: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         MODELS["early-exits"](SCHEMA, **options)
+
+
+def test_every_network_of_stages_is_named_and_can_be_wrapped() -> None:
+    """On meta tensors: what is named in the message are the names whose networks have stages."""
+    schema = Schema("image", "classification", (3, 64, 64), classes=("a", "b"))
+    with torch.device("meta"):
+        made = {name: MODELS[name](schema) for name in MODELS if name != "early-exits"}
+    staged = [name for name, network in made.items() if isinstance(network, StagedPredictor)]
+    with pytest.raises(ConfigurationError) as caught:
+        MODELS["early-exits"](SCHEMA, backbone="mlp")
+    assert caught.value.expected.endswith(": " + ", ".join(staged))
+
+
+def test_heads_inside_are_not_built() -> None:
+    made = MODELS["early-exits"](SCHEMA, backbone="googlenet width_factor=0.05", exits=2)
+    assert isinstance(made, EarlyExits)
+    assert all(parameter.requires_grad for parameter in made.parameters())
+    assert not any("auxiliary" in name for name in made.state_dict())
+    assert made.backbone.choice is not None
+    assert made.backbone.choice.options["auxiliary_weight"] == 0
+
+
+def test_another_head_is_the_backbones() -> None:
+    made = network().eval()
+    head = nn.Linear(7, 3)
+    made.head = head
+    assert made.backbone.head is made.head is made.heads[-1] is head
+    assert torch.equal(made(images()), head(made.backbone.features(images())))
+    assert [name for name, _ in made.named_children()] == ["backbone", "exit_heads"]
+
+
+def test_no_exit_where_the_image_is_not_seen() -> None:
+    """After a transformer's embedding the class token is the same for every image."""
+    for exits, at in ((1, (3,)), (2, (2, 4)), (3, (2, 3, 4)), (4, (1, 2, 3, 4))):
+        made = MODELS["early-exits"](SCHEMA, backbone="vit depth=4 width=6 heads=2", exits=exits)
+        assert isinstance(made, EarlyExits)
+        assert made.at == at
+        pair = [out[0] != out[1] for out in made.eval().exits(images(2))]
+        assert all(differ.all() for differ in pair)
+    assert isinstance(made, EarlyExits)
+    with pytest.raises(ConfigurationError, match=r"stage 0 \(embedding\)") as caught:
+        EarlyExits(backbone=made.backbone, at=(0, 2), input_shape=(3, 8, 8))
+    assert "1 (block1), 2 (block2), 3 (block3), 4 (block4)" in caught.value.do
+
+
+def test_a_run_chooses_the_backbones_first_weights_from_the_data(tmp_path: Path) -> None:
+    random = numpy.random.default_rng(0)
+    for kind in ("dark", "light"):
+        (tmp_path / kind).mkdir()
+        for number in range(10):
+            pixels = random.integers(0, 256, (10, 10), dtype=numpy.uint8)
+            Image.fromarray(pixels).save(tmp_path / kind / f"{number}.png")
+    data = sightline.load(tmp_path)
+    spec = RunSpec(
+        name="w",
+        data=data.spec,
+        model=Choice("early-exits", {"backbone": "whitening-net width=2", "exits": 1}),
+        optim=Choice("adamw"),
+    )
+    made = build_model(spec, data)
+    assert isinstance(made, EarlyExits)
+    assert isinstance(made.backbone, WhiteningNet)
+    assert made.backbone.whitening.fitted
+    assert not made.backbone.mirror
+    alone = WhiteningNet(in_channels=1, num_outputs=2, widths=(2, 8, 8))
+    initialise_from_data(alone, data)
+    assert torch.equal(made.backbone.whitening.weight, alone.whitening.weight)
 
 
 def test_tables_are_sent_elsewhere() -> None:

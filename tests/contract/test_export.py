@@ -18,37 +18,19 @@ import sightline
 from sightline.core.errors import CheckpointError, ConfigurationError, RunFolderError
 from sightline.core.files import from_json
 from sightline.core.schema import Schema
+from sightline.core.write_together import write_together
 from sightline.data import TensorSplit, fit_standardiser, standardise
 from sightline.models import MLP, MODELS
+from sightline.models.early_exits import early_exits
 from sightline.models.resnet import resnet
 from sightline.objectives import Squared
 from sightline.train.export import TOLERANCE, DeployedModel, export_model
 from sightline.train.export_format import FORMATS, Onnx, TorchProgram
+from small_models import SMALL
 
 HOME = str(Path(sightline.__file__).parent).encode()
 
 STANDARDISATIONS = ("channel", "position", "midpoint", "none", "image", "patch")
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "alexnet": {"width_factor": 0.1},
-    "convnext": {"width": 4},
-    "early-exits": {"backbone": "resnet width=4"},
-    "googlenet": {"width_factor": 0.1},
-    "lenet": {},
-    "mlp": {"width": 8},
-    "ode-net": {"width": 4},
-    "plain": {"width": 4},
-    "resnet": {"width": 4},
-    "resnet18": {"width": 4},
-    "resnet34": {"width": 4},
-    "resnet50": {"width": 4},
-    "resnet101": {"width": 4},
-    "resnet152": {"width": 4},
-    "vgg": {"depth": 11, "width_factor": 0.1},
-    "vit": {"depth": 2, "width": 12, "heads": 3, "patch": 8},
-    "whitening-net": {"width": 8},
-}
-"""Options that make a model small; one that is not named here is exported as it is."""
 
 QUICK: dict[str, tuple[str, ...]] = {"torch": ("mlp",), "onnx": ()}
 """What is exported by this test in every run: each takes seconds, and other tests export a ResNet and an MLP."""
@@ -107,15 +89,15 @@ def loaded(path: Path, inputs: Tensor) -> Tensor:
     return FORMATS["onnx" if path.suffix == ".onnx" else "torch"].load(path.read_bytes())(inputs)
 
 
-def test_small_options_are_for_models_that_may_be_there() -> None:
-    assert len(OPTIONS) == 17
-    assert all(name in OPTIONS for names in QUICK.values() for name in names)
+def test_every_registered_model_has_small_options() -> None:
+    assert SMALL.keys() == MODELS.keys()
+    assert all(name in MODELS for names in QUICK.values() for name in names)
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY)
 def test_the_exported_model_gives_the_same_numbers(name: str, form: str, tmp_path: Path) -> None:
     split = pictures()
-    model = MODELS[name](split.schema, seed=0, **OPTIONS.get(name, {}))
+    model = MODELS[name](split.schema, seed=0, **SMALL[name])
     model.train()
     model(standardise(split.inputs[:8], split.schema))  # moves the running statistics
     path = tmp_path / f"model{FORMATS[form].suffix}"
@@ -168,6 +150,7 @@ def test_numbers_come_out_in_their_own_units(form: str, tmp_path: Path) -> None:
         "name": "rows", "shape": ["batch", 3], "type": "float32", "meaning": "standardised inputs, see columns",
     }  # fmt: skip
     assert told["outputs"]["meaning"] == "seconds, in its own units"
+    assert "exit" not in told["outputs"]
     assert told["columns"] == []
 
 
@@ -271,6 +254,59 @@ def test_networks_that_can_not_be_exported_are_told(model: nn.Module, words: str
     assert not list(tmp_path.iterdir())
 
 
+class Singular(Flat):
+    """The singular values of each image of one channel, weighted."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.linalg.svdvals(x[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("model", "operation"),
+    [
+        (nn.Sequential(nn.AdaptiveMaxPool2d(3), nn.Flatten(), nn.Linear(9, 2)), "adaptive_max_pool2d"),
+        (Singular(8), "linalg_svd"),
+    ],
+    ids=["pooling", "singular values"],
+)
+def test_operations_that_onnx_has_not_are_told(model: nn.Module, operation: str, tmp_path: Path) -> None:
+    split = pictures(shape=(1, 8, 8))
+    with pytest.raises(ConfigurationError, match=operation) as caught:
+        export_model(model, split, split.schema, tmp_path / "m.onnx")
+    assert caught.value.do == "export with --format torch"
+    assert "\n" not in caught.value.found
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["convert", "encode", "load", "run"])
+@pytest.mark.parametrize(("message", "words"), [("it can't be\nat all", "it can't be;"), ("", "KeyError;")])
+def test_whatever_a_library_raises_is_told(
+    place: str, message: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*arguments: Any) -> Any:
+        if place == "run" and len(arguments) == 2:  # load itself
+            return breaks
+        raise RuntimeError("a page of advice") from (RuntimeError(message) if message else KeyError())
+
+    monkeypatch.setattr(TorchProgram, "load" if place == "run" else place, breaks)
+    split = pictures(shape=(1, 4, 4))
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        export_model(Flat(16), split, split.schema, tmp_path / "m.pt2", format="torch")
+    assert caught.value.do == "export with --format onnx"
+    assert not list(tmp_path.iterdir())
+
+
+def test_early_exits_are_exported_without_the_early_ones(tmp_path: Path) -> None:
+    split = pictures(shape=(3, 8, 8))
+    model = early_exits(split.schema, backbone="resnet depth=8 width=3")
+    written = export_model(model, split, split.schema, tmp_path / "m.pt2", format="torch")
+    told = json.loads(written.description.read_text())
+    assert told["outputs"]["exit"] == "the last exit's; the earlier ones are left out"
+    with torch.no_grad():
+        expected = model.eval()(standardise(split.inputs[:5], split.schema))
+    torch.testing.assert_close(loaded(written.path, split.inputs[:5]), expected, rtol=0, atol=1e-4)
+
+
 def test_few_examples_are_enough(tmp_path: Path) -> None:
     split = pictures(shape=(1, 4, 4), count=3)
     written = export_model(Flat(16), split, split.schema, tmp_path / "m.pt2", format="torch")
@@ -327,7 +363,7 @@ def test_without_onnx_the_command_that_installs_it_is_told(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'sightline\[onnx\]'") as caught:
+    with pytest.raises(ConfigurationError, match="pip install onnx onnxscript onnxruntime, or") as caught:
         Onnx().require()
     assert missing in caught.value.found
     split = pictures(shape=(1, 4, 4))
@@ -346,15 +382,21 @@ def test_the_exporter_does_not_speak(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("torch.onnx.export", stopped)
     split = pictures(shape=(1, 4, 4))
-    with pytest.raises(RuntimeError, match="stopped here"):
+    with pytest.raises(ConfigurationError, match="stopped here"):
         export_model(Flat(16), split, split.schema, tmp_path / "m.onnx")
     assert heard == [(False, False)]
     assert log.level == before
 
 
-@pytest.mark.parametrize("failing", [0, 2])
-def test_a_full_disk_leaves_nothing(failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failing", range(3))
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_full_disk_leaves_what_was_there(
+    failing: int, overwrite: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     split = pictures(shape=(1, 4, 4))
+    before = {"m.pt2": b"the old program", "m.pt2.json": b"{}"} if overwrite else {}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
     calls = []
 
     def full(descriptor: int) -> None:
@@ -363,16 +405,64 @@ def test_a_full_disk_leaves_nothing(failing: int, tmp_path: Path, monkeypatch: p
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(RunFolderError, match="No space left"):
-        export_model(Flat(16), split, split.schema, tmp_path / "m.pt2", format="torch")
-    assert not list(tmp_path.iterdir())
+    with pytest.raises(RunFolderError, match="what was there before is untouched"):
+        export_model(Flat(16), split, split.schema, tmp_path / "m.pt2", format="torch", overwrite=overwrite)
+    assert len(calls) == failing + 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_from_a_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("failing", [None, "m.pt2", "m.pt2.json"])
+@pytest.mark.parametrize("there", [("m.pt2",), ("m.pt2.json",), ("m.pt2", "m.pt2.json")])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_both_files_or_none(
+    error: BaseException,
+    there: tuple[str, ...],
+    failing: str | None,
+    links: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever rename fails, with and without hard links."""
+    new = {tmp_path / "m.pt2": b"new program", tmp_path / "m.pt2.json": b"new description"}
+    before = {name: f"old {name}".encode() for name in there}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    replace = Path.replace
+
+    def fails(self: Path, target: Path) -> Path:
+        if self.suffix == ".part" and target.name == failing:
+            raise error
+        return replace(self, target)
+
+    def no_links(self: Path, target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    if failing is None:
+        write_together(new)
+        before = {path.name: content for path, content in new.items()}
+    else:
+        told = RunFolderError if isinstance(error, OSError) else KeyboardInterrupt
+        with pytest.raises(told, match=failing if isinstance(error, OSError) else None):
+            write_together(new)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_from_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = sightline.load("iris")
     plan = sightline.train.Plan(epochs=1)
     model = sightline.models.mlp(data.schema, width=4)
     run = sightline.fit(model, data, plan, name="flowers", runs=tmp_path, quiet=True)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "onnx", None)
+        with pytest.raises(ConfigurationError, match="pip install"):
+            run.export()
+    assert not (run.folder.path / "exports").exists()
+    with pytest.raises(ConfigurationError, match="make that folder first"):
+        run.export(tmp_path / "no" / "m.pt2", format="torch")
     written = run.export(format="torch")
     assert written.path == tmp_path / "flowers" / "exports" / "model.pt2"
     assert "differ from the network's by at most" in str(written)

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from sys import modules  # the package holds a function of the name fit
 
 import numpy as np
 import pytest
@@ -14,10 +15,20 @@ from sightline.core.schema import Schema
 from sightline.core.seeds import Seeds
 from sightline.data import DataSpec, TensorSplit, load
 from sightline.data.augment import Augment, Augmenter
-from sightline.models import mlp
+from sightline.models import MLP, mlp
 from sightline.report import render
-from sightline.train import Plan, fit
-from sightline.train.gallery import COPIES, EXAMPLES, TILE, _lines, draw_gallery, fitted, gallery_rows, write_gallery
+from sightline.train import Plan, fit, resume
+from sightline.train.gallery import (
+    COPIES,
+    EXAMPLES,
+    TILE,
+    _lines,
+    _name,
+    draw_gallery,
+    fitted,
+    gallery_rows,
+    write_gallery,
+)
 
 
 def folder(parent: Path) -> RunFolder:
@@ -40,9 +51,9 @@ def test_a_run_that_augments_leaves_a_picture_and_the_report_shows_it(tmp_path: 
         picture.load()
         assert picture.info["Description"] == "rotated by up to ±10°; mixup with α = 0.4"
         assert picture.getpixel((1, 1)) == (255, 255, 255)
-        assert picture.width > (COPIES + 1) * TILE
+        assert 2 * TILE < picture.width < COPIES * TILE  # one epoch, one copy
     page = render(run.folder)
-    assert "What the network saw" in page
+    assert "What the network sees" in page
     assert page.count("rotated by up to ±10°; mixup with α = 0.4") == 2  # the caption and the words for who can't see
     assert 'class="gallery" src="data:image/png;base64,' in page
     assert len(page) < 1_500_000
@@ -51,9 +62,9 @@ def test_a_run_that_augments_leaves_a_picture_and_the_report_shows_it(tmp_path: 
 def test_a_run_that_does_not_augment_leaves_none(tmp_path: Path) -> None:
     data = load("digits")
     run = folder(tmp_path)
-    assert write_gallery(run, data, seed=0) is None
+    assert write_gallery(run, data, seed=0, epochs=9) is None
     assert not run.has("samples/augmented.png")
-    assert "What the network saw" not in render(run)
+    assert "What the network sees" not in render(run)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (3, 20, 30), (1, 1, 1), (3, 100, 200), (1, 300, 2)])
@@ -136,5 +147,76 @@ def test_a_large_picture_becomes_a_jpeg_and_a_damaged_one_is_named(tmp_path: Pat
 def test_two_channels_have_no_picture(tmp_path: Path) -> None:
     data = load("digits", augment={"flip": True})
     object.__setattr__(data, "schema", Schema("image", "none", (2, 8, 8)))
-    assert write_gallery(folder(tmp_path), data, seed=0) is None
+    assert write_gallery(folder(tmp_path), data, seed=0, epochs=9) is None
     assert DataSpec(source="digits").augment == Augment()
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("a\nb", "a b"),
+        (" a\t\r\n b ", "a b"),
+        ("a\x00\x1b[0mb\u200b", "a [0mb"),
+        ("\n", "class 1"),
+        ("猫", "class 1"),
+        ("cat 猫", "class 1"),
+        ("50 % of it…", "50 % of it…"),
+    ],
+)
+def test_any_class_name_can_be_drawn(name: str, drawn: str) -> None:
+    """On one line, without control characters; by its number where the font has not its letters."""
+    schema = Schema("image", "classification", (1, 4, 4), classes=("dog", name), image_mean=(0.5,))
+    assert _name(torch.tensor(1), schema) == drawn
+    split, _ = of((1, 4, 4), Augment())
+    rows = gallery_rows(replace_schema(split, schema), Augmenter(Augment(mixup=1.0), schema, Seeds(0)))
+    draw_gallery(rows)
+
+
+def replace_schema(split: TensorSplit, schema: Schema) -> TensorSplit:
+    return TensorSplit("train", split.inputs, split.target, schema)
+
+
+@pytest.mark.parametrize("copies", [1, 2, 7])
+def test_no_more_epochs_are_shown_than_the_run_has(tmp_path: Path, copies: int) -> None:
+    data = load("digits", augment={"flip": True})
+    path = write_gallery(folder(tmp_path), data, seed=0, epochs=copies)
+    assert path is not None
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    ink = np.flatnonzero((pixels[40:100] < 250).any(0))  # the first row's tiles, 106 pixels from one to the next
+    assert copies * (TILE + 10) < ink.max() < (copies + 2) * (TILE + 10)
+    heading = np.flatnonzero((pixels[15:36] < 250).any(0))
+    assert heading.max() < pixels.shape[1] - 10  # not cut at the edge
+
+
+def test_a_run_whose_gallery_fails_is_marked_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load("digits", augment={"flip": True})
+    model, plan = mlp(data.schema, width=4, depth=1), Plan(epochs=1, batch_size=500)
+
+    def fails(*_: object) -> None:
+        raise ValueError("no room to draw")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(modules["sightline.train.fit"], "write_gallery", fails)
+        with pytest.raises(ValueError, match="no room to draw"):
+            fit(model, data, plan, name="run", runs=tmp_path, quiet=True)
+    run = RunFolder.open(tmp_path / "run")
+    assert run.status()["state"] == "failed"
+    assert "no room to draw" in run.status()["why"]
+
+
+def test_a_run_stopped_before_its_gallery_has_it_when_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load("digits", augment={"flip": True})
+    model, plan = mlp(data.schema, width=4, depth=1), Plan(epochs=1, batch_size=500)
+
+    def stops(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(modules["sightline.train.fit"], "write_gallery", stops)
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, data, plan, name="run", runs=tmp_path, quiet=True)
+    assert not RunFolder.open(tmp_path / "run").has("samples/augmented.png")
+    run = resume(tmp_path / "run", quiet=True)
+    assert isinstance(run.model, MLP)
+    assert run.folder.has("samples/augmented.png")

@@ -19,7 +19,6 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "ChannelLayerNorm": (lambda: layers.ChannelLayerNorm(num_channels=4), MAPS),
     "ConvNeXtBlock": (lambda: layers.ConvNeXtBlock(num_channels=4, layer_scale=0.5), MAPS),
     "DropConnect": (lambda: layers.DropConnect(num_inputs=8, num_outputs=3), (5, 8)),
-    "Dropout": (lambda: layers.Dropout(drop_probability=0.3), MAPS),
     "Inception": (lambda: layers.Inception(num_inputs=4, one=2, three=(2, 3), five=(2, 2), pooled=2), MAPS),
     "InvertedDropout": (lambda: layers.InvertedDropout(drop_probability=0.3), MAPS),
     "LocalResponseNorm": (lambda: layers.LocalResponseNorm(alpha=0.5), MAPS),
@@ -28,6 +27,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         lambda: layers.ODEBlock(layers.BlockField([layers.ChannelLayerNorm(num_channels=4)]), steps=2, method="rk4"),
         MAPS,
     ),
+    "OriginalDropout": (lambda: layers.OriginalDropout(drop_probability=0.3), MAPS),
     "PaddedShortcut": (lambda: layers.PaddedShortcut(num_inputs=4, num_outputs=6, stride=2), MAPS),
     "PatchEmbedding": (
         lambda: layers.PatchEmbedding(in_channels=4, image_size=(4, 6), patch_size=2, width=3),

@@ -1,6 +1,7 @@
 """Loading other people's checkpoints: what is kept, what is refused and how that is told."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ import pytest
 import torch
 from huggingface_hub import errors
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sightline.core.errors import CheckpointError, ConfigurationError
 from sightline.models.convnext import ConvNeXt
+from sightline.models.early_exits import EarlyExits
 from sightline.models.hugging_face import load
 from sightline.models.mlp import MLP
+from sightline.models.predictor import Predictor
 from sightline.models.pretrained import FAMILIES, from_pretrained, load_pretrained
 from sightline.models.resnet import ResNet
+from sightline.models.staged import StagedPredictor
 from sightline.models.vit import ViT
 
 CONFIG: dict[str, Any] = {"model_type": "vit", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -113,12 +117,144 @@ def test_what_was_loaded_can_be_saved_as_ours(tmp_path: Path) -> None:
     model = from_pretrained(write(tmp_path / "theirs"))
     model.save_pretrained(tmp_path / "ours")
     assert torch.equal(ViT.from_pretrained(tmp_path / "ours")(X), model(X))
-    with pytest.raises(CheckpointError, match=r"ViT\.from_pretrained") as caught:
-        from_pretrained(tmp_path / "ours")
-    assert "model_type" in caught.value.expected
-    MLP(num_inputs=2, num_outputs=1).save_pretrained(tmp_path / "mlp")
-    with pytest.raises(CheckpointError, match=r"MLP\.from_pretrained"):
-        from_pretrained(tmp_path / "mlp")
+    again = from_pretrained(tmp_path / "ours")
+    assert type(again) is ViT
+    assert not again.training
+    assert torch.equal(again(X), model(X))
+
+
+class Wide(Predictor):
+    """A network of a user's own, with a layer of statistics."""
+
+    def __init__(self, *, num_inputs: int = 4, num_outputs: int, unheard_of: float = 0.5, **rest: int) -> None:
+        super().__init__()
+        self.rest = rest
+        self.norm = nn.BatchNorm1d(num_inputs)
+        self.head = nn.Linear(num_inputs, num_outputs)
+
+    def features(self, x: Tensor) -> Tensor:
+        found: Tensor = self.norm(x)
+        return found
+
+
+class Fixed(StagedPredictor):
+    """One without arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.Sequential(nn.Flatten())
+        self.head = nn.Linear(16, 2)
+
+
+class Plain(Predictor):
+    """One with arguments that no other has."""
+
+    def __init__(self, *, num_inputs: int, num_outputs: int, only_mine: bool = True) -> None:
+        super().__init__()
+        self.head = nn.Linear(num_inputs, num_outputs)
+
+    def features(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Mine(MLP):
+    """A subclass that takes just what its base does."""
+
+
+class Unfinished(Predictor):
+    """One that is to be derived from."""
+
+
+def test_our_own_networks_are_found_by_their_class(tmp_path: Path) -> None:
+    for model in (Wide(num_outputs=3), Mine(num_inputs=4, num_outputs=3), Fixed()):
+        model.save_pretrained(tmp_path)
+        loaded = load_pretrained(tmp_path)
+        assert type(loaded.predictor) is type(model)
+        assert (loaded.model_type, loaded.labels) == (type(model).__name__, None)
+        x = torch.randn(5, 1, 4, 4) if isinstance(model, Fixed) else torch.randn(5, 4)
+        assert torch.equal(loaded.predictor(x), model.eval()(x))
+        arguments: Any = loaded.predictor._hub_mixin_config
+        assert "class" not in (arguments or {})
+        loaded.predictor.save_pretrained(tmp_path / "twice")
+        assert (tmp_path / "twice" / "config.json").read_text() == (tmp_path / "config.json").read_text()
+    backbone = ResNet(in_channels=1, num_outputs=2, widths=(4, 4), depths=(1, 1))
+    exits = EarlyExits(backbone=backbone, at=(0,), input_shape=(1, 8, 8)).eval()
+    exits.save_pretrained(tmp_path)
+    assert torch.equal(from_pretrained(tmp_path)(torch.ones(2, 1, 8, 8)), exits(torch.ones(2, 1, 8, 8)))
+    with pytest.raises(CheckpointError, match="built for num_outputs"):
+        from_pretrained(tmp_path, num_outputs=5)
+
+
+def test_what_is_saved_names_the_class_and_the_arguments(tmp_path: Path) -> None:
+    model = Wide(num_outputs=3)
+    model.save_pretrained(tmp_path)
+    told = json.loads((tmp_path / "config.json").read_text())
+    assert told == {"class": "Wide", "num_inputs": 4, "num_outputs": 3, "unheard_of": 0.5}
+    model.save_pretrained(tmp_path, config={"num_outputs": 3})
+    assert json.loads((tmp_path / "config.json").read_text()) == {"class": "Wide", "num_outputs": 3}
+    assert Wide.from_pretrained(tmp_path, more=7).rest == {"more": 7}
+
+
+def test_a_fresh_head_on_a_network_of_our_own(tmp_path: Path) -> None:
+    model = Wide(num_outputs=3)
+    model(torch.randn(9, 4))  # moves the running statistics
+    model.save_pretrained(tmp_path)
+    fresh = from_pretrained(tmp_path, num_outputs=7)
+    x = torch.randn(5, 4)
+    assert fresh(x).shape == (5, 7)
+    assert not fresh.training
+    assert torch.equal(fresh.features(x), model.eval().features(x))
+    same = from_pretrained(tmp_path, num_outputs=3)
+    assert not torch.equal(same.get_parameter("head.weight"), model.get_parameter("head.weight"))
+
+
+def test_arguments_alone_do_where_one_class_has_them(tmp_path: Path) -> None:
+    model = Plain(num_inputs=4, num_outputs=3).eval()
+    model.save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(model._hub_mixin_config))  # as in the checkpoints of a training
+    assert torch.equal(from_pretrained(tmp_path)(X.view(8, 4)), model(X.view(8, 4)))
+    file.write_text(json.dumps(MLP(num_inputs=4, num_outputs=3)._hub_mixin_config))
+    with pytest.raises(CheckpointError) as caught:
+        from_pretrained(tmp_path)
+    assert {"MLP.from_pretrained(…)", "Mine.from_pretrained(…)"} <= set(caught.value.do.split())
+    for config in ({}, {"num_inputs": 4}, {"width": 3, "learning_rate": 1}):
+        file.write_text(json.dumps(config))
+        with pytest.raises(CheckpointError, match="neither"):
+            from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Widee", "StagedPredictor", "Predictor", "Unfinished", 3, None, ["x"]])
+def test_a_class_that_is_not_known_is_refused(name: Any, tmp_path: Path) -> None:
+    Wide(num_outputs=3).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"class": name, "num_outputs": 3}))
+    with pytest.raises(CheckpointError, match="import the module") as caught:
+        from_pretrained(tmp_path)
+    assert repr(name) in caught.value.found
+    assert ("'Wide'" in caught.value.do) == (name == "Widee")
+    for abstract in ("StagedPredictor", "'Predictor'", "Unfinished"):
+        assert abstract not in caught.value.do
+
+
+def test_our_own_folder_without_weights(tmp_path: Path) -> None:
+    Wide(num_outputs=3).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors in"):
+        from_pretrained(tmp_path)
+
+
+def test_weights_of_our_own_that_do_not_fit_are_told_in_a_line(tmp_path: Path) -> None:
+    MLP(num_inputs=4, num_outputs=2, hidden=[8, 8]).save_pretrained(tmp_path)
+    for options, words in (
+        ({"hidden": [9, 9]}, r"size mismatch for hidden\.0\.weight: .*\[8, 4\].*\[9, 4\]\); and 4 more$"),
+        ({"hidden": [8, 8, 8]}, r"^Missing key\(s\) in state_dict: hidden\.4\.\w+; and 1 more$"),
+        ({"hidden": [8]}, r"^Unexpected key\(s\) in state_dict: hidden\.2\.\w+; and 1 more$"),
+        ({"num_outputs": 3}, r"size mismatch for head\.weight: .*; and 1 more$"),
+        ({"nonsense": 3}, r"^got an unexpected keyword argument 'nonsense'$"),
+    ):
+        with pytest.raises(CheckpointError) as caught:
+            MLP.from_pretrained(tmp_path, **options)
+        assert re.search(words, caught.value.found), caught.value.found
 
 
 @pytest.mark.parametrize("prefix", [True, False])
@@ -329,6 +465,10 @@ def test_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert model(X).shape == (2, 3)
     assert {(repository, revision) for repository, _, revision in asked} == {("owner/name", "v2")}
     assert not any(file.endswith((".bin", ".h5", ".msgpack")) for _, file, _ in asked)
+    own = Wide(num_outputs=3).eval()
+    own.save_pretrained(tmp_path)
+    assert torch.equal(from_pretrained("hf:owner/name", revision="v3")(X.view(8, 4)), own(X.view(8, 4)))
+    assert ("owner/name", "model.safetensors", "v3") in asked
     with pytest.raises(CheckpointError, match="HFValidationError: no such name"):
         from_pretrained("hf:other/name")
     for file in tmp_path.iterdir():

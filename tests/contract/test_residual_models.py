@@ -359,6 +359,13 @@ def test_bottlenecks_round_down_and_put_the_stride_where_they_say() -> None:
         assert block.conv2.weight.shape == (2, 2, 3, 3)
 
 
+@pytest.mark.usefixtures("as_a_user_calls")
+@pytest.mark.parametrize("stride_in", ["1 × 1", "1X1", "", 1])
+def test_a_stride_in_no_convolution_is_refused(stride_in: Any) -> None:
+    with pytest.raises(ConfigurationError, match="stride_in: one of 3x3, 1x1"):
+        BottleneckBlock(num_inputs=4, num_outputs=8, stride_in=stride_in)
+
+
 def test_the_ode_network_has_one_blocks_weights_however_many_steps() -> None:
     few, many = (ODENet(in_channels=1, num_outputs=2, widths=(4, 8), steps=n) for n in (1, 50))
     assert sum(p.numel() for p in few.parameters()) == sum(p.numel() for p in many.parameters())

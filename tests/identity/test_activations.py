@@ -49,6 +49,11 @@ def test_by_hand_is_as_by_autograd(name: str) -> None:
         torch.testing.assert_close(by_hand.detach(), expected, rtol=1e-12, atol=1e-14)
 
 
+def test_an_infinite_gradient_stops_at_a_unit_that_is_off() -> None:
+    infinite = torch.full((3,), torch.inf)
+    assert relu_backward(infinite, torch.tensor([-1.0, 0.0, 1.0])).tolist() == [0, 0, torch.inf]
+
+
 def test_every_activation_is_covered() -> None:
     assert set(FROM_OUTPUT) | set(FROM_INPUT) == set(ACTIVATIONS)
     assert len(ACTIVATIONS) == 6

@@ -25,7 +25,9 @@ from sightline.data.augment.erasing import cutout
 from sightline.data.augment.geometric import alternates, crop, mirror, rotations, warp
 from sightline.data.augment.mixing import cut_boxes, cutmix, mixup, share_kept
 from sightline.data.augment.pixmix import (
+    _GREY_SAFE,
     BETA,
+    PIXMIX,
     ROUNDS,
     _changed,
     _shifted,
@@ -227,10 +229,10 @@ def test_what_is_cut_out_is_zero_once_standardised(kind: Standardise) -> None:
     images = bytes_of(9, 3, 6, 7)
     mean, std = fit_standardiser(images, kind)
     schema = replace(CLASSES, standardise=kind, image_mean=mean, image_std=std)
-    augmenter = Augmenter(Augment(cutout=20), schema, Seeds(0))
+    augmenter = Augmenter(Augment(cutout=13), schema, Seeds(0))
     given = augmenter.epoch(0)(images, torch.zeros(9, dtype=torch.int64), torch.arange(9), number=0)
     gone = standardise(given.images, schema)
-    assert float(gone.abs().amax((0, 1))[3, 3]) < 1e-5  # within 20/2 of every middle
+    assert float(gone.abs().amax((0, 1))[3, 3]) < 1e-5  # within 13/2 of every middle
 
 
 @pytest.mark.parametrize("kind", ["channel", "position", "midpoint", "image", "patch", "none"])
@@ -419,6 +421,42 @@ def test_pixmix_is_the_paper_s_loop() -> None:
     torch.testing.assert_close(found, torch.stack(mixed))
 
 
+@pytest.mark.parametrize("strength", [0.01, 0.1, 0.24, 0.26, 0.3])
+def test_pixmix_changes_by_the_published_ranges(strength: float) -> None:
+    """30°, 0.3, a third of the side, black from outside, 4 − ⌊4m⌋ bits."""
+    image, m, plus = bytes_of(1, 3, 12, 30).float() / 255, torch.tensor([strength]), torch.ones(1)
+    still = torch.zeros(1, 2)
+    expected = {
+        "rotate": warp(image, rotations(30 * m), still, 0.0),
+        "shear-x": warp(image, torch.tensor([[[1, 0.3 * strength], [0, 1]]]), still, 0.0),
+        "shear-y": warp(image, torch.tensor([[[1, 0], [0.3 * strength, 1]]]), still, 0.0),
+        "translate-x": warp(image, torch.eye(2)[None], torch.tensor([[10 * strength, 0]]), 0.0),
+        "translate-y": warp(image, torch.eye(2)[None], torch.tensor([[0, 4 * strength]]), 0.0),
+        "posterise": colour.posterise(image, torch.tensor([4 - math.floor(4 * strength)])),
+        "solarise": torch.where((image * 255).round() < 256 - math.floor(256 * strength), image, 1 - image),
+    }
+    for name, changed in expected.items():
+        found = apply_operations(image, torch.tensor([OPERATIONS.index(name)]), m, plus, PIXMIX)
+        torch.testing.assert_close(found, changed, atol=1e-5, rtol=0, msg=name)
+    assert {OPERATIONS[number] for number in _GREY_SAFE} == {*expected, "autocontrast", "equalise"}
+
+
+def test_pixmix_draws_its_strengths_from_the_published_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.1 to 3 of 10, of its own ranges."""
+    seen: list[tuple[Tensor, object]] = []
+
+    def spy(images: Tensor, operation: Tensor, strength: Tensor, sign: Tensor, ranges: object) -> Tensor:
+        seen.append((strength, ranges))
+        return images
+
+    monkeypatch.setattr("sightline.data.augment.pixmix.apply_operations", spy)
+    _changed(noise(2000, 1, 1, 1), Draws(0))
+    ((strength, ranges),) = seen
+    assert ranges is PIXMIX
+    assert 0.01 <= float(strength.min()) < 0.012
+    assert 0.298 < float(strength.max()) <= 0.3
+
+
 def test_pixmix_adds_and_multiplies_about_grey() -> None:
     x, y = noise(50), noise(50, seed=1)
     a, b = torch.tensor(0.8), torch.tensor(-0.4)
@@ -550,7 +588,7 @@ def test_streamed_images_are_augmented_alike(tmp_path: Path) -> None:
 
 
 def test_only_training_images_are_augmented(tmp_path: Path) -> None:
-    data = load("digits", augment={"cutout": 20})
+    data = load("digits", augment={"cutout": 15})
     engine_like = Augmenter(data.spec.augment, data.schema, Seeds(0)).epoch(0)
     train_batch = next(data.train.batches(batch_size=4, augment=engine_like))
     assert float(train_batch.inputs.abs().amax((0, 1))[4, 4]) < 1e-5
@@ -567,6 +605,9 @@ def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="shorter side, 6"):
         require_augmentable(Augment(crop=6), CLASSES)
     require_augmentable(Augment(crop=5), CLASSES)
+    with pytest.raises(ConfigurationError, match="twice the images' longer side, 7"):
+        require_augmentable(Augment(cutout=14), CLASSES)
+    require_augmentable(Augment(cutout=13), CLASSES)
     with pytest.raises(DataError, match="5 channels"):
         require_augmentable(Augment(policy="rand"), replace(CLASSES, input_shape=(5, 6, 7)))
     with pytest.raises(DataError, match="5 channels"):

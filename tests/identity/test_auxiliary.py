@@ -1,14 +1,25 @@
 """Heads inside a network: the loss is ℓ + Σ wᵢ ℓᵢ, and so is its gradient."""
 
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+import sightline
+from sightline.core.errors import NonFiniteLossError
 from sightline.core.schema import Schema
 from sightline.data.batch import Batch
 from sightline.models.auxiliary import AuxiliaryOutputs
 from sightline.models.googlenet import GoogLeNet
 from sightline.objectives import CrossEntropy, Squared
+from sightline.optim import SGD, Constant
+from sightline.train import Plan, Supervised
 
 SCHEMA = Schema("image", "classification", (2, 8, 8), classes=("a", "b", "c"))
 PRICED = Schema("image", "regression", (2, 8, 8), target="price", target_mean=3.0, target_std=2.0)
@@ -113,3 +124,86 @@ def test_a_weight_of_0_builds_no_heads_inside() -> None:
     assert isinstance(model(batch.inputs), Tensor)
     assert not any("auxiliary" in key for key in model.state_dict())
     assert list(CrossEntropy(SCHEMA)(model, batch).parts) == ["cross-entropy"]
+
+
+class Heads(nn.Module):
+    """Two linear heads; the one inside is left out in evaluation."""
+
+    def __init__(self, num_inputs: int = 128, num_outputs: int = 3) -> None:
+        super().__init__()
+        self.last, self.inner = nn.Linear(num_inputs, num_outputs), nn.Linear(num_inputs, num_outputs)
+
+    def forward(self, x: Tensor) -> Tensor | AuxiliaryOutputs:
+        flat = x.flatten(1)
+        return AuxiliaryOutputs(self.last(flat), (self.inner(flat),), (0.5,)) if self.training else self.last(flat)
+
+
+def algorithm_of(model: nn.Module) -> Supervised:
+    made = Supervised(model, CrossEntropy(SCHEMA), SGD(lr=0.1), Constant())
+    made.setup(Fabric(accelerator="cpu", devices=1), 10)
+    return made
+
+
+def test_the_logged_loss_is_the_last_heads_as_in_evaluation() -> None:
+    torch.manual_seed(0)
+    model, batch = Heads().double(), batch_of()
+    algorithm = algorithm_of(model)
+    expected, alone = CrossEntropy(SCHEMA)(model, batch), algorithm.evaluate([batch])["loss"]
+    logs = algorithm.step(batch, detail=True)
+    assert float(logs["loss"]) == pytest.approx(alone, rel=1e-6)
+    assert float(logs["total_loss"]) == pytest.approx(expected.total.item(), rel=1e-12)
+    assert logs["total_loss"] > logs["loss"] + 0.1
+    assert "total_loss" not in algorithm.step(batch, detail=False)
+    assert "total_loss" not in algorithm_of(nn.Sequential(nn.Flatten(), nn.Linear(128, 3)).double()).step(
+        batch, detail=True
+    )
+
+
+def test_the_total_is_averaged_over_processes_by_their_shares() -> None:
+    model, batch = Heads().double(), batch_of()
+    algorithm, expected, asked = algorithm_of(model), CrossEntropy(SCHEMA)(model, batch).total.item(), []
+
+    def all_reduce(value: Tensor, *, reduce_op: str) -> Tensor:
+        asked.append(reduce_op)
+        return value
+
+    algorithm.fabric = SimpleNamespace(world_size=2, all_reduce=all_reduce)  # type: ignore[assignment]
+    logs = algorithm.step(replace(batch, global_size=20), detail=True)
+    assert float(logs["total_loss"]) == pytest.approx(expected * 6 * 2 / 20, rel=1e-12)
+    assert asked == ["mean"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("every_step", [True, False], ids=["checked at once", "checked later"])
+def test_an_inner_loss_that_is_not_finite_is_told(value: float, every_step: bool) -> None:
+    model = Heads().double()
+    with torch.no_grad():
+        model.inner.weight[0] = value
+    algorithm = algorithm_of(model)
+    algorithm.checks_every_step = every_step
+    assert not math.isfinite(algorithm.step(batch_of(), detail=False)["loss"])
+
+
+def test_a_run_compares_like_with_like(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = sightline.load("digits")
+    plan = Plan(epochs=1, batch_size=512, log_steps=1)
+    run = sightline.fit(Heads(64, 10), data, plan, optim=SGD(lr=1e-9), name="h", runs=tmp_path)
+    training = [row for row in run.folder.metrics() if row["kind"] == "train"]
+    (looked,) = (row for row in run.folder.metrics() if row["kind"] == "validation")
+    # the weights stand still: both losses are of the same network, over other examples
+    assert all(row["loss"] == pytest.approx(looked["loss"], rel=0.1) for row in training)
+    assert all(row["total_loss"] > 1.3 * row["loss"] for row in training)
+    told = capsys.readouterr()
+    line = next(line for line in (told.out + told.err).splitlines() if "train loss" in line)
+    assert float(line.split("train loss")[1].split()[0]) == pytest.approx(looked["loss"], rel=0.1)
+
+
+def test_a_run_stops_at_an_inner_loss_that_is_not_finite(tmp_path: Path) -> None:
+    class Broken(Heads):
+        def forward(self, x: Tensor) -> Any:
+            given = super().forward(x)
+            return given if isinstance(given, Tensor) else given._replace(weights=(math.nan,))
+
+    plan = Plan(epochs=1, batch_size=512)
+    with pytest.raises(NonFiniteLossError, match="step 1 "):
+        sightline.fit(Broken(64, 10), sightline.load("digits"), plan, name="b", runs=tmp_path, quiet=True)

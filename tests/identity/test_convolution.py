@@ -168,5 +168,19 @@ def test_what_does_not_fit_is_refused() -> None:
             transposed_convolution_backward(torch.zeros(1, 4, 6, size), torch.zeros(1, 6, 2, 2), weight, stride=3)
     with pytest.raises(InputError, match="at least 1 position from the transposed convolution"):
         transposed_convolution(torch.zeros(1, 6, 1, 1), weight, padding=2)
+    for groups in (0, 4):  # of 6 input channels
+        with pytest.raises(ConfigurationError, match=f"divides the 6 input channels\\n.*groups = {groups}"):
+            transposed_convolution(torch.zeros(1, 6, 4, 4), weight, groups=groups)
+        with pytest.raises(ConfigurationError, match=f"groups = {groups}"):
+            transposed_convolution_backward(torch.zeros(1, 4, 6, 6), torch.zeros(1, 6, 4, 4), weight, groups=groups)
+    for channels in (1, 4):
+        with pytest.raises(InputError, match="an input of 6 channels"):
+            transposed_convolution(torch.zeros(1, channels, 4, 4), weight)
+    for shape in ((6, 4), (6, 4, 4), (1, 6, 4, 4, 4)):
+        with pytest.raises(InputError, match="add the missing axis"):
+            transposed_convolution(torch.zeros(shape), weight)
+    for stride in (0, -1, (1, 0)):
+        with pytest.raises(ConfigurationError, match="stride of 1 or more"):
+            zero_stuff(torch.zeros(1, 1, 4, 4), stride)
     with pytest.raises(ConfigurationError, match="output_padding = 1"):
         transposed_convolution(torch.zeros(1, 6, 4, 4), weight, output_padding=1)

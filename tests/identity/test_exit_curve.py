@@ -6,7 +6,9 @@ from torch import Tensor, nn
 
 from sightline.core.errors import InputError
 from sightline.core.schema import Schema
+from sightline.data import TensorSplit, fit_standardiser
 from sightline.models.early_exits import EarlyExits, early_exits
+from sightline.train.exits import measure_exits
 from sightline.understand.early_exits import THRESHOLDS, exit_costs, exit_curve
 
 SCHEMA = Schema("image", "classification", (3, 9, 7), classes=("a", "b", "c"))
@@ -156,3 +158,24 @@ def test_the_curve_is_what_predict_early_does() -> None:
     assert curve.accuracy[0] == (answers.argmax(1) == target).double().mean().item()
     assert curve.compute[0] == pytest.approx(torch.tensor(costs, dtype=torch.float64)[where].mean().item(), rel=1e-12)
     assert len(where.unique()) > 1
+
+
+def test_a_network_in_training_is_measured_in_evaluation_mode() -> None:
+    """Batch normalisation: by the running statistics, which stay as they are."""
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (60, 3, 9, 7), dtype=torch.uint8)
+    images[::2] //= 4
+    mean, std = fit_standardiser(images, "channel")
+    schema = Schema("image", "classification", (3, 9, 7), classes=("a", "b", "c"), image_mean=mean, image_std=std)
+    split = TensorSplit("test", images, torch.arange(60) % 3, schema)
+    network = made("resnet width=4").train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    found = measure_exits(network, split)
+    assert network.training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert found == measure_exits(network.eval(), split)
+    assert not network.training
+    (batch,) = split.batches(batch_size=60)
+    with torch.no_grad():
+        every = torch.stack(network.exits(batch.inputs))
+    assert found == exit_curve(every, batch.target, exit_costs(network.exits, network.heads, batch.inputs[:1]))

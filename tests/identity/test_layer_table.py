@@ -1,5 +1,7 @@
 """The layer table: multiply-adds against torch's own counter and by hand, parameters once, shapes as they are."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,8 @@ from sightline.models import MODELS
 from sightline.models.mlp import MLP
 from sightline.understand.layer_table import LayerTable, layer_table
 from sightline.understand.multiply_adds import convolution, product
+from sightline.understand.receptive_field import receptive_fields
+from sightline.understand.signal import signal
 
 PICTURES = Schema("image", "classification", (3, 32, 32), classes=tuple("abcdefghij"))
 
@@ -95,6 +99,10 @@ def test_shared_parameters_count_once_and_shared_layers_work_twice() -> None:
     assert (table.parameters, table.multiply_adds, table.activation_bytes) == (16, 48, 4 * 4 * 4)
 
 
+def signal_in_training(network: nn.Module, shape: tuple[int, ...]) -> object:
+    return signal(network, torch.ones(5, *shape), training=True)
+
+
 class Unused(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -113,6 +121,27 @@ def test_layers_that_evaluation_does_not_use_are_listed_last() -> None:
     assert network.training
     assert network.body.training
     assert not network.body._forward_hooks
+
+
+class Failing(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        torch.rand(3)
+        raise RuntimeError("no further")
+
+
+@pytest.mark.parametrize("instrument", [layer_table, receptive_fields, signal_in_training])
+def test_a_network_that_fails_is_left_as_it_was(instrument: Callable[[nn.Module, tuple[int, ...]], object]) -> None:
+    """Its running statistics, its mode, its hooks; and the state of chance."""
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), Failing())
+    network[1].eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    chance = torch.get_rng_state()
+    with pytest.raises(RuntimeError, match="no further"):
+        instrument(network, (3, 4, 4))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert [module.training for module in network.modules()] == [True, True, False, True]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+    assert instrument is not signal_in_training or torch.equal(torch.get_rng_state(), chance)
 
 
 def test_the_table_is_aligned_and_totalled() -> None:

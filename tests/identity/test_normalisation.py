@@ -221,5 +221,8 @@ def test_what_does_not_fit_is_refused() -> None:
             normalise(x, axes, eps)
         with pytest.raises(ConfigurationError, match="one axis or more"):
             normalise_backward(x, x, axes, eps)
+    for inputs, outputs, groups in ((4, 4, 0), (4, 6, 4), (6, 4, 4)):
+        with pytest.raises(ConfigurationError, match=f"groups = {groups}"):
+            WeightStandardisedConv2d(num_inputs=inputs, num_outputs=outputs, kernel_size=3, groups=groups)
     with pytest.raises(ConfigurationError, match="2 inputs in 2 groups with a 1 × 1 kernel"):
         WeightStandardisedConv2d(num_inputs=2, num_outputs=2, kernel_size=1, groups=2)

@@ -12,9 +12,12 @@ from sightline.core.errors import ConfigurationError, InputError
 from sightline.models.ode_net import ConvolutionField, ODENet
 from sightline.models.resnet import ResNet
 from sightline.nn.adjoint import integrate_adjoint
+from sightline.nn.convnext_block import ConvNeXtBlock
 from sightline.nn.ode import BlockField, ODEBlock
 from sightline.nn.ode_solver import EVALUATIONS, Method, integrate
-from sightline.nn.pre_activation import PreActivationBlock
+from sightline.nn.pre_activation import PreActivationBlock, PreActivationBottleneck
+from sightline.nn.residual import BasicBlock
+from sightline.nn.transformer_block import TransformerBlock
 
 ORDER: dict[Method, int] = {"euler": 1, "midpoint": 2, "rk4": 4}
 methods = pytest.mark.parametrize("method", list(ORDER))
@@ -211,7 +214,8 @@ def test_the_adjoint_takes_fields_that_depend_on_little() -> None:
     assert frozen.first.weight.grad is None
     assert frozen.second.weight.grad is not None
     used, further, unused = (nn.Linear(3, 3).double() for _ in range(3))  # the last block's time never comes
-    ODEBlock(BlockField([used, further, unused]), steps=2, gradient="adjoint")(x).sum().backward()
+    blocks = BlockField([used, further, unused])
+    integrate_adjoint(blocks, x, parameters=blocks.parameters(), steps=2).sum().backward()
     assert used.weight.grad is not None
     assert unused.weight.grad is not None
     assert used.weight.grad.any()
@@ -270,6 +274,18 @@ def test_what_can_not_be_solved_is_refused() -> None:
         ODEBlock(Field(), gradient="adjoints")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="at least one block"):
         BlockField([])
+    with pytest.raises(ConfigurationError, match="set gradient to steps"):  # its jumps come a block too late
+        ODEBlock(BlockField([nn.Linear(3, 3)]), gradient="adjoint")
+    for time in (math.nan, math.inf, -math.inf, 0, -1.0):
+        with pytest.raises(ConfigurationError, match="time"):
+            ODEBlock(Field(), time=time)
+    for steps in (2.5, 2.0, "2"):
+        with pytest.raises(ConfigurationError, match="whole number"):
+            ODEBlock(Field(), steps=steps)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="whole number"):
+            integrate_adjoint(Field(), x, parameters=[], steps=steps)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="whole number"):
+            ODENet(in_channels=1, num_outputs=2, steps=steps)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="4 × 1"):  # would broadcast
         integrate(lambda h, _: h[:, :1], x)
     with pytest.raises(InputError, match="4 × 1"):
@@ -277,3 +293,32 @@ def test_what_can_not_be_solved_is_refused() -> None:
     for widths in ((), (4, 0)):
         with pytest.raises(ConfigurationError, match="widths"):
             ODENet(in_channels=1, num_outputs=2, widths=widths)
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (BasicBlock(num_inputs=4, num_outputs=4), "relu after the sum"),
+        (PreActivationBlock(num_inputs=4, num_outputs=4, activate_skip=True), "activated"),
+        (PreActivationBlock(num_inputs=4, num_outputs=4, shortcut="none"), "without h"),
+        (PreActivationBlock(num_inputs=4, num_outputs=4, stride=2), "changes the shape"),
+        (PreActivationBottleneck(num_inputs=4, num_outputs=8, shortcut="projection"), "changes the shape"),
+        (ConvNeXtBlock(num_channels=4, layer_scale=1.0), "adds h itself"),
+        (TransformerBlock(width=4, num_heads=2, mlp_width=6), "adds h itself"),
+    ],
+)
+def test_blocks_that_are_no_euler_step_are_refused(block: nn.Module, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"block 1.*{words}"):
+        BlockField([PreActivationBlock(num_inputs=4, num_outputs=4), block])
+
+
+def test_the_adjoint_under_a_function_transform_is_told() -> None:
+    field, x = Field(), state()
+    block = ODEBlock(field, steps=2, gradient="adjoint")
+    for transform in (torch.func.grad(lambda h: block(h).sum()), torch.func.vmap(block)):
+        with pytest.raises(ConfigurationError, match="set gradient to steps"):
+            transform(x)
+    steps = ODEBlock(field, steps=2)
+    found = torch.func.grad(lambda h: steps(h).sum())(x)
+    wanted = x.clone().requires_grad_()
+    torch.testing.assert_close(found, torch.autograd.grad(steps(wanted).sum(), wanted)[0])

@@ -1,11 +1,14 @@
 """Parameter groups: weights are regularised, biases and normalisation parameters are not."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
 
 from sightline.core.errors import ConfigurationError
 from sightline.models import MLP, ResNet
+from sightline.nn import ConvNeXtBlock, PatchEmbedding, WeightedPool2d
 from sightline.optim import add_l1_gradient, parameter_groups
 
 
@@ -42,6 +45,46 @@ def test_other_layers() -> None:
     rest = {"rnn.bias_ih_l0", "rnn.bias_hh_l0", "layer_norm.weight", "layer_norm.bias"}
     rest |= {"group_norm.weight", "group_norm.bias", "act.weight", "temperature"}
     assert names(Others(), regularised=False) == rest
+
+
+def test_scales_tokens_and_positions_are_not_regularised() -> None:
+    """As the authors of ConvNeXt and of ViT's training recipes do; a pooling's weights sum to 1 whatever they are."""
+    block = ConvNeXtBlock(num_channels=4)
+    assert names(block, regularised=True) == {"depthwise.weight", "expand.weight", "contract.weight"}
+    assert "contract.scale" in names(block, regularised=False)
+    embed = PatchEmbedding(in_channels=1, image_size=(4, 4), patch_size=2, width=3)
+    assert names(embed, regularised=True) == {"patches.weight"}
+    assert names(embed, regularised=False) == {"patches.bias", "class_token", "positions"}
+    assert names(WeightedPool2d(), regularised=False) == {"logits"}
+
+
+class Declared(nn.Linear):
+    """Says otherwise of a weight, a bias, a matrix and a vector."""
+
+    regularised: ClassVar[frozenset[str]] = frozenset({"bias", "shift"})
+    not_regularised: ClassVar[frozenset[str]] = frozenset({"weight", "table"})
+
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.shift = nn.Parameter(torch.zeros(2))
+        self.table = nn.Parameter(torch.zeros(2, 2))
+        self.other, self.others = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2, 2))
+
+
+class Heir(Declared):
+    """A subclass is bound by what its base says."""
+
+
+def test_a_class_says_otherwise_of_its_own_parameters_only() -> None:
+    for model in (Declared(), Heir()):
+        assert names(model, regularised=True) == {"bias", "shift", "others"}
+        assert names(model, regularised=False) == {"weight", "table", "other"}
+    around = nn.Module()  # layers of these names declare nothing
+    around.regularised, around.not_regularised = nn.Linear(2, 2), Declared()
+    around.matrix = nn.Parameter(torch.zeros(2, 2))
+    assert names(around, regularised=True) == {"matrix", "regularised.weight"} | {
+        f"not_regularised.{name}" for name in ("bias", "shift", "others")
+    }
 
 
 def test_each_group_has_its_decay() -> None:

@@ -1,5 +1,8 @@
 """Pooling, unpooling and up-sampling: backward passes by hand against autograd, and what undoes what."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -190,5 +193,19 @@ def test_what_does_not_fit_is_refused() -> None:
     for factor in (0, 3):
         with pytest.raises(ConfigurationError, match=f"factor = {factor}"):
             upsample_backward(torch.zeros(1, 1, 3, 4), factor)
+    with pytest.raises(InputError, match=r"the output's shape, \(1, 1, 2, 3\)"):  # as many windows, turned
+        average_pool_backward(torch.zeros(1, 1, 3, 2), (4, 6), 2)
+    with pytest.raises(ConfigurationError, match="stride = 0"):
+        pick_one_backward(torch.zeros(1, 1, 2, 2), (4, 4), 0)
+    calls: list[Callable[[Any], Tensor]] = [
+        lambda mode: interpolation_matrix(2, 2, mode),
+        lambda mode: upsample(torch.zeros(1, 1, 2, 2), 2, mode),
+        lambda mode: upsample_backward(torch.zeros(1, 1, 2, 2), 2, mode),
+    ]
+    for call in calls:
+        with pytest.raises(ConfigurationError, match=r"one of nearest, bilinear\n.*\n.*did you mean 'bilinear'"):
+            call("bilinaer")
+        with pytest.raises(ConfigurationError, match="mode = 'bicubic'"):
+            call("bicubic")
     with pytest.raises(ConfigurationError, match="factor = 0"):
         upsample(torch.zeros(1, 1, 3, 4), 0)

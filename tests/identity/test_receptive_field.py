@@ -1,7 +1,5 @@
 """Receptive fields from the operations against the support of the gradient, the chain's recursion, and by hand."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,31 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import sightline.models
 from sightline.core.errors import ConfigurationError, InputError, SightlineError
 from sightline.core.schema import Schema
-from sightline.models.registry import MODELS
+from sightline.models import MODELS
 from sightline.understand.measured_receptive_field import measured_receptive_field
 from sightline.understand.receptive_field import receptive_field, receptive_fields
 from sightline.understand.tracked import UnknownOperationError
+from small_models import SMALL
 
-for _file in pkgutil.iter_modules(sightline.models.__path__):
-    if not _file.ispkg:
-        importlib.import_module(f"sightline.models.{_file.name}")  # every builder enters the registry
-
-SMALL: dict[str, dict[str, Any]] = {
-    "alexnet": {"width_factor": 0.05},
-    "convnext": {"width": 4},
-    "googlenet": {"width_factor": 0.05},
-    "mlp": {"width": 8},
-    "ode-net": {"width": 4},
-    "plain": {"depth": 14, "width": 3},
-    "resnet": {"depth": 14, "width": 3},
-    "vgg": {"width_factor": 0.05},
-    "vit": {"depth": 1, "width": 12, "heads": 2},
-    "whitening-net": {"width": 8},
-}
-SMALL |= {name: {"width": 2} for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")}
+DEEP = ("resnet34", "resnet101", "resnet152")
+"""Made of the blocks of ResNet-18 and ResNet-50, more of them."""
 
 
 class Through(nn.Module):
@@ -57,18 +40,15 @@ def shaken(model: nn.Module) -> nn.Module:
 
 
 def built(name: str, schema: Schema) -> nn.Module:
-    """The model with the small options where they are its own."""
-    try:
-        return MODELS[name](schema, seed=0, **SMALL.get(name, {}))
-    except ConfigurationError:
-        return MODELS[name](schema, seed=0)
+    """The model, small."""
+    return MODELS[name](schema, seed=0, **SMALL[name])
 
 
 def conv(inputs: int, outputs: int, kernel: int | tuple[int, int], **options: Any) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel, **options)
 
 
-@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in DEEP else n for n in MODELS])
 def test_analysis_is_measurement_for_every_model_of_the_registry(name: str) -> None:
     """The unit in the middle of the last maps, and the outputs: boxes equal; never smaller than measured anywhere."""
     torch.manual_seed(0)
@@ -83,8 +63,8 @@ def test_analysis_is_measurement_for_every_model_of_the_registry(name: str) -> N
 
 
 def test_the_registry_is_all_there() -> None:
-    assert {"mlp", "resnet"} <= set(MODELS)
-    assert len(MODELS) >= 2
+    assert set(MODELS) == set(SMALL)
+    assert len(MODELS) == 17
 
 
 def attend(x: Tensor, embed: nn.Module, layer: nn.Module) -> Tensor:
@@ -121,6 +101,23 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[], nn.Module]]] = {
     "bilinear": ((1, 6, 5), lambda: nn.Upsample(size=(9, 13), mode="bilinear")),
     "bilinear, corners": ((1, 4, 4), lambda: nn.Upsample(size=(7, 7), mode="bilinear", align_corners=True)),
     "bicubic": ((1, 9, 9), lambda: nn.Upsample(scale_factor=1.5, mode="bicubic")),
+    "bilinear, antialiased": ((1, 16, 11), lambda: Through(
+        lambda x: F.interpolate(x, size=(6, 4), mode="bilinear", antialias=True))),
+    "bicubic, antialiased": ((1, 24, 17), lambda: Through(
+        lambda x: F.interpolate(x, size=(4, 9), mode="bicubic", antialias=True))),
+    "gated halves": ((4, 9, 9), lambda: Through(
+        lambda x, a: F.glu(torch.cat([x, a(x)], 1), 1), conv(4, 4, 5, padding=2))),
+    "gated rows": ((1, 9, 9), lambda: Through(lambda x, a: F.glu(a(x), 2), conv(1, 2, 2))),
+    "slopes": ((2, 9, 9), lambda: nn.Sequential(
+        conv(2, 4, 3, stride=2), nn.PReLU(4), nn.RReLU(), nn.Hardswish(), nn.LogSigmoid())),
+    "patches": ((1, 12, 12), lambda: Through(
+        lambda x, a: a(x.reshape(-1, 1, 4, 3, 4, 3).permute(0, 1, 3, 5, 2, 4).reshape(-1, 9, 4, 4)), conv(9, 2, 2))),
+    "every other": ((1, 12, 12), lambda: Through(
+        lambda x, a, i: a(x[:, :, [0, 2, 4, 6, 8]])[:, :, :, [9, 6, 3]], conv(1, 2, 3, padding=1), nn.Identity())),
+    "here and there": ((1, 12, 12), lambda: Through(lambda x: x[:, :, [0, 2, 3, 6, 8]])),
+    "tokens back in place": ((1, 12, 12), lambda: Through(
+        lambda x, a, b: b(a(x).flatten(2).transpose(1, 2).mT.unflatten(2, (4, 4))), conv(1, 4, 3, stride=3),
+        conv(4, 1, 2))),
     "residual": ((1, 12, 12), lambda: Through(
         lambda x, a, b: F.relu(a(x)[:, :, ::2, ::2] + b(x)), conv(1, 2, 3, padding=1),
         conv(1, 2, 5, stride=2, padding=2))),
@@ -167,8 +164,38 @@ CASES: dict[str, tuple[tuple[int, ...], Callable[[], nn.Module]]] = {
 }  # fmt: skip
 
 
+NOT_EQUAL = (
+    "reflecting", "gap", "channels last", "nearest", "bilinear", "bilinear, corners", "bicubic",
+    "bilinear, antialiased", "bicubic, antialiased", "split channels", "gate", "rolled", "shuffle", "group norm",
+    "instance norm", "flat", "strip", "tokens", "convolution of tokens", "attention", "transformer", "vector",
+)  # fmt: skip
+"""From one position to the next is not equally far, or there are no maps."""
+
+STRIDES: dict[str, tuple[float | None, ...]] = {
+    **{name: (None,) * (1 if name == "vector" else 2) for name in NOT_EQUAL},
+    **dict.fromkeys(("same", "depthwise", "dilated pooling", "branches", "one branch used", "gated halves",
+                     "gated rows", "grouped after branches", "response norm", "softmax"), (1, 1)),
+    **dict.fromkeys(("dilated", "ceiling", "pooling", "residual", "mirror", "channel norm", "slopes",
+                     "pooling by its own size"), (2, 2)),
+    **dict.fromkeys(("even kernel", "unshuffle", "patches", "tokens back in place", "adaptive maximum"), (3, 3)),
+    **dict.fromkeys(("transposed", "transposed, then conv"), (0.5, 0.5)),
+    "transposed by three": (1 / 3, 1 / 3),
+    "not square": (2, 1),
+    "adaptive": (None, 2),
+    "adaptive, regular": (2, 4),
+    "every other": (2, 3),
+    "here and there": (None, 1),
+    "norm of rows": (1, None),
+    "sum of rows": (None, 1),
+    "one dimension": (4,),
+    "three dimensions": (1, 1, 1),
+}  # fmt: skip
+"""Input positions from one to the next, by hand."""
+
+
 def test_the_cases_are_all_there() -> None:
-    assert len(CASES) == 48
+    assert len(CASES) == 57
+    assert set(STRIDES) == set(CASES)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -178,6 +205,7 @@ def test_analysis_is_measurement(name: str) -> None:
     shape, make = CASES[name]
     model = shaken(make())
     found = receptive_field(model, shape)
+    assert found.stride == STRIDES[name]
     corners = {tuple(0 for _ in found.positions), found.centre, tuple(n - 1 for n in found.positions)}
     for position in corners:
         measured = measured_receptive_field(model, shape, position=position, draws=12)
@@ -224,10 +252,9 @@ def test_published_sizes() -> None:
     found = receptive_field(nn.Sequential(*vgg), (1, 32, 32))
     assert (found.size, found.stride, found.box()) == ((212, 212), (32, 32), ((0, 31), (0, 31)))
     schema = Schema("image", "classification", (3, 64, 64), classes=("cat", "dog"))
-    if "resnet18" in MODELS:
-        last = receptive_fields(built("resnet18", schema), (3, 64, 64)).maps
-        assert last is not None
-        assert (last.size, last.stride) == ((435, 435), (32, 32))
+    last = receptive_fields(built("resnet18", schema), (3, 64, 64)).maps
+    assert last is not None
+    assert (last.size, last.stride) == ((435, 435), (32, 32))
 
 
 def test_a_mirror_image_has_the_same_sizes() -> None:
@@ -247,6 +274,26 @@ def test_leaving_positions_out_makes_the_stride_longer(size: int) -> None:
     assert both.stride == (None, 1)
 
 
+@pytest.mark.parametrize(
+    ("function", "stride"),
+    [
+        (lambda x: F.pixel_unshuffle(x, 4), (None, None)),
+        (lambda x: x.reshape(1, 1, 1, 4, 1, 4).permute(0, 1, 3, 5, 2, 4).reshape(1, 16, 1, 1), (None, None)),
+        (lambda x: F.max_pool2d(F.pixel_unshuffle(x, 2), 2), (4, 4)),
+        (lambda x: F.avg_pool2d(x[:, :, [0, 2]], 2, (1, 2)), (2, 2)),
+        (lambda x: F.pixel_shuffle(F.max_pool2d(x, 4).expand(1, 4, 1, 1), 2)[:, :, :1, 1:], (None, None)),
+        (lambda x: F.avg_pool2d(x, 4).flatten(1)[..., None, None], (4, 4)),
+        (lambda x: F.avg_pool2d(x, 2).mean(2, keepdim=True), (None, 2)),
+        (lambda x: torch.cat([F.avg_pool2d(x, 4), x[:, :, :1, :1]], 1).mean((2, 3), keepdim=True), (None, None)),
+    ],
+)
+def test_the_stride_of_one_position_that_is_left(
+    function: Callable[[Tensor], Tensor], stride: tuple[float | None, ...]
+) -> None:
+    """It is what was known before, unless positions went elsewhere."""
+    assert receptive_field(Through(function), (1, 4, 4)).stride == stride
+
+
 def test_a_padding_that_alone_is_seen_is_nothing() -> None:
     found = receptive_field(conv(1, 1, 1, padding=2), (1, 4, 4))
     assert found.box((0, 0)) is None
@@ -264,6 +311,44 @@ def test_layers_by_name_and_the_last_maps() -> None:
     assert found.outputs.stride == (None, None)
     assert found.outputs.box(()) == ((0, 8), (0, 8))
     assert measured_receptive_field(network, (1, 9, 9), "2", position=(0, 4)).box() == ((0, 4), (4, 8))
+
+
+def viewed_before(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
+    y: Tensor = a(x)
+    before = y.flatten(2)
+    y += b(x)
+    return before.view_as(x)
+
+
+def viewed_after(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
+    y: Tensor = a(x)
+    _, before = y.flatten(2), x.split(1, 1)[0]
+    y += b(x)
+    return (y.flatten(2) + before.flatten(2)).view_as(x)
+
+
+def left_behind(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
+    y: Tensor = a(x)
+    parts = y.split(4, 3)
+    y += b(x)
+    return parts[0]
+
+
+def into_another(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
+    y: Tensor = a(x)
+    torch.add(y, b(x), out=y)
+    return y
+
+
+def test_a_change_in_place_is_not_lost_on_views() -> None:
+    """Views taken after it are right; those of before are refused, whether used or returned."""
+    layers = conv(1, 1, 1), conv(1, 1, 5, padding=2)
+    found = receptive_field(Through(viewed_after, *layers), (1, 8, 8))
+    assert found.size == (5, 5)
+    assert found.box() == measured_receptive_field(Through(viewed_after, *layers), (1, 8, 8)).box()
+    for function, what in ((viewed_before, "a view of"), (left_behind, "a view of"), (into_another, "into out")):
+        with pytest.raises(UnknownOperationError, match=what):
+            receptive_field(Through(function, *layers), (1, 8, 8))
 
 
 def test_the_network_is_as_before() -> None:
@@ -303,6 +388,7 @@ def change_part(x: Tensor) -> Tensor:
         (lambda x: torch.as_strided(x, (1, 1, 2, 2), (16, 16, 4, 1)), "as_strided"),
         (write, "copy_"),
         (lambda x: F.pad(x, (1, 1, 1, 1), mode="circular"), "copy_"),
+        (lambda x: F.unfold(x, 2), "im2col"),
         (change_part, "add_"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sightline.core.config import build, resolve
 from sightline.core.errors import ConfigurationError
-from sightline.optim import SCHEDULES, Constant, Cosine, InverseTime, Linear, Schedule, Step, set_lr
+from sightline.optim import SCHEDULES, Constant, Cosine, InverseTime, Linear, Milestones, Schedule, Step, set_lr
 
 
 def values(schedule: Schedule, total: int) -> list[float]:
@@ -43,6 +43,35 @@ def test_drops_fall_where_they_are_asked_for_whatever_the_rounding() -> None:
     assert Step(every=0.07, gamma=0.5).factor(7, 100) == 0.5
 
 
+def test_milestones_drop_where_they_stand() -> None:
+    assert values(Milestones(at=(0.5, 0.75), gamma=0.5), 8) == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert values(Milestones(at=(0.9, 0.2, 0.2), gamma=0.5), 10) == [1, 1] + [0.25] * 7 + [0.125]
+    assert values(Milestones(at=()), 3) == [1, 1, 1]
+    assert values(Milestones(at=(0.5,), gamma=0.5, warmup=0.5), 8) == pytest.approx(
+        [0.2, 0.4, 0.6, 0.8, 1, 1, 0.5, 0.5]
+    )
+    for total in (10, 30, 100, 469 * 7):
+        factors = values(Milestones(at=(0.1, 0.3, 0.7), gamma=0.5), total)
+        drops = [k for k in range(1, total) if factors[k] < factors[k - 1]]
+        assert drops == [math.ceil(round(i * total / 10, 6)) for i in (1, 3, 7)]
+    assert 0.07 * 100 > 7
+    assert Milestones(at=(0.07,), gamma=0.5).factor(7, 100) == 0.5
+
+
+def test_milestones_are_torchs() -> None:
+    """64,000 updates as in He et al. 2016, a thousandth of them."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    reference = torch.optim.lr_scheduler.MultiStepLR(optimizer, [32, 48], gamma=0.1)
+    found = set()
+    for step in range(64):
+        rate = 0.1 * Milestones().factor(step, 64)
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"])
+        found.add(round(rate, 6))
+        optimizer.step()
+        reference.step()
+    assert found == {0.1, 0.01, 0.001}
+
+
 def test_cosine_is_torchs() -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
     reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20, eta_min=0.1)
@@ -53,7 +82,7 @@ def test_cosine_is_torchs() -> None:
 
 
 def test_the_registry_holds_all() -> None:
-    assert list(SCHEDULES) == ["constant", "cosine", "inverse-time", "linear", "step"]
+    assert list(SCHEDULES) == ["constant", "cosine", "inverse-time", "linear", "milestones", "step"]
 
 
 @given(
@@ -79,11 +108,13 @@ def test_every_factor_lies_between_0_and_1(name: str, warmup: float, total: int,
         ("constant", "warmup", 1.5),
         ("step", "every", 0.0),
         ("step", "gamma", 2.0),
+        ("milestones", "at", (0.5, 1.5)),
+        ("milestones", "gamma", 0.0),
         ("inverse-time", "decay", -1.0),
         ("cosine", "final", 1.1),
     ],
 )
-def test_options_out_of_range_are_refused(name: str, field: str, value: float) -> None:
+def test_options_out_of_range_are_refused(name: str, field: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=field):
         resolve({"name": name, field: value}, SCHEDULES, "schedule")
 

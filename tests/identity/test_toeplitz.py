@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sightline.core.errors import InputError
+from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.convolution import convolution_backward
 from sightline.nn.toeplitz import dense_kernel, toeplitz_matrix
 from sightline.nn.transposed_convolution import transposed_convolution
@@ -68,3 +68,6 @@ def test_what_does_not_fit_is_refused() -> None:
         toeplitz_matrix(torch.zeros(1, 1, 3, 3), (8,))
     with pytest.raises(InputError, match="window of the convolution: 3 or more"):
         toeplitz_matrix(torch.zeros(1, 1, 3), (2,))
+    for groups in (0, -1, 2):  # of 3 output channels
+        with pytest.raises(ConfigurationError, match=f"divides the 3 output channels\\n.*groups = {groups}"):
+            toeplitz_matrix(torch.zeros(3, 1, 3), (8,), groups=groups)

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, DataError, InputError
 from sightline.core.schema import Schema
-from sightline.models.whitening_net import BIAS_SCALE, FastBiasNorm, WhiteningNet, whitening_net
+from sightline.models.whitening_net import SHIFT_SCALE, FastShiftNorm, WhiteningNet, whitening_net
 from sightline.nn.whitening import PatchWhitening, whitening_filters
+from sightline.optim import parameter_groups
 
 TABLE = Schema("table", "classification", (5,), classes=("no", "yes"))
 
@@ -72,7 +73,7 @@ def reference(net: WhiteningNet, x: Tensor, training: bool) -> Tensor:
             if training:
                 mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
             x = (x - mean[:, None, None]) / (variance[:, None, None] + 1e-12).sqrt()
-            x = F.gelu(x + 8.0 * w[f"{norm}.bias"][:, None, None])
+            x = F.gelu(x + 8.0 * w[f"{norm}.shift"])
     head: Tensor = w["head.weight"]
     return x.amax((2, 3)) @ head.T / 9
 
@@ -104,38 +105,51 @@ def test_convolutions_start_as_the_identity() -> None:
     assert torch.equal(narrow(y), y[:, :20])
 
 
-def test_biases_move_by_the_square_of_their_scale() -> None:
-    """Gradient descent on b with s·b in the formula moves s·b by s² times the plain rate."""
+def test_shifts_move_by_the_square_of_their_scale() -> None:
+    """Gradient descent on c with s·c in the formula moves s·c by s² times the plain rate, and decays it alike."""
     x, direction = torch.randn(4, 3, 5, 5), torch.randn(4, 3, 5, 5)
-    ours, plain = FastBiasNorm(3), nn.BatchNorm2d(3, eps=1e-12)
-    for norm, rate in ((ours, 0.01), (plain, 0.01 * BIAS_SCALE**2)):
-        optimizer = torch.optim.SGD([norm.bias], lr=rate, momentum=0.9, nesterov=True)
+    ours, plain = FastShiftNorm(3), nn.BatchNorm2d(3, eps=1e-12)
+    for shift, norm, factor in ((ours.shift, ours, 1.0), (plain.bias, plain, SHIFT_SCALE**2)):
+        optimizer = torch.optim.SGD([shift], lr=0.01 * factor, weight_decay=0.5 / factor, momentum=0.9, nesterov=True)
         for _ in range(5):
             optimizer.zero_grad()
             (norm(x) * direction).sin().sum().backward()
             optimizer.step()
-    torch.testing.assert_close(BIAS_SCALE * ours.bias, plain.bias, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(SHIFT_SCALE * ours.shift.flatten(), plain.bias, rtol=1e-4, atol=1e-5)
+
+
+def test_shifts_decay_with_the_weights() -> None:
+    net = WhiteningNet(in_channels=3, num_outputs=5, widths=(4, 4, 4))
+    decaying = next(g["params"] for g in parameter_groups(net, weight_decay=0.1) if g["regularised"])
+    shifts = [p for name, p in net.named_parameters() if name.endswith("shift")]
+    assert len(shifts) == 6
+    assert all(any(p is q for q in decaying) for p in shifts)
 
 
 def test_running_statistics_take_forty_per_cent_of_a_batch() -> None:
-    norm = FastBiasNorm(3)
+    norm = FastShiftNorm(3)
     x = torch.randn(64, 3, 5, 5) * 3 + 1
     norm(x)
-    assert norm.running_mean is not None
     torch.testing.assert_close(norm.running_mean, 0.4 * x.mean((0, 2, 3)))
-    assert int(norm.num_batches_tracked or 0) == 1
+    before = norm.running_mean.clone()
     norm.eval()(x)
-    assert int(norm.num_batches_tracked or 0) == 1
+    assert torch.equal(norm.running_mean, before)
 
 
 @pytest.mark.usefixtures("as_a_user_calls")
 @pytest.mark.parametrize(
     "x",
-    [torch.ones(4, 3, 1, 1), torch.ones(0, 3, 4, 4), torch.ones(3, 4, 4), torch.full((4, 3, 4, 4), float("nan"))],
-    ids=["smaller than a patch", "none", "no batch", "nan"],
+    [
+        torch.ones(4, 2, 4, 4),
+        torch.ones(4, 3, 1, 1),
+        torch.ones(0, 3, 4, 4),
+        torch.ones(3, 4, 4),
+        torch.full((4, 3, 4, 4), float("nan")),
+    ],
+    ids=["other channels", "smaller than a patch", "none", "no batch", "nan"],
 )
 def test_filters_are_not_found_from_images_that_have_none(x: Tensor) -> None:
-    with pytest.raises(InputError, match="finite images"):
+    with pytest.raises(InputError, match="images"):
         PatchWhitening(in_channels=3).fit(x)
 
 
@@ -146,6 +160,19 @@ def test_mistakes_are_told() -> None:
         PatchWhitening(in_channels=3, kernel_size=0)
     with pytest.raises(DataError, match="use the model 'mlp'"):
         whitening_net(TABLE)
+    with pytest.raises(ConfigurationError, match="9 × 9 pixels or larger"):
+        whitening_net(Schema("image", "classification", (3, 8, 40), classes=("no", "yes")))
+    smallest = whitening_net(Schema("image", "classification", (3, 9, 9), classes=("no", "yes")), width=2)
+    assert smallest(torch.zeros(2, 3, 9, 9)).shape == (2, 2)
+
+
+def test_many_images_are_taken_in_parts() -> None:
+    x = pictures(count=300, side=6).double()
+    patches = F.unfold(x, 2).transpose(1, 2).flatten(0, 1)
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    largest = vectors[:, -1] / values[-1].sqrt()
+    found = whitening_filters(x, 2, 0.0)[0].flatten()
+    torch.testing.assert_close(found.abs(), largest.abs())
 
 
 @pytest.mark.usefixtures("as_a_user_calls")

@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_layers import Weights, dense, disturbed, normalise, respond
+from sightline.core.errors import ConfigurationError
 from sightline.models.auxiliary import AuxiliaryOutputs
-from sightline.models.googlenet import GoogLeNet
+from sightline.models.googlenet import AuxiliaryHead, GoogLeNet
 
 TABLE_1 = """
 3a 64 96 128 16 32 32 256
@@ -41,15 +42,26 @@ def neighbours(x: Tensor) -> Tensor:
     return respond(x, neighbours=5, alpha=1e-4 / 5, beta=0.75, k=1.0)
 
 
-def inside(x: Tensor, weights: Weights, name: str, training: bool) -> Tensor:
-    """A head after a block: means of a 4 × 4 grid whose cells reach to the next whole pixel."""
+def published_means(x: Tensor) -> Tensor:
+    rows, columns = (range(0, side - 4, 3) for side in x.shape[2:])
+    cells = [x[:, :, i : i + 5, j : j + 5].mean((2, 3)) for i in rows for j in columns]
+    return torch.stack(cells, 2).view(*x.shape[:2], len(rows), len(columns))
+
+
+def grid_means(x: Tensor) -> Tensor:
+    """A grid whose cells reach to the next whole pixel."""
     height, width = x.shape[2:]
     cells = [
         x[:, :, i * height // 4 : -(-(i + 1) * height // 4), j * width // 4 : -(-(j + 1) * width // 4)].mean((2, 3))
         for i in range(4)
         for j in range(4)
     ]
-    x = torch.stack(cells, 2).view(*x.shape[:2], 4, 4)
+    return torch.stack(cells, 2).view(*x.shape[:2], 4, 4)
+
+
+def inside(x: Tensor, weights: Weights, name: str, training: bool) -> Tensor:
+    """A head after a block: at the paper's 14 × 14 its 5 × 5 means of stride 3, else means of a 4 × 4 grid."""
+    x = published_means(x) if x.shape[2:] == (14, 14) else grid_means(x)
     x = unit(x, weights, f"{name}.hidden.1", training).flatten(1)
     x = dense(x, weights, f"{name}.hidden.3").clamp(min=0)
     return dense(x, weights, f"{name}.head")
@@ -92,7 +104,8 @@ def reference(x: Tensor, weights: Weights, stem: str, training: bool) -> Auxilia
 
 
 @pytest.mark.parametrize(
-    ("stem", "batch_norm", "size"), [("small", True, (13, 8)), ("large", False, (64, 47)), ("large", True, (33, 64))]
+    ("stem", "batch_norm", "size"),
+    [("small", True, (13, 8)), ("large", False, (64, 47)), ("large", True, (33, 64)), ("small", True, (28, 27))],
 )
 def test_equal_logits_of_all_heads(stem: str, batch_norm: bool, size: tuple[int, int]) -> None:
     torch.manual_seed(0)
@@ -113,6 +126,23 @@ def test_equal_logits_of_all_heads(stem: str, batch_norm: bool, size: tuple[int,
     weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
     expected = reference(x, weights, stem, training=False)
     torch.testing.assert_close(model.eval()(x).detach(), expected.outputs, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("size", [(14, 14), (14, 16), (15, 15), (13, 14), (14, 17), (4, 4), (3, 20)])
+def test_the_published_means_wherever_they_make_a_grid_of_four_by_four(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    found = AuxiliaryHead(num_inputs=3, num_outputs=2, width_factor=0.1).hidden[0](x)
+    published = published_means(x) if min(size) >= 5 else x
+    expected = published if published.shape[2:] == (4, 4) and min(size) >= 5 else grid_means(x)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    if size == (14, 14):
+        assert not torch.allclose(found, grid_means(x), atol=0.01)
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_words_that_name_no_stem_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"stem = 'Large'\n.*did you mean 'large'"):
+        GoogLeNet(in_channels=3, num_outputs=2, stem="Large")  # type: ignore[arg-type]
 
 
 def test_the_published_number_of_parameters() -> None:

@@ -258,6 +258,26 @@ def test_every_backward_pass_by_finite_differences(name: str) -> None:
     assert gradcheck(Layer.apply, tuple(drawn(*shape) for shape in shapes))
 
 
+@pytest.mark.usefixtures("as_a_user_calls")
+@pytest.mark.parametrize("name", BY_HAND)
+def test_every_backward_pass_refuses_a_gradient_that_would_be_broadcast(name: str) -> None:
+    """One value along an axis for several; examples and channels only where something else says how many there are."""
+    forward, backward, shapes = BY_HAND[name]
+    torch.manual_seed(0)
+    inputs = [drawn(*shape).detach() for shape in shapes]
+    gradient = torch.ones_like(forward(*inputs))
+    backward(gradient, *inputs)
+    first = 2 if name in ("average-pool", "pick-one", "upsample") else 0
+    axes = [axis for axis in range(first, gradient.dim()) if gradient.shape[axis] > 1]
+    assert axes
+    for axis in axes:
+        with pytest.raises((InputError, ConfigurationError), match=r"gradient|divides|index for each"):
+            backward(gradient.narrow(axis, 0, 1), *inputs)
+    with pytest.raises((InputError, ConfigurationError, ValueError)) as caught:
+        backward(gradient[None], *inputs)
+    assert caught.type is not ValueError
+
+
 def test_the_tables_are_whole() -> None:
     assert (len(MODULES), len(BY_HAND)) == (11, 21)
 

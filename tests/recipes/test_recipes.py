@@ -1,13 +1,17 @@
 """Every recipe runs; a few first losses are held fast, so that a change of numbers does not go unseen."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.core.config import from_yaml, to_yaml
+from sightline.core.config import build, from_yaml, resolve, to_yaml
+from sightline.core.errors import ConfigurationError
+from sightline.data.augment import Augment
 from sightline.models import MODELS
+from sightline.optim import SCHEDULES, Schedule
 from sightline.recipes import RECIPES, starting_point
 from sightline.recipes.starting_point import STARTING_POINTS
 from sightline.train import RunSpec, describe, train
@@ -52,11 +56,59 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", sorted(ON_THE_HUB))
-def test_a_recipe_of_the_hub_builds_its_model_and_step(name: str, photos: Path) -> None:
+def test_a_recipe_of_the_hub_trains(name: str, photos: Path, tmp_path: Path) -> None:
+    """Two updates with the recipe's own model, augmentation, precision and schedule; then the whole of evaluation."""
     spec = RECIPES[name]()
     assert spec.data.source.startswith("hf:")
-    told = describe(spec.replace(data=spec.data.replace(source=str(photos), validation_fraction=0.2)))
-    assert "trainable parameters" in told
+    small = spec.replace(
+        data=spec.data.replace(source=str(photos), validation_fraction=0.2, test_fraction=0.2),
+        plan=spec.plan.replace(epochs=1, batch_size=16, log_steps=1),
+    )
+    run = train(small, runs=tmp_path, quiet=True)
+    rows = [row for row in run.folder.metrics() if row["kind"] == "train"]
+    assert len(rows) == 2
+    assert all(math.isfinite(row["loss"]) for row in rows)
+    assert run.folder.status()["state"] == "completed"
+    assert run.folder.has("samples/augmented.png")
+
+
+def test_resnet_20_drops_its_rate_at_a_half_and_three_quarters() -> None:
+    """He et al. 2016, §4.2: 0.1, after 32,000 updates 0.01, after 48,000 0.001, until 64,000."""
+    spec = RECIPES["cifar10-resnet20"]()
+    schedule: Schedule = build(resolve(spec.schedule, SCHEDULES, "schedule"), SCHEDULES)
+    rates = [spec.optim.options["lr"] * schedule.factor(step, 64_000) for step in (0, 31_999, 32_000, 47_999, 48_000)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+def test_describing_a_run_tells_and_shows_its_augmentation(photos: Path) -> None:
+    spec = RECIPES["cifar10-resnet20"]()
+    spec = spec.replace(
+        data=spec.data.replace(source=str(photos), augment=Augment(cutout=63)), plan=spec.plan.replace(batch_size=8)
+    )
+    told = describe(spec).splitlines()
+    assert told[0] == "augmentation  a square of 63 × 63 pixels cut out"
+    assert "trainable parameters" in "".join(told)
+    plain = describe(spec.replace(data=spec.data.replace(augment=Augment()))).splitlines()
+    assert plain[0].startswith("a batch  ")
+    spread = [float(line.split("standard deviation ")[1]) for line in (told[1], plain[0])]
+    assert spread[0] < 0.75 * spread[1]  # a square of 63 leaves a part of the border at most
+
+
+def test_describing_refuses_what_training_refuses(photos: Path, tmp_path: Path) -> None:
+    spec = RECIPES["cifar10-resnet20"]()
+    for augment in (Augment(crop=32), Augment(cutout=64)):
+        wrong = spec.replace(data=spec.data.replace(source=str(photos), augment=augment))
+        for start in (describe, lambda s: train(s, runs=tmp_path, quiet=True)):
+            with pytest.raises(ConfigurationError, match=r"data\.augment"):
+                start(wrong)
+
+
+def test_the_whitening_net_starts_as_the_recipe_at_half_its_rate() -> None:
+    recipe, start = RECIPES["cifar10-fast"](), starting_point("whitening-net", "digits")
+    assert start.schedule == recipe.schedule
+    assert start.optim.options == {**recipe.optim.options, "lr": recipe.optim.options["lr"] / 2}
+    assert start.plan.batch_size == pytest.approx(recipe.plan.batch_size / 2, rel=0.05)
+    assert not start.data.augment.active
 
 
 @pytest.mark.parametrize("name", FIRST_EPOCHS)

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sightline.core.errors import ConfigurationError
+from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.drop_connect import DropConnect
-from sightline.nn.dropout import Dropout, InvertedDropout
+from sightline.nn.dropout import InvertedDropout, OriginalDropout
 from sightline.nn.multiplicative_noise import MultiplicativeNoise, UniformMultiplicativeNoise
 from sightline.nn.stochastic_depth import StochasticDepth, linear_decay
 
@@ -41,7 +41,7 @@ def test_mean_and_variance_of_training_and_the_mean_in_evaluation(p: float) -> N
     for layer in (InvertedDropout(drop_probability=p), MultiplicativeNoise(drop_probability=p)):
         moments_are(layer(x), X, ratio * X.square())
         assert torch.equal(layer.eval()(X), X)
-    original = Dropout(drop_probability=p)
+    original = OriginalDropout(drop_probability=p)
     moments_are(original(x), (1 - p) * X, p * (1 - p) * X.square())
     assert torch.equal(original.eval()(X), (1 - p) * X)
     uniform = UniformMultiplicativeNoise()
@@ -53,11 +53,11 @@ def test_both_scalings_give_the_next_layer_the_mean_of_evaluation() -> None:
     """Pre-activations of a linear layer after dropout: 40,000 draws; and the two differ by the factor 1 − p alone."""
     torch.manual_seed(1)
     weight = torch.randn(5, 3, dtype=torch.float64)
-    for layer in (InvertedDropout(drop_probability=0.3), Dropout(drop_probability=0.3)):
+    for layer in (InvertedDropout(drop_probability=0.3), OriginalDropout(drop_probability=0.3)):
         trained = layer(X.expand(DRAWS, 5)) @ weight
         assert close(trained, layer.eval()(X) @ weight)
     torch.manual_seed(2)
-    ours = set((Dropout(drop_probability=0.3)(torch.ones(500)) / 0.7).tolist())
+    ours = set((OriginalDropout(drop_probability=0.3)(torch.ones(500)) / 0.7).tolist())
     assert ours == set(InvertedDropout(drop_probability=0.3)(torch.ones(500)).tolist())
 
 
@@ -130,7 +130,7 @@ def test_moment_matching_is_nearer_than_mean_weights() -> None:
     "make",
     [
         lambda: InvertedDropout(drop_probability=0.4),
-        lambda: Dropout(drop_probability=0.4),
+        lambda: OriginalDropout(drop_probability=0.4),
         lambda: MultiplicativeNoise(drop_probability=0.4),
         UniformMultiplicativeNoise,
         lambda: StochasticDepth(drop_probability=0.4),
@@ -156,13 +156,26 @@ def test_gradients_dtypes_and_empty_batches(make: Callable[[], nn.Module], train
 @pytest.mark.usefixtures("as_a_user_calls")
 @pytest.mark.parametrize("p", [-0.1, 1.0, 2.0, float("nan")])
 def test_probabilities_out_of_range_are_refused(p: float) -> None:
-    for kind in (InvertedDropout, Dropout, MultiplicativeNoise, StochasticDepth):
+    for kind in (InvertedDropout, OriginalDropout, MultiplicativeNoise, StochasticDepth):
         with pytest.raises(ConfigurationError, match="drop_probability"):
             kind(drop_probability=p)
     with pytest.raises(ConfigurationError, match="drop_probability"):
         DropConnect(num_inputs=2, num_outputs=2, drop_probability=p)
     with pytest.raises(ConfigurationError, match="last"):
         linear_decay(3, p)
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+@pytest.mark.parametrize("shape", [(2,), (3, 4, 2), (2, 2, 2)])
+def test_drop_connect_takes_one_row_an_example(shape: tuple[int, ...]) -> None:
+    """In training and evaluation alike; with as many steps as inputs, too, where a product would go through."""
+    layer = DropConnect(num_inputs=2, num_outputs=2)
+    for call in (layer.train(), layer.moments):
+        with pytest.raises(InputError, match="one row an example"):
+            call(torch.ones(shape))
+    with pytest.raises(InputError, match="one row an example"):
+        layer.eval()(torch.ones(shape))
+    assert torch.fx.symbolic_trace(layer)(torch.ones(3, 2)).shape == (3, 2)
 
 
 @pytest.mark.usefixtures("as_a_user_calls")

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.nn.connection_table import TableConvolution
 from sightline.nn.initialisation import Scheme, fans, initialise
+from sightline.nn.sub_sampling import SubSampling
 from sightline.understand.signal import signal
 
 
@@ -245,6 +247,28 @@ def test_a_signal_of_nothing_is_refused() -> None:
     for x in (torch.zeros(3, 2), torch.ones(0, 2)):
         with pytest.raises(InputError):
             signal(nn.Linear(2, 2), x)
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_layers_with_other_weights_than_a_kernel_a_pair_are_left_alone() -> None:
+    """A connection table's fans differ from row to row, a sub-sampling's taps share a weight: they start by their own
+    rule, 20,000 kernels of 9 a row within 4.5 standard errors."""
+    table = TableConvolution(num_inputs=4, table=[[0]] * 2000 + [[0, 1, 2, 3]] * 500, kernel=3)
+    ones, fours = table.weight.detach()[:2000], table.weight.detach()[2000:]
+    for weight, fan_in in ((ones, 9), (fours, 36)):
+        assert abs(float(weight.square().mean()) * fan_in / 2 - 1) < 4.5 * sqrt(2 / weight.numel())
+    assert not table.bias.any()
+    network = nn.Sequential(table, SubSampling(num_channels=2500), nn.Conv2d(2500, 2, 1))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    schemes: tuple[Scheme, ...] = ("he", "orthogonal", "glorot")
+    for scheme in schemes:
+        assert initialise(network, scheme, bias="constant") == ["2"]
+    assert all(torch.equal(value, before[name]) == (name[0] != "2") for name, value in network.state_dict().items())
+    for layer in list(network)[:2]:
+        with pytest.raises(ConfigurationError, match="a weight of shape"):
+            fans(layer)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="linear or convolutional layers"):
+            initialise(layer, "he")
 
 
 def test_fans() -> None:

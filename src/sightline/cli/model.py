@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from sightline.core.schema import Schema
 
 DESCRIPTION = """\
-A network layer by layer: shapes, parameters, multiply-adds, receptive field, and the standard deviation of every
-layer's outputs in the first training pass, for inputs of mean 0 and deviation 1 or for the data's own.
+A network layer by layer: shapes, parameters, multiply-adds, receptive field, and the standard deviation of the
+outputs in the first training pass, for inputs of mean 0 and deviation 1 or for the data's own. Listed are modules:
+sums and functions between them have no row, and the deviation is that of layers with weights and of activations.
 
 models: {models}
 """
 
 EXAMPLES = 64
-"""How many of the data's examples the deviation is measured on."""
+"""How many examples the deviation is measured on, of a network that is not large."""
+
+FEWEST, WORK = 8, 6e9
+"""Of a large one: as many as take this many multiply-adds, but not fewer than this many examples."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -54,6 +58,13 @@ def run(words: Sequence[str]) -> int:
             return 0
         raise ConfigurationError(expected="a model to show", found="none", do="name one of: " + ", ".join(MODELS))
     if given.name not in MODELS:
+        later = next((word for word in rest if word in MODELS), None)
+        if later is not None:
+            raise ConfigurationError(
+                expected="the model's name first, then its options",
+                found=f"{given.name!r} before {later!r}",
+                do=f"write `sightline model {later}`, and the options after it",
+            )
         raise UnknownNameError(expected="the name of a model", found=repr(given.name), do=near(given.name, MODELS))
     spec = ModelSpec(model=Choice(given.name))
     if wants_help:
@@ -64,9 +75,20 @@ def run(words: Sequence[str]) -> int:
         raise ConfigurationError(
             expected="--data, or --input and --classes", found="both", do="leave one of the two out"
         )
-    schema, examples = _from_data(given.data, given.target) if given.data else _made(given.input, given.classes)
+    if given.target is not None and given.data is None:
+        raise ConfigurationError(
+            expected="--target together with --data", found=f"--target {given.target}", do="name the data too"
+        )
+    if given.data is not None and not given.data.strip():
+        raise ConfigurationError(
+            expected="the name of a data set, a file or a folder",
+            found="--data ''",
+            do="leave --data out for inputs of chance",
+        )
+    from_data = given.data is not None
+    schema, examples = _from_data(given.data, given.target) if from_data else _made(given.input, given.classes)
     network = MODELS[spec.model.name](schema, seed=spec.seed, **spec.model.options)
-    if given.data:
+    if from_data:
         network.initialise_from_data(examples)
     told = _told(network, schema.input_shape, examples)
     sys.stdout.write((to_json(told, indent=1) if given.json else _text(told)) + "\n")
@@ -116,7 +138,8 @@ def _told(network: "nn.Module", shape: tuple[int, ...], examples: "Tensor") -> d
     layers = layer_table(network, shape)
     fields = receptive_fields(network, shape)
     of_layer = {one.layer: one for one in fields.layers}
-    deviation = {row.name: row.variance**0.5 for row in signal(network, examples, training=True).rows}
+    count = max(FEWEST, min(len(examples), int(WORK / max(layers.multiply_adds, 1))))
+    deviation = {row.name: row.variance**0.5 for row in signal(network, examples[:count], training=True).rows}
     rows = [
         {
             "layer": row.name,

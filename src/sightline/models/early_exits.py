@@ -1,16 +1,17 @@
 """Early exits: heads inside a network, so that an example that is easy costs only the first stages."""
 
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from math import ceil, isfinite, isnan
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import torch
 import yaml
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sightline.core.config import Choice, Option, resolve
+from sightline.core.config import Choice, Option, fields_of, resolve
 from sightline.core.errors import CheckpointError, ConfigurationError
 from sightline.core.schema import Schema
 from sightline.models.auxiliary import AuxiliaryOutputs
@@ -49,7 +50,8 @@ class EarlyExits(Predictor, coders={StagedPredictor: (_encode, _decode)}):
     that is sure of it; what that saves is told by ``sightline.understand.early_exits.exit_curve``.
 
     Head weights start normal with mean 0 and variance 1/fan_in, biases at 0. Parameters of the backbone that no exit
-    depends on (heads that it has inside by itself) no longer ask for a gradient.
+    depends on (heads that it has inside by itself) no longer ask for a gradient; better build it without them. To
+    assign ``head`` replaces the backbone's.
 
     Shapes:
         x (batch, *input_shape) → (batch, num_outputs), in training ``AuxiliaryOutputs`` of them
@@ -57,12 +59,13 @@ class EarlyExits(Predictor, coders={StagedPredictor: (_encode, _decode)}):
     Args:
         backbone: any network of stages; it becomes part of this one.
         at: stages, counted from 0, after which an exit stands, ascending; the last stage has the backbone's head.
+            What is gathered there depends on the image: after a transformer's embedding, the class token does not.
         input_shape: (channels, height, width) of the images.
         weight: what the loss of each inner exit counts beside the last one's 1.
 
     Raises:
-        ConfigurationError: for stages that are not there, a weight that is not positive, or a backbone whose
-            features are not its stages' gathered.
+        ConfigurationError: for stages that are not there or whose features do not depend on the image, a weight
+            that is not positive, or a backbone whose features are not its stages' gathered.
         InputError: when the backbone can't take images of this shape.
 
     Source: Teerapittayanon, McDanel and Kung 2016, "BranchyNet", §III-B; equal weights: Huang et al. 2018,
@@ -97,6 +100,7 @@ class EarlyExits(Predictor, coders={StagedPredictor: (_encode, _decode)}):
         self.backbone = backbone
         self.at, self.weight = tuple(at), float(weight)
         widths, num_outputs = _rehearse(backbone, tuple(input_shape))
+        _refuse_blind(backbone, self.at, widths)
         self.exit_heads = nn.ModuleList(nn.Linear(widths[k], num_outputs) for k in self.at)
         for layer in self.exit_heads:
             assert isinstance(layer, nn.Linear)
@@ -105,9 +109,23 @@ class EarlyExits(Predictor, coders={StagedPredictor: (_encode, _decode)}):
         self.to(next(backbone.parameters()))
 
     @property
-    def head(self) -> nn.Module:  # type: ignore[override]  # read only: it is the backbone's
+    def head(self) -> nn.Module:
         """The last head."""
         return self.backbone.head
+
+    @head.setter
+    def head(self, head: nn.Module) -> None:
+        self.backbone.head = head
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "head":  # torch would register a module beside the property, where it is never asked
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def initialise_from_data(self, x: Float[Tensor, "batch channels height width"]) -> None:
+        """Choose the backbone's first weights that depend on the data, where it has such."""
+        self.backbone.initialise_from_data(x)
 
     @property
     def heads(self) -> list[nn.Module]:
@@ -196,13 +214,14 @@ class EarlyExits(Predictor, coders={StagedPredictor: (_encode, _decode)}):
 
 
 def _rehearse(backbone: StagedPredictor, input_shape: tuple[int, ...]) -> tuple[list[int], int]:
-    """Features gathered after each stage, and the number of outputs, from a copy's run on noise.
+    """Features gathered after each stage, and the number of outputs, from a copy's run on two images of noise.
 
+    A stage after which they are the same for both counts 0: what is gathered there does not depend on the image.
     Parameters that the copy's head does not depend on stop asking for a gradient: processes that share a training
     would wait for it.
     """
     weight = next(backbone.parameters())
-    x = torch.randn(1, *input_shape, generator=torch.Generator().manual_seed(0)).to(weight)
+    x = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0)).to(weight)
     copy = deepcopy(backbone).eval()
     with torch.no_grad():
         num_outputs = copy(x).shape[1]  # tells the layer that can't take such images
@@ -210,8 +229,8 @@ def _rehearse(backbone: StagedPredictor, input_shape: tuple[int, ...]) -> tuple[
     widths = []
     for stage in copy.stages:
         x = stage(x)
-        widths.append(copy.gather(x).shape[1])
-    features = copy.gather(x)
+        features = copy.gather(x)
+        widths.append(0 if torch.equal(features[0], features[1]) else features.shape[1])
     if not torch.equal(features, expected):
         raise ConfigurationError(
             expected="a network whose features are gather(stages(x))",
@@ -227,6 +246,19 @@ def _rehearse(backbone: StagedPredictor, input_shape: tuple[int, ...]) -> tuple[
     return widths, num_outputs
 
 
+def _refuse_blind(backbone: StagedPredictor, at: Sequence[int], widths: Sequence[int]) -> None:
+    """Refuse exits that would see no image."""
+    names = [name for name, _ in backbone.stages.named_children()]
+    blind = [k for k in at if not widths[k]]
+    if blind:
+        seeing = [f"{k} ({names[k]})" for k, width in enumerate(widths[:-1]) if width]
+        raise ConfigurationError(
+            expected="exits after stages whose features depend on the image",
+            found=f"one after stage {blind[0]} ({names[blind[0]]}), where they are the same for every image",
+            do=f"choose among {', '.join(seeing)}" if seeing else "take a network with inner stages",
+        )
+
+
 def even_exits(stages: int, exits: int) -> tuple[int, ...]:
     """Stages after which ``exits`` inner exits stand, evenly: ⌈k·stages/(exits + 1)⌉ − 1 for k = 1 … exits.
 
@@ -239,7 +271,7 @@ def even_exits(stages: int, exits: int) -> tuple[int, ...]:
     """
     if not 1 <= exits < stages:
         raise ConfigurationError(
-            expected=f"from 1 to {stages - 1} exits inside a network of {stages} stages",
+            expected=f"from 1 to {stages - 1} exits inside a network of {stages} stages that see the image",
             found=f"exits = {exits}",
             do="choose fewer exits, or a network of more stages",
         )
@@ -249,20 +281,59 @@ def even_exits(stages: int, exits: int) -> tuple[int, ...]:
 def _choice(text: str) -> Choice:
     """A model with its options from words such as "resnet depth=20 width=8"."""
     name, *words = text.split() or [""]
-    options = {}
-    for word in words:
+    options: dict[str, Any] = {}
+    joined = name if re.search("[(,:;=]", name) else ""
+    for word in [joined] if joined else words:
         key, _, value = word.partition("=")
         try:
-            options[key] = yaml.safe_load(value)
+            loaded = yaml.safe_load(value)
         except yaml.YAMLError:
             value = ""
-        if not value:
+        if joined or not value or value[-1] in ",;)":
+            spaced = " ".join(part for part in re.split(r"[\s(),:;]+", text) if part)
             raise ConfigurationError(
-                expected="backbone: a model's name, then its options as NAME=VALUE",
+                expected="backbone: a model's name, then its options as NAME=VALUE, with spaces between",
                 found=repr(word),
-                do="write it as in 'resnet depth=20 width=8'",
+                do=f"write it as in {spaced if re.fullmatch(_FORM, spaced) else 'resnet depth=20 width=8'!r}",
             )
+        if key in options:
+            raise ConfigurationError(
+                expected=f"backbone: each option of {name!r} once", found=f"{key} twice", do=f"leave out one {key}"
+            )
+        options[key] = loaded
     return Choice(name, options)
+
+
+_FORM = r"[\w-]+( \w+=[^\s=]+)+"
+"""A name and options as :func:`_choice` takes them."""
+
+
+_STAGES_ALONE = {"auxiliary_weight": 0.0, "mirror": False}
+"""Options of networks that compute more than their stages and head, and the values that leave it out."""
+
+
+def _stages_alone(choice: Choice) -> Choice:
+    """The network without heads inside of its own and the like: the exits are on what every image goes through."""
+    known = fields_of(MODELS[choice.name]) if choice.name in MODELS else {}
+    without = {name: value for name, value in _STAGES_ALONE.items() if name in known}
+    for name, value in without.items():
+        if choice.options.get(name, value) != value:
+            raise ConfigurationError(
+                expected=f"backbone: {choice.name!r} with nothing beside its stages and its last head",
+                found=f"{name} = {choice.options[name]}",
+                do=f"leave {name} out",
+            )
+    return Choice(choice.name, {**choice.options, **without})
+
+
+def _staged() -> list[str]:
+    """Names of the registered models that are made of stages."""
+    return [name for name in MODELS if _makes_stages(get_type_hints(MODELS[name]).get("return"))]
+
+
+def _makes_stages(kind: Any) -> bool:
+    """Whether all classes of a return type, one or a union, are networks of stages."""
+    return all(isinstance(one, type) and issubclass(one, StagedPredictor) for one in get_args(kind) or [kind])
 
 
 @model("early-exits")
@@ -277,13 +348,14 @@ def early_exits(
 ) -> EarlyExits:
     """Early exits on a network of stages (Teerapittayanon et al. 2016)."""
     require_images(schema, "early-exits")
-    choice = resolve(_choice(backbone), MODELS, "backbone")
+    choice = resolve(_stages_alone(_choice(backbone)), MODELS, "backbone")
     network = MODELS[choice.name](schema, **choice.options)
     if not isinstance(network, StagedPredictor):
         raise ConfigurationError(
-            expected="backbone: a model made of stages, such as 'resnet'",
+            expected=f"backbone: a model made of stages: {', '.join(_staged())}",
             found=repr(choice.name),
-            do="`sightline list models` names them all",
+            do="name one of these",
         )
-    at = even_exits(len(network.stages), exits)
+    seeing = [k for k, width in enumerate(_rehearse(network, schema.input_shape)[0]) if width]
+    at = [seeing[k] for k in even_exits(len(seeing), exits)]
     return EarlyExits(backbone=network, at=at, input_shape=schema.input_shape, weight=weight)

@@ -2,14 +2,16 @@
 
 from collections import OrderedDict
 from math import inf
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError
 from sightline.core.schema import Schema
+from sightline.core.words import one_of
 from sightline.models.auxiliary import AuxiliaryOutputs
 from sightline.models.fitness import require_images
 from sightline.models.image_form import Form, form_for
@@ -40,11 +42,41 @@ POOLED_AFTER = ("3b", "4e")
 AUXILIARY_AFTER = ("4a", "4d")
 """Blocks that have a head of their own in training."""
 
+Stem = Literal["large", "small"]
+
+
+class GridMeans(nn.Module):
+    """Means on a grid of 4 × 4: the paper's 5 × 5 windows of stride 3 where they make one, else an even partition.
+
+    The windows overlap; they fit maps whose sides are from 14, the paper's, to 16. A partition into 4 × 4 cells,
+    whose edges reach to the next whole pixel, fits maps of any size.
+
+    Shapes:
+        maps (batch, channels, height, width) → (batch, channels, 4, 4)
+
+    Source: Szegedy et al. 2015, "Going Deeper with Convolutions", §5
+
+    Lecture: N3
+
+    Example:
+        >>> import torch
+        >>> maps = torch.arange(14.0).expand(1, 1, 14, 14)
+        >>> GridMeans()(maps)[0, 0, 0].tolist()
+        [2.0, 5.0, 8.0, 11.0]
+    """
+
+    def forward(self, maps: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels 4 4"]:
+        """The means."""
+        if all(14 <= side <= 16 for side in maps.shape[2:]):
+            return F.avg_pool2d(maps, 5, stride=3)
+        return F.adaptive_avg_pool2d(maps, 4)
+
 
 class AuxiliaryHead(nn.Module):
     """Means on a 4 × 4 grid, a 1 × 1 convolution of 128, a dense layer of 1024, dropout 0.7, a linear head.
 
-    The paper's 5 × 5 means of stride 3 make 4 × 4 of its 14 × 14 maps; a grid of 4 × 4 fits maps of any size.
+    The means are the paper's, of 5 × 5 windows of stride 3, where the maps are 14 × 14 as in the paper; see
+    :class:`GridMeans` for other sizes.
 
     Shapes:
         maps (batch, num_inputs, height, width) → (batch, num_outputs)
@@ -71,7 +103,7 @@ class AuxiliaryHead(nn.Module):
         super().__init__()
         channels, units = scaled(128, width_factor), scaled(1024, width_factor)
         self.hidden = nn.Sequential(
-            nn.AdaptiveAvgPool2d(4),
+            GridMeans(),
             rectified_convolution(num_inputs, channels, 1, batch_norm=batch_norm),
             nn.Flatten(),
             nn.Linear(channels * 4 * 4, units),
@@ -109,7 +141,7 @@ class GoogLeNet(StagedPredictor):
         auxiliary_weight: what the loss of each head inside counts, 0 or more; 0 builds none.
 
     Raises:
-        ConfigurationError: for a negative weight.
+        ConfigurationError: for a negative weight, or an unknown stem.
 
     Source: Szegedy et al. 2015, "Going Deeper with Convolutions", table 1 and §5; in place of its local response
         normalisation Ioffe & Szegedy 2015, "Batch Normalization", §4.2
@@ -129,7 +161,7 @@ class GoogLeNet(StagedPredictor):
         *,
         in_channels: int,
         num_outputs: int,
-        stem: Literal["large", "small"] = "large",
+        stem: Stem = "large",
         width_factor: float = 1.0,
         batch_norm: bool = True,
         auxiliary_weight: float = 0.3,
@@ -142,7 +174,7 @@ class GoogLeNet(StagedPredictor):
                 do="give 0.3 as published, or 0 for no heads inside",
             )
         self.auxiliary_weight = auxiliary_weight
-        build_stem = _large_stem if stem == "large" else _small_stem
+        build_stem = _large_stem if one_of(stem, get_args(Stem), "stem") == "large" else _small_stem
         stages: OrderedDict[str, nn.Module] = OrderedDict()
         stages["stem"], channels = build_stem(in_channels, width_factor, batch_norm)
         self.auxiliary = nn.ModuleDict()

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.config import Option
 from sightline.core.schema import Schema
+from sightline.core.words import one_of
 from sightline.models.fitness import require_predictable
 from sightline.models.predictor import Predictor
 from sightline.models.registry import model
+from sightline.nn.stochastic_depth import checked_probability
 
 Activation = Literal["relu", "gelu", "tanh"]
 
@@ -34,6 +36,9 @@ class MLP(Predictor):
         activation: φ.
         dropout: probability, in [0, 1), of setting a hidden unit to 0 in training.
 
+    Raises:
+        ConfigurationError: for an unknown activation, or a probability outside [0, 1).
+
     Source: He et al. 2015, "Delving Deep into Rectifiers", eq. (10), for the variance 2/fan_in
 
     Lecture: F1
@@ -54,13 +59,15 @@ class MLP(Predictor):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        make_activation = _LAYERS[one_of(activation, get_args(Activation), "activation")]
+        probability = checked_probability(dropout, "dropout")
         gain = 1.0 if activation == "tanh" else 2.0
         layers: list[nn.Module] = []
         width = num_inputs
         for units in hidden:
-            layers += [_linear(width, units, gain), _LAYERS[activation]()]
-            if dropout:
-                layers.append(nn.Dropout(dropout))
+            layers += [_linear(width, units, gain), make_activation()]
+            if probability:
+                layers.append(nn.Dropout(probability))
             width = units
         self.hidden = nn.Sequential(*layers)
         self.head = _linear(width, num_outputs, 1.0)

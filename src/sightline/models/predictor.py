@@ -1,10 +1,10 @@
 """What every model is: a featuriser, then a generalised linear head."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from huggingface_hub import PyTorchModelHubMixin, constants, hf_hub_download
 from jaxtyping import Float
 from safetensors import SafetensorError
@@ -16,6 +16,9 @@ from sightline.core.errors import CheckpointError
 from sightline.models.misfit import find_misfit
 
 P = TypeVar("P", bound="Predictor")
+
+CLASS = "class"
+"""Where config.json has the class's name; no constructor can have an argument called so."""
 
 
 class Predictor(nn.Module, PyTorchModelHubMixin):
@@ -65,11 +68,37 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
         try:
             return super().__call__(x, *rest, **options)
         except (RuntimeError, ValueError, IndexError) as error:
-            known = isinstance(x, Tensor) and not isinstance(error, torch.OutOfMemoryError | NotImplementedError)
-            misfit = find_misfit(self, x, error) if known else None
+            misfit = find_misfit(self, x, error) if isinstance(x, Tensor) else None
             if misfit is None:
                 raise
             raise misfit from error
+
+    def save_pretrained(  # type: ignore[override]  # of the mixin's options, only `config` concerns us
+        self, save_directory: str | Path, *, config: dict[str, Any] | None = None, **options: Any
+    ) -> str | None:
+        """Write ``model.safetensors`` and ``config.json``: the class's name and its constructor's arguments.
+
+        Args:
+            save_directory: the folder; it is made where there is none.
+            config: arguments to write instead of those the network was built with.
+            options: those of ``PyTorchModelHubMixin.save_pretrained``, to put it on the Hub as well.
+        """
+        arguments: Any = self._hub_mixin_config if config is None else config
+        told = {**(arguments or {}), CLASS: type(self).__name__}
+        return super().save_pretrained(save_directory, config=told, **options)
+
+    @classmethod
+    def from_pretrained(cls: type[P], source: str | Path, **options: Any) -> P:  # type: ignore[override]
+        """The network that :meth:`save_pretrained` wrote, in evaluation mode.
+
+        Args:
+            source: a folder, or "owner/name" on the Hub.
+            options: those of ``PyTorchModelHubMixin.from_pretrained``; constructor arguments other than the saved.
+        """
+        predictor: P = super().from_pretrained(source, **options)
+        if isinstance(predictor._hub_mixin_config, dict):
+            predictor._hub_mixin_config.pop(CLASS, None)  # where there are no arguments, the mixin keeps the file's
+        return predictor
 
     @classmethod
     def _from_pretrained(
@@ -100,6 +129,7 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
                     local_files_only=local_files_only,
                 )
             )
+        arguments.pop(CLASS, None)  # the mixin hands it on where the constructor takes **anything
         try:
             inspect.signature(cls).bind(**arguments)
             predictor = cls(**arguments)
@@ -107,7 +137,19 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
         except (TypeError, RuntimeError, OSError, SafetensorError) as error:
             raise CheckpointError(
                 expected=f"a {cls.__name__} saved by save_pretrained in {model_id}",
-                found=str(error).splitlines()[0],
+                found=_told(error),
                 do="load it with the class that saved it, or save it again",
             ) from error
         return predictor.eval()
+
+
+def _told(error: Exception) -> str:
+    """An error in a line; of torch's list of weights that do not fit, the first and how many more."""
+    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    problems: list[str] = []
+    for line in rest if first.startswith("Error(s) in loading") else []:
+        names = re.findall(r'"([^"]+)"', line)
+        problems += [f"{line.partition(':')[0]}: {name}" for name in names] or [line.rstrip(".")]
+    if not problems:
+        return first
+    return problems[0] + (f"; and {len(problems) - 1} more" if len(problems) > 1 else "")

@@ -1,4 +1,4 @@
-"""Other people's weights in our networks: checkpoints in the Hugging Face layout."""
+"""Saved networks read back: our own, and other people's in the Hugging Face layout."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sightline.core.errors import CheckpointError, ConfigurationError, SightlineError, near
 from sightline.models.hugging_face import convnext, resnet, vit
 from sightline.models.hugging_face.load import Source
 from sightline.models.hugging_face.preprocessing import Preprocessing, read_labels, read_preprocessing
-from sightline.models.predictor import Predictor
+from sightline.models.predictor import CLASS, Predictor
 
 Convert = Callable[[Mapping[str, Any], Mapping[str, Tensor]], tuple[dict[str, Any], dict[str, Tensor]]]
 
@@ -28,7 +28,7 @@ class Pretrained:
 
     Args:
         predictor: the network, in evaluation mode.
-        model_type: its family, as in config.json.
+        model_type: its family, as in config.json; the class's name, where it is one of our own.
         labels: class names in the order of the outputs; none where the checkpoint has none, or the head is new.
         preprocessing: size and standardisation of its images, as far as it says.
     """
@@ -40,10 +40,11 @@ class Pretrained:
 
 
 def from_pretrained(source: str | Path, *, revision: str | None = None, num_outputs: int | None = None) -> Predictor:
-    """A network with the weights of a checkpoint in the Hugging Face layout, in evaluation mode.
+    """A saved network, in evaluation mode: one of our own, or a checkpoint in the Hugging Face layout.
 
-    The families ResNet, ConvNeXt and ViT are known. Only safetensors are read, in one file or several, and every
-    weight must fit; numbers become float32. Dropout and stochastic depth are those of the checkpoint; in ViT,
+    Our own are found by the class's name in ``config.json``; a class of your own must be imported first. Of others, the
+    families ResNet, ConvNeXt and ViT are known. Only safetensors are read, theirs in one file or several, and
+    every weight must fit; numbers become float32. Dropout and stochastic depth are those of the checkpoint; in ViT,
     dropout also follows the first of the two linear layers of a block, as in the paper.
 
     Args:
@@ -85,6 +86,9 @@ def load_pretrained(source: str | Path, *, revision: str | None = None, num_outp
         raise ConfigurationError(expected="num_outputs of at least 1", found=str(num_outputs), do="count the classes")
     files = Source(source, revision)
     config = files.config()
+    if CLASS in config or config.get("model_type") is None:
+        network = _own_class(config, files.name)
+        return Pretrained(_load_own(network, files, num_outputs), network.__name__, None, Preprocessing())
     network, convert = _family(config, files.name)
     model_type = config["model_type"]
     theirs = _prefixed(files.weights(), model_type)
@@ -107,16 +111,7 @@ def load_pretrained(source: str | Path, *, revision: str | None = None, num_outp
 
 def _family(config: Mapping[str, Any], name: str) -> tuple[type[Predictor], Convert]:
     """Network and translation; what is known instead, where there is none."""
-    model_type = config.get("model_type")
-    if model_type is None:
-        fitting = sorted(c.__name__ for c in _subclasses(Predictor) if _takes(c, config))
-        raise CheckpointError(
-            expected=f"model_type in config.json of {name}",
-            found="none" + ("; these are the arguments of one of our own networks" if fitting else ""),
-            do=" or ".join(f"{c}.from_pretrained(…)" for c in fitting) + " reads what its save_pretrained wrote"
-            if fitting
-            else "give a checkpoint in the layout of Hugging Face",
-        )
+    model_type = config["model_type"]
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise CheckpointError(
             expected=f"a network that we have: {', '.join(sorted(FAMILIES))}",
@@ -132,19 +127,55 @@ def _family(config: Mapping[str, Any], name: str) -> tuple[type[Predictor], Conv
     return FAMILIES[model_type]
 
 
-def _subclasses(base: type[Predictor]) -> set[type[Predictor]]:
-    direct = set(base.__subclasses__())
-    return direct.union(*(_subclasses(c) for c in direct))
+def _own_class(config: Mapping[str, Any], name: str) -> type[Predictor]:
+    """The class that config.json names; where it names none, the only one that has just these arguments."""
+    known = {kind.__name__: kind for kind in _below(Predictor) if kind.__init__ is not nn.Module.__init__}
+    if CLASS in config:
+        found = config[CLASS]
+        if not isinstance(found, str) or found not in known:
+            raise CheckpointError(
+                expected=f"a network that we have, as the class in config.json of {name}",
+                found=repr(found),
+                do=f"import the module that defines it first; {near(str(found), known)}",
+            )
+        return known[found]
+    arguments = {argument for argument in config if argument != "model_type"}
+    fitting = [k for k in known.values() if arguments and arguments == set(inspect.signature(k).parameters)]
+    if len(fitting) == 1:
+        return fitting[0]
+    raise CheckpointError(
+        expected=f"model_type in config.json of {name}, or the class of one of our own networks",
+        found="neither" + ("; several of our own networks have these arguments" if fitting else ""),
+        do=" or ".join(f"{kind.__name__}.from_pretrained(…)" for kind in fitting) + " reads what it saved"
+        if fitting
+        else "give a checkpoint in the layout of Hugging Face, or a folder that save_pretrained wrote",
+    )
 
 
-def _takes(network: type[Predictor], arguments: Mapping[str, Any]) -> bool:
-    if not arguments:
-        return False
-    try:
-        inspect.signature(network).bind(**arguments)
-    except TypeError:
-        return False
-    return True
+def _below(base: type[Predictor]) -> list[type[Predictor]]:
+    """All classes derived from one, in the order of their definition."""
+    return [found for child in base.__subclasses__() for found in (child, *_below(child))]
+
+
+def _load_own(network: type[Predictor], files: Source, num_outputs: int | None) -> Predictor:
+    """What save_pretrained wrote, with a fresh head where ``num_outputs`` asks for one."""
+    saved = network.from_pretrained(files.local_folder())
+    if num_outputs is None:
+        return saved
+    arguments: Any = saved._hub_mixin_config or {}
+    if "num_outputs" not in arguments:
+        raise CheckpointError(
+            expected=f"a network in {files.name} that is built for num_outputs",
+            found=f"a {network.__name__}, which is not",
+            do="load it as it is, and replace its head",
+        )
+    before = {name: weight for name, weight in saved.state_dict().items() if not name.startswith("head.")}
+    predictor, weights = _built(
+        network, lambda config, theirs: (dict(config), dict(theirs)), arguments, before, num_outputs, files.name
+    )
+    _require_fit(predictor, weights, files.name)
+    predictor.load_state_dict(weights)
+    return predictor.eval()
 
 
 def _prefixed(weights: Mapping[str, Tensor], model_type: str) -> dict[str, Tensor]:

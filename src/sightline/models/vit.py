@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -131,7 +132,8 @@ class ViT(StagedPredictor):
             image_size: side of a square image in pixels, or height and width; multiples of the patch's side.
 
         Returns:
-            a network of its own, in the same mode; ``self`` is not changed.
+            a network of its own, on the same device; its parts are in the same modes, and the same parameters ask for a
+            gradient. ``self`` is not changed, and no random number is drawn.
 
         Raises:
             ConfigurationError: for patches that don't cover the image.
@@ -140,16 +142,20 @@ class ViT(StagedPredictor):
         """
         new = _height_and_width(image_size)
         arguments: dict[str, Any] = {**(self._hub_mixin_config or {}), "image_size": list(new)}  # type: ignore[dict-item]
-        weights = self.state_dict()
+        weights = {name: value.clone() for name, value in self.state_dict().items()}
         key = "stages.embedding.positions"
         embedding = self.stages.get_submodule("embedding")
-        copy = type(self)(**arguments)
+        with torch.device("meta"):  # first weights that would be thrown away are not drawn
+            copy = type(self)(**arguments)
         patch = arguments["patch_size"]
         grid = (new[0] // patch, new[1] // patch)
         weights[key] = interpolate_positions(weights[key], embedding.grid, grid)  # type: ignore[arg-type]
-        copy.to(device=weights[key].device, dtype=weights[key].dtype)
-        copy.load_state_dict(weights)
-        return copy.train(self.training)
+        copy.load_state_dict(weights, assign=True)
+        for name, parameter in copy.named_parameters():
+            parameter.requires_grad_(self.get_parameter(name).requires_grad)
+        for name, module in copy.named_modules():
+            module.training = self.get_submodule(name).training
+        return copy
 
 
 def _height_and_width(image_size: int | Sequence[int]) -> tuple[int, int]:

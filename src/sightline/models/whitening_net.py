@@ -17,8 +17,10 @@ from sightline.models.registry import model
 from sightline.models.staged import StagedPredictor
 from sightline.nn.whitening import PatchWhitening
 
-BIAS_SCALE = 8.0
-"""Biases of the normalised maps are stored divided by this: gradient descent moves them 64 times as fast."""
+SHIFT_SCALE = 8.0
+"""Shifts of the normalised maps are stored divided by this: gradient descent moves them 64 times as fast."""
+SMALLEST_SIDE = 9
+"""Images must be as large, in pixels: patches of 2 × 2, then three halvings."""
 OUTPUT_SCALE = 1 / 9
 """What the outputs are multiplied by, so that they start small."""
 
@@ -27,8 +29,8 @@ class WhiteningNet(StagedPredictor):
     """Whitened 2 × 2 patches, three groups of two convolutions with pooling between, max over positions, a head.
 
     Every 3 × 3 convolution but the first of the network starts as the identity on the channels it has; batch
-    normalisation has a bias, which moves 64 times as fast as the weights, and no scale; GELU; no skips. In
-    evaluation the outputs are the mean over an image and its mirror image, unless ``mirror`` is false.
+    normalisation has a shift, which moves 64 times as fast as the weights, and no scale; GELU; no skips. In
+    evaluation the features are the mean over an image and its mirror image, unless ``mirror`` is false.
 
     The first layer's filters come from the data: :meth:`initialise_from_data`, which a run calls by itself.
 
@@ -77,12 +79,15 @@ class WhiteningNet(StagedPredictor):
         """The maximum over positions."""
         return maps.amax((2, 3)) * OUTPUT_SCALE
 
-    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch num_outputs"]:
-        """Outputs; in evaluation those of the image and its mirror image, averaged."""
-        outputs = super().forward(x)
+    def features(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch num_features"]:
+        """What the last stage gives, gathered; in evaluation the mean over the image and its mirror image.
+
+        The head is linear: from the mean of two features it makes the mean of two outputs.
+        """
+        features = super().features(x)
         if self.training or not self.mirror:
-            return outputs
-        return (outputs + super().forward(x.flip(3))) / 2
+            return features
+        return (features + super().features(x.flip(3))) / 2
 
     def initialise_from_data(self, x: Float[Tensor, "batch channels height width"]) -> None:
         """Choose the first layer's filters: the whitening of these images' patches, unless it has been done."""
@@ -114,8 +119,8 @@ class Group(nn.Module):
 
     def __init__(self, *, num_inputs: int, num_outputs: int) -> None:
         super().__init__()
-        self.conv1, self.norm1 = _convolution(num_inputs, num_outputs), FastBiasNorm(num_outputs)
-        self.conv2, self.norm2 = _convolution(num_outputs, num_outputs), FastBiasNorm(num_outputs)
+        self.conv1, self.norm1 = _convolution(num_inputs, num_outputs), FastShiftNorm(num_outputs)
+        self.conv2, self.norm2 = _convolution(num_outputs, num_outputs), FastShiftNorm(num_outputs)
 
     def forward(self, x: Float[Tensor, "batch num_inputs height width"]) -> Float[Tensor, "batch num_outputs h w"]:
         """The group's maps."""
@@ -123,35 +128,34 @@ class Group(nn.Module):
         return F.gelu(self.norm2(self.conv2(x)))
 
 
-class FastBiasNorm(nn.BatchNorm2d):
-    """Batch normalisation without scale whose bias is s·b: a step on b moves it s² times as far.
+class FastShiftNorm(nn.Module):
+    """Batch normalisation without scale whose shift is s·c: a step on c moves it s² times as far.
 
-    y = (x − mean)/√(variance + ε) + s·b with s = ``BIAS_SCALE``; running statistics take 40 % of each batch.
+    y = (x − mean)/√(variance + ε) + s·c with s = ``SHIFT_SCALE``; running statistics take 40 % of each batch. Moving
+    so fast, c must be held by weight decay, as weights are and other biases are not.
+
+    Shapes:
+        x (batch, channels, height, width) → the same
 
     Args:
         channels: maps.
     """
 
+    regularised = frozenset({"shift"})
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, channels: int) -> None:
-        super().__init__(channels, eps=1e-12, momentum=0.4)
-        del self.weight
-        self.register_buffer("weight", torch.ones(channels), persistent=False)
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
         """The normalised maps."""
-        if self.training:
-            assert self.num_batches_tracked is not None
-            self.num_batches_tracked.add_(1)
-        return F.batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            BIAS_SCALE * self.bias,
-            self.training,
-            0.4,
-            self.eps,
-        )
+        shift = (SHIFT_SCALE * self.shift).flatten()
+        mean, variance = self.running_mean, self.running_var
+        return F.batch_norm(x, mean, variance, torch.ones_like(shift), shift, self.training, momentum=0.4, eps=1e-12)
 
 
 def _convolution(num_inputs: int, num_outputs: int) -> nn.Conv2d:
@@ -170,6 +174,12 @@ def whitening_net(
 ) -> WhiteningNet:
     """The fewest operations to 94 % on CIFAR-10: whitened patches, three groups of convolutions (Jordan 2024)."""
     require_images(schema, "whitening-net")
+    if min(schema.input_shape[1:]) < SMALLEST_SIDE:
+        raise ConfigurationError(
+            expected=f"images of {SMALLEST_SIDE} × {SMALLEST_SIDE} pixels or larger for the model 'whitening-net'",
+            found=f"images of {schema.input_shape[1]} × {schema.input_shape[2]}",
+            do="use the model 'resnet' or 'lenet', or give larger images (--data.image-size)",
+        )
     return WhiteningNet(
         in_channels=schema.input_shape[0],
         num_outputs=schema.num_outputs,

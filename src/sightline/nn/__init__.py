@@ -22,7 +22,7 @@ from sightline.nn.connection_table import TableConvolution
 from sightline.nn.convnext_block import ConvNeXtBlock, ScaledLinear
 from sightline.nn.convolution import convolution, convolution_backward
 from sightline.nn.drop_connect import DropConnect
-from sightline.nn.dropout import Dropout, InvertedDropout
+from sightline.nn.dropout import InvertedDropout, OriginalDropout
 from sightline.nn.group_norm import group_norm, group_norm_backward
 from sightline.nn.inception import Inception
 from sightline.nn.initialisation import initialise
@@ -62,13 +62,13 @@ __all__ = [
     "ChannelLayerNorm",
     "ConvNeXtBlock",
     "DropConnect",
-    "Dropout",
     "Inception",
     "InvertedDropout",
     "LocalResponseNorm",
     "MaxUnpool2d",
     "MultiplicativeNoise",
     "ODEBlock",
+    "OriginalDropout",
     "PaddedShortcut",
     "PatchEmbedding",
     "PatchWhitening",

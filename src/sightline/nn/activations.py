@@ -2,6 +2,7 @@
 
 The modules are torch's own, listed in :data:`ACTIVATIONS`. Beside each, its derivative by hand: ``<name>_backward``
 takes g = ∂L/∂y and gives ∂L/∂x = g f′(x). Where f′ is simplest in y = f(x), it takes y, which is all that need be kept.
+A g of another shape than y's is refused with an ``InputError``.
 
 Legend: Φ and φ the standard normal's distribution and density, σ the logistic function, p = softmax(x).
 """
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import UnknownNameError, near
+from sightline.nn.shapes import require_gradient_of
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,  # max(0, x)
@@ -57,7 +59,8 @@ def relu_backward(gradient: Values, x: Values) -> Values:
         >>> relu_backward(torch.full((3,), 5.0), torch.tensor([-1.0, 0.0, 1.0]))
         tensor([0., 0., 5.])
     """
-    return gradient * (x > 0)
+    require_gradient_of(gradient, x.shape)
+    return torch.where(x > 0, gradient, 0)  # not a product: an infinite g times 0 is no number
 
 
 def leaky_relu_backward(gradient: Values, x: Values, negative_slope: float = 0.01) -> Values:
@@ -76,6 +79,7 @@ def leaky_relu_backward(gradient: Values, x: Values, negative_slope: float = 0.0
         >>> leaky_relu_backward(torch.ones(2), torch.tensor([-1.0, 1.0]), negative_slope=0.5)
         tensor([0.5000, 1.0000])
     """
+    require_gradient_of(gradient, x.shape)
     return torch.where(x > 0, gradient, negative_slope * gradient)
 
 
@@ -90,6 +94,7 @@ def sigmoid_backward(gradient: Values, y: Values) -> Values:
         >>> sigmoid_backward(torch.ones(1), torch.sigmoid(torch.zeros(1)))
         tensor([0.2500])
     """
+    require_gradient_of(gradient, y.shape)
     return gradient * y * (1 - y)
 
 
@@ -104,6 +109,7 @@ def tanh_backward(gradient: Values, y: Values) -> Values:
         >>> tanh_backward(torch.ones(1), torch.tanh(torch.zeros(1)))
         tensor([1.])
     """
+    require_gradient_of(gradient, y.shape)
     return gradient * (1 - y.square())
 
 
@@ -121,6 +127,7 @@ def gelu_backward(gradient: Values, x: Values) -> Values:
         >>> gelu_backward(torch.ones(1), torch.zeros(1))
         tensor([0.5000])
     """
+    require_gradient_of(gradient, x.shape)
     return gradient * (_normal_distribution(x) + x * torch.exp(-0.5 * x.square()) / sqrt(2 * pi))
 
 
@@ -153,6 +160,7 @@ def gelu_tanh_backward(gradient: Values, x: Values) -> Values:
         tensor([0.5000])
     """
     t = torch.tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))
+    require_gradient_of(gradient, x.shape)
     slope = sqrt(2 / pi) * (1 + 3 * 0.044715 * x.square())
     return gradient * (0.5 * (1 + t) + 0.5 * x * (1 - t.square()) * slope)
 
@@ -168,6 +176,7 @@ def silu_backward(gradient: Values, x: Values) -> Values:
         >>> silu_backward(torch.ones(1), torch.zeros(1))
         tensor([0.5000])
     """
+    require_gradient_of(gradient, x.shape)
     sigma = torch.sigmoid(x)
     return gradient * sigma * (1 + x * (1 - sigma))
 
@@ -231,6 +240,7 @@ def softmax_backward(
         >>> softmax_backward(torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5]))
         tensor([ 0.2500, -0.2500])
     """
+    require_gradient_of(gradient, p.shape)
     return p * (gradient - (gradient * p).sum(-1, keepdim=True))
 
 

@@ -43,7 +43,8 @@ def integrate_adjoint(
         method: "euler", "midpoint" or "rk4", for both.
 
     Raises:
-        ConfigurationError: as ``integrate``; in the backward pass, where a graph of the gradient is wanted.
+        ConfigurationError: as ``integrate``; under a transform of ``torch.func`` (``grad``, ``vmap``, …); in the
+            backward pass, where a graph of the gradient is wanted.
         InputError: as ``integrate``.
 
     Source: Chen et al. 2018, algorithm 1 and appendix B
@@ -59,6 +60,12 @@ def integrate_adjoint(
         tensor([0.3679])
     """
     check_solver(steps, method)
+    if torch._C._are_functorch_transforms_active():
+        raise ConfigurationError(
+            expected="a gradient by backward() or torch.autograd.grad: the adjoint equation has no other",
+            found="a transform of torch.func",
+            do="set gradient to steps: every transform can go through these",
+        )
     weights = [weight for weight in parameters if weight.requires_grad]
     end: Tensor = _Adjoint.apply(field, time, steps, method, h, *weights)  # type: ignore[no-untyped-call]
     return end

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.nn.normalisation import require_one_each
+from sightline.nn.shapes import require_gradient_of
 
 
 def affine(
@@ -57,6 +58,9 @@ def affine_backward(
     Returns:
         (∂L/∂x, ∂L/∂W, ∂L/∂b)
 
+    Raises:
+        InputError: where g has not the shape of the output.
+
     Source: Goodfellow et al. 2016, §6.5.7
 
     Lecture: N1
@@ -66,5 +70,6 @@ def affine_backward(
         >>> affine_backward(torch.tensor([[1.0]]), torch.tensor([[2.0, 3.0]]), torch.tensor([[4.0, 5.0]]))
         (tensor([[4., 5.]]), tensor([[2., 3.]]), tensor([1.]))
     """
+    require_gradient_of(gradient, (*x.shape[:-1], len(weight)))
     rows, inputs = gradient.reshape(-1, gradient.shape[-1]), x.reshape(-1, x.shape[-1])
     return gradient @ weight, rows.T @ inputs, rows.sum(0)

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from sightline.core.errors import ConfigurationError
 from sightline.nn.stochastic_depth import checked_probability
 
+_MATRIX_UNITS = bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+"""Whether this processor multiplies matrices in bfloat16 by units of its own (AMX), where torch can tell."""
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention: heads_h = softmax(Q_h K_hᵀ/√d) V_h, y = concat(heads) W_O + b_O.
@@ -57,7 +60,7 @@ class SelfAttention(nn.Module):
         packed = self.query_key_value(tokens).unflatten(-1, (3, self.num_heads, -1))  # (B, N, 3, H, d)
         query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, N, d) each
         dropout = self.dropout if self.training else 0.0
-        if self.training and query.is_cpu and query.dtype == torch.bfloat16:
+        if self.training and query.is_cpu and query.dtype == torch.bfloat16 and not _MATRIX_UNITS:
             heads = _attend_in_float32(query, key, value, dropout)
         else:
             heads = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.normalisation import normalise, normalise_backward, require_one_each
+from sightline.nn.shapes import require_gradient_of
 
 Maps = Float[Tensor, "batch channels *positions"]
 PerChannel = Float[Tensor, " channels"]
@@ -142,7 +143,7 @@ def batch_norm_backward(
         (∂L/∂x, ∂L/∂γ, ∂L/∂β)
 
     Raises:
-        InputError: as :func:`batch_norm`.
+        InputError: as :func:`batch_norm`, and where g has not the shape of x.
 
     Source: Ioffe & Szegedy 2015, §3
 
@@ -155,6 +156,7 @@ def batch_norm_backward(
         tensor([4., 4.])
     """
     axes = _batch_axes(x)
+    require_gradient_of(gradient, x.shape)
     dx = normalise_backward(per_channel(weight, x) * gradient, x, axes, eps)
     return dx, (gradient * normalise(x, axes, eps)).sum(axes), gradient.sum(axes)
 

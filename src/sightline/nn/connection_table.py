@@ -14,7 +14,8 @@ class TableConvolution(nn.Conv2d):
     """y_o = b_o + Σ over i in table[o] of w_oi * x_i: a kernel for each link, none where the table has none.
 
     The kernels of the links are the only weights, in the table's order; zeros stand for the others when the
-    convolution is made.
+    convolution is made. They start normal with variance 2/fan_in, as before a ReLU, where fan_in = k² · (maps in the
+    row) differs from row to row; biases start at 0.
 
     Shapes:
         x (batch, num_inputs, height, width) → (batch, len(table), height − k + 1, width − k + 1)
@@ -31,7 +32,8 @@ class TableConvolution(nn.Conv2d):
         RuntimeError: for another number of maps, or maps smaller than a kernel; a model that holds the layer says
             so as an ``InputError`` with the layer's name.
 
-    Source: LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition", §II.B, table I
+    Source: LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition", §II.B, table I; initial
+    weights He et al. 2015, eq. (10)
 
     Lecture: N2, V1
 
@@ -41,6 +43,7 @@ class TableConvolution(nn.Conv2d):
         (torch.Size([1, 2, 4, 4]), torch.Size([3, 1, 5, 5]))
     """
 
+    bias: nn.Parameter
     places: Tensor
 
     def __init__(self, *, num_inputs: int, table: Sequence[Sequence[int]], kernel: int) -> None:
@@ -54,9 +57,12 @@ class TableConvolution(nn.Conv2d):
         if not table:
             raise ConfigurationError(expected="a row a map going out", found="an empty table", do="add a row")
         super().__init__(num_inputs, len(table), kernel)
+        nn.init.zeros_(self.bias)
         outputs = torch.tensor([o for o, row in enumerate(table) for _ in row])
         inputs = torch.tensor([i for row in table for i in row])
-        self.weight = nn.Parameter(self.weight.detach()[outputs, inputs].unsqueeze(1).clone())
+        fan_in = kernel**2 * torch.tensor([len(row) for row in table for _ in row])
+        deviation = (2 / fan_in).sqrt().view(-1, 1, 1, 1)
+        self.weight = nn.Parameter(deviation * torch.randn(len(fan_in), 1, kernel, kernel))
         # where the kernel from i to o is found: its link, or one past the last for none
         places = torch.full((len(table), num_inputs), len(outputs))
         places[outputs, inputs] = torch.arange(len(outputs))

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from sightline.core.errors import ConfigurationError
 from sightline.nn.stochastic_depth import StochasticDepth
@@ -17,6 +18,8 @@ class ScaledLinear(nn.Linear):
 
     The second form is what is computed: γ meets the weights, of which there are few, and not the outputs, one for
     every position. Value and gradients are the first form's up to rounding; two passes over the maps are saved.
+    In float16, by automatic mixed precision too, it is the first form: a γ of 1e-6 times a weight of 0.02 is below
+    half of the smallest number of that format, 6e-8, and would be 0.
 
     Shapes:
         x (*batch, in_features) → (*batch, out_features)
@@ -51,7 +54,17 @@ class ScaledLinear(nn.Linear):
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """The scaled outputs."""
+        if not isinstance(x, Proxy) and _computes_in_float16(x):  # a symbolic trace has no format to ask for
+            outputs = F.linear(x, self.weight, self.bias)
+            return (self.scale * outputs).to(outputs.dtype)
         return F.linear(x, self.scale[:, None] * self.weight, self.scale * self.bias)
+
+
+def _computes_in_float16(x: Tensor) -> bool:
+    kind = x.device.type
+    if kind != "meta" and torch.is_autocast_enabled(kind):
+        return torch.get_autocast_dtype(kind) == torch.float16
+    return x.dtype == torch.float16
 
 
 class ConvNeXtBlock(nn.Module):

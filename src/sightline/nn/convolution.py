@@ -22,6 +22,7 @@ from torch import Tensor
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.normalisation import require_one_each
 from sightline.nn.output_size import convolution_size, per_axis
+from sightline.nn.shapes import require_gradient_of
 
 PerAxis = int | tuple[int, ...]
 """One number for every axis, or one for each."""
@@ -146,12 +147,7 @@ def convolution_backward(
     """
     _require_channels(x, weight, groups)
     places = convolution_sizes(x, weight, stride=stride, padding=padding, dilation=dilation)
-    if gradient.shape != (len(x), len(weight), *places):
-        raise InputError(
-            expected=f"a gradient of the output's shape, {(len(x), len(weight), *places)}",
-            found=f"shape {tuple(gradient.shape)}",
-            do="give the same stride, padding and dilation as in the forward pass",
-        )
+    require_gradient_of(gradient, (len(x), len(weight), *places))
     strides, paddings, dilations = _options(x, stride, padding, dilation)
     # a division that rounded down left some of the input unseen; its gradient is zero, its length still counts
     unseen = [
@@ -200,13 +196,27 @@ def _options(x: Tensor, stride: PerAxis, padding: PerAxis, dilation: PerAxis) ->
     return [per_axis(value, x.dim() - 2, name) for name, value in named]
 
 
-def _require_channels(x: Tensor, weight: Tensor, groups: int) -> None:
-    if groups < 1 or len(weight) % groups:
+def require_groups(groups: int, num_channels: int, which: str = "output") -> None:
+    """A number of groups that the channels can be shared out to.
+
+    Raises:
+        ConfigurationError: for fewer than one group, or one that does not divide the channels.
+
+    Lecture: N2
+
+    Example:
+        >>> require_groups(2, 6)
+    """
+    if groups < 1 or num_channels % groups:
         raise ConfigurationError(
-            expected=f"a number of groups that divides the {len(weight)} output channels",
+            expected=f"a number of groups that divides the {num_channels} {which} channels",
             found=f"groups = {groups}",
             do="use 1, or a divisor",
         )
+
+
+def _require_channels(x: Tensor, weight: Tensor, groups: int) -> None:
+    require_groups(groups, len(weight))
     if x.shape[1] != groups * weight.shape[1]:
         raise InputError(
             expected=f"an input of {groups * weight.shape[1]} channels ({weight.shape[1]} for each of {groups} groups)",

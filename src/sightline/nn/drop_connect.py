@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.fx import Proxy
 
-from sightline.core.errors import ConfigurationError
+from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.stochastic_depth import checked_probability
 
 
@@ -30,6 +31,7 @@ class DropConnect(nn.Linear):
 
     Raises:
         ConfigurationError: for a probability outside [0, 1), or a layer without inputs or outputs.
+        InputError: when called with other than one row an example: which numbers share a mask would not be said.
 
     Source: Wan et al. 2013, "Regularization of Neural Networks using DropConnect", §3
 
@@ -56,6 +58,7 @@ class DropConnect(nn.Linear):
 
     def forward(self, input: Float[Tensor, "batch num_inputs"]) -> Float[Tensor, "batch num_outputs"]:  # noqa: A002
         """Of masked weights in training, of mean weights in evaluation."""
+        _require_rows(input)
         keep = 1 - self.drop_probability
         if not self.training:
             return F.linear(input, self.weight, self.bias) * keep
@@ -75,9 +78,11 @@ class DropConnect(nn.Linear):
 
         Raises:
             ConfigurationError: where p = 0: there is one mask only, and no variance.
+            InputError: as the layer.
 
         Source: Wan et al. 2013, §3.1
         """
+        _require_rows(x)
         p = self.drop_probability
         if p == 0:
             raise ConfigurationError(
@@ -91,3 +96,12 @@ class DropConnect(nn.Linear):
     def extra_repr(self) -> str:
         """What ``print`` says of it."""
         return f"{super().extra_repr()}, drop_probability={self.drop_probability}"
+
+
+def _require_rows(x: Tensor) -> None:
+    if not isinstance(x, Proxy) and x.dim() != 2:  # a symbolic trace has no axes to count
+        raise InputError(
+            expected="one row an example: (batch, num_inputs)",
+            found=f"shape {tuple(x.shape)}",
+            do="x.flatten(0, -2) makes every row an example with a mask of its own",
+        )

@@ -45,11 +45,12 @@ class InvertedDropout(nn.Module):
         return f"drop_probability={self.drop_probability}"
 
 
-class Dropout(nn.Module):
+class OriginalDropout(nn.Module):
     """Dropout as first published: y = b · x in training, b ~ Bernoulli(1 − p), and y = (1 − p) · x in evaluation.
 
     Evaluation gives the mean of training, E[b · x] = (1 − p) · x, so that the next layer's input has the same
-    mean in both. It differs from :class:`InvertedDropout` by the factor 1 − p, in training and evaluation alike.
+    mean in both. It differs from :class:`InvertedDropout`, and so from ``torch.nn.Dropout``, by the factor 1 − p, in
+    training and evaluation alike.
 
     Shapes:
         x (...) → the same
@@ -67,7 +68,7 @@ class Dropout(nn.Module):
 
     Example:
         >>> import torch
-        >>> Dropout(drop_probability=0.25).eval()(torch.ones(2)).tolist()
+        >>> OriginalDropout(drop_probability=0.25).eval()(torch.ones(2)).tolist()
         [0.75, 0.75]
     """
 

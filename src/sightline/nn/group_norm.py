@@ -6,6 +6,7 @@ from torch import Tensor
 from sightline.core.errors import ConfigurationError
 from sightline.nn.batch_norm import per_channel
 from sightline.nn.normalisation import normalise, normalise_backward
+from sightline.nn.shapes import require_gradient_of
 
 Maps = Float[Tensor, "batch channels *positions"]
 PerChannel = Float[Tensor, " channels"]
@@ -68,7 +69,7 @@ def group_norm_backward(
 
     Raises:
         ConfigurationError: where G does not divide C.
-        InputError: where γ is not one a channel.
+        InputError: where γ is not one a channel, or g has not the shape of x.
 
     Source: Wu & He 2018, eqs. (1)-(7)
 
@@ -81,6 +82,7 @@ def group_norm_backward(
         tensor([6., 6., 6., 6.])
     """
     grouped = _grouped(x, num_groups)
+    require_gradient_of(gradient, x.shape)
     axes = tuple(range(2, grouped.dim()))
     scaled = normalise(grouped, axes, eps).reshape(x.shape)
     outer = _grouped(per_channel(weight, x) * gradient, num_groups)

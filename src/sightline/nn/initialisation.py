@@ -45,7 +45,11 @@ def fans(layer: Layer) -> Fans:
     average, which is not a whole number where the stride does not divide the kernel.
 
     Args:
-        layer: ``nn.Linear``, ``nn.Conv1d`` to ``3d``, ``nn.ConvTranspose1d`` to ``3d``.
+        layer: ``nn.Linear``, ``nn.Conv1d`` to ``3d``, ``nn.ConvTranspose1d`` to ``3d``, with a weight for every tap
+            of every kernel.
+
+    Raises:
+        ConfigurationError: for a layer that holds other weights, as ``TableConvolution`` and ``SubSampling`` do.
 
     Source: He et al. 2015, "Delving Deep into Rectifiers", §2.2: n = k²c
 
@@ -55,6 +59,12 @@ def fans(layer: Layer) -> Fans:
         >>> fans(nn.Conv2d(16, 32, 3))
         Fans(fan_in=144.0, fan_out=288.0)
     """
+    if not _has_plain_weight(layer):
+        raise ConfigurationError(
+            expected=f"a weight of shape {_plain_shape(layer)}, as {type(layer).__name__}'s sizes say",
+            found=f"shape {tuple(layer.weight.shape)}",
+            do="count what goes into each of its outputs by hand",
+        )
     if isinstance(layer, nn.Linear):
         return Fans(float(layer.in_features), float(layer.out_features))
     kernel = math.prod(layer.kernel_size)
@@ -89,6 +99,10 @@ def initialise(
         random      normal of mean 0 and standard deviation ``bias_size``
         counted     one weight more, of an input that is always 1: drawn as the weights are, these with
                     fan_in + 1 for fan_in
+
+    A layer whose weight has not the shape that its sizes say is left as it is: its fans differ from output to output
+    (``TableConvolution``, which starts He-normal row by row), or its taps share one weight (``SubSampling``, which
+    starts as the mean).
 
     Args:
         module: any; normalisation layers, embeddings and parameters of its own are left as they are.
@@ -130,7 +144,8 @@ def initialise(
             found=f"distribution = {distribution!r}, bias = {bias!r}",
             do="leave the distribution out, and choose another bias",
         )
-    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, _LAYERS)}
+    found = {name: layer for name, layer in module.named_modules() if isinstance(layer, _LAYERS)}
+    layers = {name: layer for name, layer in found.items() if is_lazy(layer.weight) or _has_plain_weight(layer)}
     if not layers:
         raise ConfigurationError(
             expected="a module with linear or convolutional layers",
@@ -182,6 +197,20 @@ def _draw_orthogonal(layer: Layer, gain: float, generator: torch.Generator | Non
         Q, R = torch.linalg.qr(draw.normal_(generator=generator))
         Q = gain * Q * torch.where(R.diagonal() < 0, -1.0, 1.0)
         weight.copy_((Q if rows >= columns else Q.mT).reshape(weight.shape))
+
+
+def _plain_shape(layer: Layer) -> tuple[int, ...]:
+    """Shape of the weight that holds every tap of every kernel once."""
+    if isinstance(layer, nn.Linear):
+        return layer.out_features, layer.in_features
+    inputs, outputs = layer.in_channels, layer.out_channels
+    if isinstance(layer, _TRANSPOSED):
+        return inputs, outputs // layer.groups, *layer.kernel_size
+    return outputs, inputs // layer.groups, *layer.kernel_size
+
+
+def _has_plain_weight(layer: Layer) -> bool:
+    return tuple(layer.weight.shape) == _plain_shape(layer)
 
 
 def _refuse_computed(name: str, layer: Layer) -> None:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.nn.shapes import require_gradient_of
 
 
 def normalise(x: Float[Tensor, "..."], axes: tuple[int, ...], eps: float = 1e-5) -> Float[Tensor, "..."]:
@@ -69,6 +70,7 @@ def normalise_backward(
 
     Raises:
         ConfigurationError: as :func:`normalise`.
+        InputError: where ĝ has not the shape of x.
 
     Source: Ioffe & Szegedy 2015, §3 (the chain rule's terms, here collected)
 
@@ -80,6 +82,7 @@ def normalise_backward(
         True
     """
     _require(axes, eps)
+    require_gradient_of(gradient, x.shape)
     centred = x - x.mean(axes, keepdim=True)
     sigma = (centred.square().mean(axes, keepdim=True) + eps).sqrt()
     scaled = centred / sigma
@@ -111,7 +114,7 @@ def layer_norm_backward(
         (∂L/∂x, ∂L/∂γ, ∂L/∂β)
 
     Raises:
-        InputError: where γ is not one a feature.
+        InputError: where γ is not one a feature, or g has not the shape of x.
 
     Source: Ba et al. 2016, "Layer Normalization", eqs. (3)-(4)
 
@@ -123,6 +126,7 @@ def layer_norm_backward(
         tensor([4., 4.])
     """
     require_one_each(weight, x.shape[-1], "feature")
+    require_gradient_of(gradient, x.shape)  # γ g may have it where g has not
     examples = tuple(range(x.dim() - 1))
     dx = normalise_backward(weight * gradient, x, (-1,), eps)
     dweight = (gradient * normalise(x, (-1,), eps)).reshape(-1, x.shape[-1]).sum(0)
@@ -144,7 +148,7 @@ class ChannelLayerNorm(nn.Module):
 
     Source: Liu et al. 2022, "A ConvNet for the 2020s", §2.6; Ba et al. 2016, "Layer Normalization"
 
-    Lecture: N4, V2
+    Lecture: N4, V3
 
     Example:
         >>> x = torch.tensor([1.0, 3.0]).view(1, 2, 1, 1)

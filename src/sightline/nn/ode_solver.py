@@ -152,10 +152,12 @@ def check_solver(steps: int, method: str) -> None:
     """Refuse what is no solver.
 
     Raises:
-        ConfigurationError: for fewer than one step, or an unknown method.
+        ConfigurationError: for steps that are no whole number or fewer than one, or an unknown method.
     """
-    if steps < 1:
-        raise ConfigurationError(expected="steps of 1 or more", found=f"steps = {steps}", do="take more steps")
+    if not isinstance(steps, int) or steps < 1:
+        raise ConfigurationError(
+            expected="a whole number of steps, 1 or more", found=f"steps = {steps}", do="give for example steps = 4"
+        )
     if method not in RULES:
         raise ConfigurationError(
             expected=f"a method: {', '.join(RULES)}", found=f"method = {method!r}", do="name one of these"

@@ -4,6 +4,7 @@ Legend: P side of a patch, N = (height/P)·(width/P) patches, D width of a token
 """
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +45,8 @@ class PatchEmbedding(nn.Module):
         >>> embed(torch.zeros(2, 3, 8, 12)).shape
         torch.Size([2, 7, 5])
     """
+
+    not_regularised: ClassVar[frozenset[str]] = frozenset({"class_token", "positions"})
 
     def __init__(
         self, *, in_channels: int, image_size: tuple[int, int], patch_size: int, width: int, dropout: float = 0.0

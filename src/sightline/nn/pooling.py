@@ -7,6 +7,8 @@ here, and the backward pass of all four. Where each sends the gradient g of an o
     pick-one  to the one picked      weighted  pₐ of it to position a of the window
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -15,6 +17,8 @@ from torch import Tensor, nn
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.activations import softmax_backward
 from sightline.nn.convolution import convolution_backward
+from sightline.nn.output_size import pooling_size
+from sightline.nn.shapes import require_gradient_of
 
 Maps = Float[Tensor, "batch channels height width"]
 Pooled = Float[Tensor, "batch channels h w"]
@@ -75,6 +79,10 @@ def average_pool_backward(
         stride: step between windows; k unless given.
         padding: zeros on each side.
 
+    Raises:
+        InputError: where g has not the shape of the output, or the window is larger than the padded input.
+        ConfigurationError: for an option out of range.
+
     Source: Goodfellow et al. 2016, §9.3
 
     Lecture: N3
@@ -83,6 +91,8 @@ def average_pool_backward(
         >>> average_pool_backward(torch.full((1, 1, 1, 1), 4.0), (2, 2), 2).flatten()
         tensor([1., 1., 1., 1.])
     """
+    places = [pooling_size(n, kernel, stride, padding) for n in size]
+    require_gradient_of(gradient, (*gradient.shape[:2], *places))
     windows = (gradient / kernel**2).flatten(2).repeat_interleave(kernel**2, 1)
     return F.fold(windows, size, kernel, stride=kernel if stride is None else stride, padding=padding)
 
@@ -135,6 +145,10 @@ def pick_one_backward(gradient: Pooled, size: tuple[int, int], stride: int) -> M
         size: (height, width) of the input.
         stride: s.
 
+    Raises:
+        InputError: where g has not the shape of the output.
+        ConfigurationError: for a stride below 1.
+
     Source: as :class:`PickOnePool2d`
 
     Lecture: N3
@@ -143,6 +157,8 @@ def pick_one_backward(gradient: Pooled, size: tuple[int, int], stride: int) -> M
         >>> pick_one_backward(torch.ones(1, 1, 1, 1), (2, 2), 2).flatten()
         tensor([1., 0., 0., 0.])
     """
+    _require_positive(stride=stride)
+    require_gradient_of(gradient, (*gradient.shape[:2], *(-(-n // stride) for n in size)))
     dx = gradient.new_zeros(*gradient.shape[:2], *size)
     dx[:, :, ::stride, ::stride] = gradient
     return dx
@@ -172,6 +188,8 @@ class WeightedPool2d(nn.Module):
         >>> WeightedPool2d(kernel_size=2)(torch.tensor([[1.0, 2.0], [3.0, 6.0]]).view(1, 1, 2, 2)).item()
         3.0
     """
+
+    not_regularised: ClassVar[frozenset[str]] = frozenset({"logits"})
 
     def __init__(self, *, kernel_size: int = 2, stride: int | None = None) -> None:
         super().__init__()

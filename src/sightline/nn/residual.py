@@ -1,17 +1,19 @@
 """Residual blocks: y = relu(x + F(x)), so that a layer has only to learn what to change."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
+from sightline.core.words import one_of
 from sightline.nn.shortcut import Shortcut, make_shortcut
 from sightline.nn.stochastic_depth import StochasticDepth
 
 Maps = Float[Tensor, "batch num_inputs height width"]
 Changed = Float[Tensor, "batch num_outputs h w"]
+StrideIn = Literal["3x3", "1x1"]
 
 
 class ResidualBlock(nn.Module):
@@ -141,7 +143,8 @@ class BottleneckBlock(ResidualBlock):
         stride_in: the convolution that has the stride, "3x3" or the paper's "1x1".
 
     Raises:
-        ConfigurationError: for fewer than 4 channels going out, and as :class:`ResidualBlock`.
+        ConfigurationError: for fewer than 4 channels going out, another convolution for the stride, and as
+            :class:`ResidualBlock`.
 
     Source: He et al. 2016, figure 5 right; Goyal et al. 2017, "Accurate, Large Minibatch SGD", §5.1, for the stride
 
@@ -161,7 +164,7 @@ class BottleneckBlock(ResidualBlock):
         stride: int = 1,
         shortcut: Shortcut = "pad",
         drop_probability: float = 0.0,
-        stride_in: Literal["3x3", "1x1"] = "3x3",
+        stride_in: StrideIn = "3x3",
     ) -> None:
         super().__init__(
             num_inputs=num_inputs,
@@ -171,7 +174,7 @@ class BottleneckBlock(ResidualBlock):
             drop_probability=drop_probability,
         )
         inside = bottleneck_channels(num_outputs)
-        first, second = (stride, 1) if stride_in == "1x1" else (1, stride)
+        first, second = (stride, 1) if one_of(stride_in, get_args(StrideIn), "stride_in") == "1x1" else (1, stride)
         self.conv1 = nn.Conv2d(num_inputs, inside, 1, stride=first, bias=False)
         self.norm1 = nn.BatchNorm2d(inside)
         self.conv2 = nn.Conv2d(inside, inside, 3, stride=second, padding=1, bias=False)

@@ -14,6 +14,9 @@ class StochasticDepth(nn.Module):
     needs no factor; Huang et al. multiply by 1 − p there instead, which is the same up to the scale of F.
     It stands on the branch, before the sum: ``x + drop(F(x))``.
 
+    Huang et al. draw one b for a whole mini-batch and skip the branch's work where it is 0. Here every example has a
+    b of its own, so the branch is always computed: no time is saved, and a step's gradient varies less.
+
     Shapes:
         residual (batch, ...) → the same
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sightline.core.errors import InputError
-from sightline.nn.convolution import Kernel, PerAxis
+from sightline.nn.convolution import Kernel, PerAxis, require_groups
 from sightline.nn.output_size import convolution_size, per_axis
 
 
@@ -80,6 +80,9 @@ def dense_kernel(weight: Kernel, groups: int) -> Float[Tensor, "num_outputs chan
     Shapes:
         weight (num_outputs, channels/groups, *kernel) → (num_outputs, channels, *kernel)
 
+    Raises:
+        ConfigurationError: where the groups do not divide the output channels.
+
     Lecture: N2
 
     Example:
@@ -88,6 +91,7 @@ def dense_kernel(weight: Kernel, groups: int) -> Float[Tensor, "num_outputs chan
                 [0., 3.]])
     """
     num_outputs, num_inputs = weight.shape[:2]
+    require_groups(groups, num_outputs)
     dense = weight.new_zeros(num_outputs, num_inputs * groups, *weight.shape[2:])
     share = num_outputs // groups
     for group in range(groups):

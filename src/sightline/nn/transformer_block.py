@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.nn.attention import SelfAttention
-from sightline.nn.stochastic_depth import StochasticDepth
+from sightline.nn.stochastic_depth import StochasticDepth, checked_probability
 
 
 class TransformerBlock(nn.Module):
@@ -56,7 +56,7 @@ class TransformerBlock(nn.Module):
         self.expand = nn.Linear(width, mlp_width)
         self.activation = nn.GELU()
         self.contract = nn.Linear(mlp_width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(checked_probability(dropout, "dropout"))
         self.drop = StochasticDepth(drop_probability=drop_probability)
 
     def forward(self, tokens: Float[Tensor, "batch num_tokens width"]) -> Float[Tensor, "batch num_tokens width"]:

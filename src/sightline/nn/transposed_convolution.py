@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.core.errors import InputError
-from sightline.nn.convolution import PerAxis, convolution_backward
+from sightline.core.errors import ConfigurationError, InputError
+from sightline.nn.convolution import PerAxis, convolution_backward, require_groups
 from sightline.nn.normalisation import require_one_each
 from sightline.nn.output_size import per_axis, transposed_size
+from sightline.nn.shapes import require_gradient_of
 
 Maps = Float[Tensor, "batch num_inputs *positions"]
 Kernel = Float[Tensor, "num_inputs outputs_per_group *kernel"]
@@ -31,7 +32,10 @@ def zero_stuff(x: Float[Tensor, "batch channels *positions"], stride: PerAxis) -
 
     Args:
         x: signals or images.
-        stride: s, for every axis or each.
+        stride: s, for every axis or each, 1 or more.
+
+    Raises:
+        ConfigurationError: for a stride below 1.
 
     Source: Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning", §4.5
 
@@ -43,7 +47,9 @@ def zero_stuff(x: Float[Tensor, "batch channels *positions"], stride: PerAxis) -
         tensor([[[1., 0., 0., 2.]]])
     """
     strides = per_axis(stride, x.dim() - 2, "stride")
-    wide = x.new_zeros(*x.shape[:2], *[(n - 1) * s + 1 for n, s in zip(x.shape[2:], strides, strict=True)])
+    if min(strides, default=1) < 1:
+        raise ConfigurationError(expected="a stride of 1 or more", found=f"stride = {stride}", do="use 2")
+    wide = x.new_zeros(*x.shape[:2], *[max(0, (n - 1) * s + 1) for n, s in zip(x.shape[2:], strides, strict=True)])
     wide[:, :, *[slice(None, None, s) for s in strides]] = x
     return wide
 
@@ -79,7 +85,7 @@ def transposed_convolution(
         groups: G.
 
     Raises:
-        InputError: where nothing is left after the padding.
+        InputError: where nothing is left after the padding, or axes, channels or biases do not match.
         ConfigurationError: for an option out of range.
 
     Source: Dumoulin & Visin 2016, §4, relationship 14
@@ -91,6 +97,7 @@ def transposed_convolution(
         >>> transposed_convolution(torch.tensor([[[1.0, 10.0]]]), torch.tensor([[[1.0, 2.0, 3.0]]]), stride=2)
         tensor([[[ 1.,  2., 13., 20., 30.]]])
     """
+    _require_channels(x, weight, groups)
     num_axes = x.dim() - 2
     strides, paddings = per_axis(stride, num_axes, "stride"), per_axis(padding, num_axes, "padding")
     dilations, extra = per_axis(dilation, num_axes, "dilation"), per_axis(output_padding, num_axes, "output_padding")
@@ -140,7 +147,7 @@ def transposed_convolution_backward(
         (∂L/∂x, ∂L/∂W, ∂L/∂β)
 
     Raises:
-        InputError: where g has not the shape of an output of these x and weight.
+        InputError: where g has not the shape of an output of these x and weight, and as the forward pass.
         ConfigurationError: for an option out of range.
 
     Source: Dumoulin & Visin 2016, §4.1
@@ -153,10 +160,12 @@ def transposed_convolution_backward(
         >>> transposed_convolution_backward(torch.tensor([[[1.0, 0.0, 0.0]]]), x, weight)
         (tensor([[[1., 0.]]]), tensor([[[1., 0.]]]), tensor([1.]))
     """
+    _require_channels(x, weight, groups)
     num_axes = x.dim() - 2
     strides, paddings = per_axis(stride, num_axes, "stride"), per_axis(padding, num_axes, "padding")
     dilations = per_axis(dilation, num_axes, "dilation")
     _require_output_size(gradient, x, [*zip(weight.shape[2:], strides, paddings, dilations, strict=True)])
+    require_gradient_of(gradient, (len(x), weight.shape[1] * groups, *gradient.shape[2:]))
     plain = F.conv1d if num_axes == 1 else F.conv2d
     dx = plain(gradient, weight, None, strides, paddings, dilations, groups)
     # output padding of a stride or more makes room for windows that belong to no input: zeros stand for those
@@ -168,13 +177,32 @@ def transposed_convolution_backward(
     return dx, dweight, gradient.sum((0, *range(2, gradient.dim())))
 
 
+def _require_channels(x: Tensor, weight: Tensor, groups: int) -> None:
+    if x.dim() not in (3, 4) or weight.dim() != x.dim():
+        raise InputError(
+            expected="signals (batch, channels, length) or images (batch, channels, height, width), "
+            "and a weight with as many axes",
+            found=f"shapes {tuple(x.shape)} and {tuple(weight.shape)}",
+            do="add the missing axis, of length 1 where there is one example or one channel",
+        )
+    require_groups(groups, len(weight), "input")
+    if x.shape[1] != len(weight):
+        raise InputError(
+            expected=f"an input of {len(weight)} channels, as the weight {tuple(weight.shape)} has",
+            found=f"{x.shape[1]} channels",
+            do="give the weight the shape (input channels, outputs / groups, *kernel)",
+        )
+
+
 def _require_output_size(gradient: Tensor, x: Tensor, windows: list[tuple[int, ...]]) -> None:
     """Whether the gradient is as long as an output of x, with or without output padding."""
     least = [transposed_size(n, *window) for n, window in zip(x.shape[2:], windows, strict=True)]
-    for m, n, (_, stride, _, dilation) in zip(gradient.shape[2:], least, windows, strict=True):
-        if not 0 <= m - n < max(stride, dilation):
-            raise InputError(
-                expected=f"a gradient of the output's size, {tuple(least)} with no output padding",
-                found=f"size {tuple(gradient.shape[2:])}",
-                do="give the same stride, padding and dilation as in the forward pass",
-            )
+    if gradient.dim() != x.dim() or not all(
+        0 <= m - n < max(stride, dilation)
+        for m, n, (_, stride, _, dilation) in zip(gradient.shape[2:], least, windows, strict=True)
+    ):
+        raise InputError(
+            expected=f"a gradient of the output's size, {tuple(least)} with no output padding",
+            found=f"size {tuple(gradient.shape[2:])}",
+            do="give the same stride, padding and dilation as in the forward pass",
+        )

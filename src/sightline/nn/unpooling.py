@@ -63,6 +63,9 @@ def max_unpool_backward(gradient: Float[Tensor, "batch channels height width"], 
         gradient: g = ∂L/∂y.
         indices: as in the forward pass.
 
+    Raises:
+        InputError: where g has other examples or channels than the indices, or fewer positions.
+
     Source: the transpose of :class:`MaxUnpool2d`
 
     Lecture: N3
@@ -72,4 +75,14 @@ def max_unpool_backward(gradient: Float[Tensor, "batch channels height width"], 
         >>> max_unpool_backward(torch.arange(4.0).view(1, 1, 2, 2), torch.full((1, 1, 1, 1), 3)).item()
         3.0
     """
+    if (
+        gradient.dim() != indices.dim()
+        or gradient.shape[:2] != indices.shape[:2]
+        or any(n < m for n, m in zip(gradient.shape[2:], indices.shape[2:], strict=True))
+    ):
+        raise InputError(
+            expected=f"a gradient of maps that were put back by indices of shape {tuple(indices.shape)}",
+            found=f"shape {tuple(gradient.shape)}",
+            do="give ∂L/∂y of the same forward pass",
+        )
     return gradient.flatten(2).gather(2, indices.flatten(2)).view_as(indices)

@@ -6,13 +6,13 @@ The module is ``torch.nn.Upsample(scale_factor=…, mode=…)``; the matrices sa
 are its backward pass. No weight is learned: a transposed convolution is the up-sampling that learns.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.core.errors import ConfigurationError
+from sightline.core.errors import ConfigurationError, near
 
 Mode = Literal["nearest", "bilinear"]
 Maps = Float[Tensor, "batch channels height width"]
@@ -33,7 +33,7 @@ def interpolation_matrix(size: int, factor: int, mode: Mode = "bilinear") -> Flo
         mode: "nearest" or "bilinear".
 
     Raises:
-        ConfigurationError: for a size or factor below 1.
+        ConfigurationError: for a size or factor below 1, or another mode.
 
     Source: Long et al. 2015, "Fully Convolutional Networks for Semantic Segmentation", §3.3; centres as in
     ``torch.nn.Upsample`` with ``align_corners=False``
@@ -50,6 +50,12 @@ def interpolation_matrix(size: int, factor: int, mode: Mode = "bilinear") -> Flo
     if size < 1 or factor < 1:
         raise ConfigurationError(
             expected="a size and a factor of 1 or more", found=f"size = {size}, factor = {factor}", do="use factor 2"
+        )
+    if mode not in get_args(Mode):
+        raise ConfigurationError(
+            expected=f"mode to be one of {', '.join(get_args(Mode))}",
+            found=f"mode = {mode!r}",
+            do=near(str(mode), get_args(Mode)),
         )
     centre = (torch.arange(factor * size, dtype=torch.float64) + 0.5) / factor - 0.5
     if mode == "nearest":
@@ -69,7 +75,7 @@ def upsample(x: Maps, factor: int, mode: Mode = "bilinear") -> Float[Tensor, "ba
         mode: "nearest" or "bilinear".
 
     Raises:
-        ConfigurationError: for a factor below 1.
+        ConfigurationError: for a factor below 1, or another mode.
 
     Source: as :func:`interpolation_matrix`
 
@@ -98,7 +104,8 @@ def upsample_backward(
         mode: as in the forward pass.
 
     Raises:
-        ConfigurationError: for a factor below 1, or one that does not divide the gradient's height and width.
+        ConfigurationError: for a factor below 1, or one that does not divide the gradient's height and width,
+            or another mode.
 
     Source: as :func:`interpolation_matrix`
 

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
+from sightline.nn.convolution import require_groups
 from sightline.nn.normalisation import normalise
 
 
@@ -31,7 +32,8 @@ class WeightStandardisedConv2d(nn.Conv2d):
         eps: ε > 0.
 
     Raises:
-        ConfigurationError: where an output channel has one weight, which would always become 0.
+        ConfigurationError: where an output channel has one weight, which would always become 0, or the groups do not
+            divide the channels.
 
     Source: Qiao et al. 2019, "Micro-Batch Training with Batch-Channel Normalization and Weight Standardization",
     the section on Weight Standardization; initial weights He et al. 2015, eq. (10)
@@ -57,6 +59,8 @@ class WeightStandardisedConv2d(nn.Conv2d):
         bias: bool = True,
         eps: float = 1e-6,
     ) -> None:
+        require_groups(groups, num_inputs, "input")
+        require_groups(groups, num_outputs)
         if num_inputs // groups * kernel_size**2 < 2:
             raise ConfigurationError(
                 expected="two weights or more for each output channel, to take a mean and a variance of",

@@ -5,7 +5,17 @@ from sightline.optim.early_stopping import EarlyStopping
 from sightline.optim.l1 import add_l1_gradient
 from sightline.optim.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSProp
 from sightline.optim.parameter_groups import parameter_groups
-from sightline.optim.schedules import SCHEDULES, Constant, Cosine, InverseTime, Linear, Schedule, Step, set_lr
+from sightline.optim.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    InverseTime,
+    Linear,
+    Milestones,
+    Schedule,
+    Step,
+    set_lr,
+)
 
 __all__ = [
     "OPTIMIZERS",
@@ -19,6 +29,7 @@ __all__ = [
     "EarlyStopping",
     "InverseTime",
     "Linear",
+    "Milestones",
     "Optimizer",
     "RMSProp",
     "Schedule",

@@ -17,8 +17,11 @@ def parameter_groups(model: nn.Module, *, weight_decay: float = 0.0) -> list[dic
 
     The weights of linear, convolution, embedding and recurrent layers are regularised, and so is any
     other parameter with two axes or more. Biases, the parameters of normalisation layers, and other
-    scalars and vectors are not: they only shift and scale, and shrinking them does not simplify the
-    function. The layer counts before the shape, as a shard of a matrix is a vector.
+    scalars and vectors (a layer scale among them) are not: they only shift and scale, and shrinking them
+    does not simplify the function. The layer counts before the shape, as a shard of a matrix is a vector.
+
+    A module's class may say otherwise of parameters of its own, by name: ``not_regularised`` and
+    ``regularised``, each a ``frozenset[str]``, come before these rules.
 
     Args:
         model: the network; a parameter used twice counts once, a frozen one is left out.
@@ -58,6 +61,11 @@ def parameter_groups(model: nn.Module, *, weight_decay: float = 0.0) -> list[dic
 
 
 def _is_regularised(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
+    # asked of the class: on the module itself the name may belong to a layer or a parameter
+    if name in getattr(type(module), "not_regularised", ()):
+        return False
+    if name in getattr(type(module), "regularised", ()):
+        return True
     if "bias" in name or isinstance(module, _NORMS):
         return False
-    return isinstance(module, _WEIGHTED) or parameter.ndim > 1
+    return parameter.ndim > 1 or ("weight" in name and isinstance(module, _WEIGHTED))

@@ -87,6 +87,35 @@ class Step(Schedule):
         return float(self.gamma**drops)
 
 
+@SCHEDULES.register("milestones")
+@dataclass(frozen=True)
+class Milestones(Schedule):
+    """A drop at each of a few places: gamma^(number of places passed).
+
+    Args:
+        at: the places, as parts of the run after warm-up; in any order, a place twice drops twice.
+        gamma: what each drop multiplies the rate by.
+
+    Source: He et al. 2016, §4.2: a tenth after 32,000 and again after 48,000 of 64,000 updates
+
+    Lecture: O5
+
+    Example:
+        >>> [Milestones(at=(0.5, 0.75), gamma=0.5).factor(k, 4) for k in range(4)]
+        [1.0, 1.0, 0.5, 0.25]
+    """
+
+    at: Annotated[tuple[float, ...], Option("where the rate drops", "fractions of the run", minimum=0, maximum=1)] = (
+        0.5,
+        0.75,
+    )
+    gamma: Annotated[float, Option("what each drop multiplies the rate by", above=0, maximum=1)] = 0.1
+
+    def _course(self, step: int, steps: int) -> float:
+        progress = min(step, steps - 1) / steps + 1e-9  # the allowance is for rounded fractions
+        return float(self.gamma ** sum(place <= progress for place in self.at))
+
+
 @SCHEDULES.register("inverse-time")
 @dataclass(frozen=True)
 class InverseTime(Schedule):

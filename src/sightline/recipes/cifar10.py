@@ -32,6 +32,6 @@ def cifar10_resnet20() -> RunSpec:
         data=DataSpec(source=CIFAR10, augment=Augment(flip=True, crop=4)),
         model=Choice("resnet", {"depth": 20, "width": 16}),
         optim=Choice("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}),
-        schedule=Choice("step", {"every": 0.5, "gamma": 0.1}),
+        schedule=Choice("milestones", {"at": (0.5, 0.75), "gamma": 0.1}),
         plan=Plan(epochs=182, batch_size=128),
     )

@@ -45,5 +45,5 @@ def _study(model: str, depth: int) -> RunSpec:
         model=Choice(model, {"depth": depth, "width": 16}),
         optim=Choice("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}),
         schedule=Choice("linear", {"warmup": 0.1}),
-        plan=Plan(epochs=4, batch_size=128, precision="bf16", evaluate_every=4),
+        plan=Plan(epochs=4, batch_size=128, precision="bf16", evaluate_every=4, log_steps=10),
     )

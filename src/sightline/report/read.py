@@ -86,7 +86,8 @@ class RunRecord:
         validation: rows of metrics.jsonl logged by evaluations during training.
         data: what the loader found.
         evaluations: test first, then validation, then any others by name.
-        exits: accuracy against compute of a network with early exits, on the test split; empty for others.
+        exits: accuracy against compute of a network with early exits, on the test split (``exits-validation.json``
+            is not shown); empty for others.
         findings: the diagnosis.
     """
 

@@ -12,11 +12,13 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from sightline.core.errors import ConfigurationError, RunFolderError, near
-from sightline.core.files import not_writable, to_json, write_whole
+from sightline.core.errors import ConfigurationError, near
+from sightline.core.files import not_writable, to_json
 from sightline.core.run_folder import RunFolder
+from sightline.core.write_together import write_together
 from sightline.data import Schema, Split
 from sightline.data.standardise import Standardiser
+from sightline.models.early_exits import EarlyExits
 from sightline.train.export_format import FORMATS, ExportFormat, Runner, trace
 
 TOLERANCE = 1e-4
@@ -99,6 +101,7 @@ def export_model(
     *,
     format: str = "onnx",  # noqa: A002 - the word the command line and other libraries use
     overwrite: bool = False,
+    make_folder: bool = False,
     origin: str = "",
 ) -> Export:
     """Write a network as one file with any batch size, and a JSON file beside it that describes it.
@@ -107,64 +110,65 @@ def export_model(
     standardised inputs), the output "outputs": logits, of which the largest is the class, or the number in the
     target's own units. Both files are written only after the program, loaded again from its bytes, has given
     the network's numbers on test examples in batches of 1 and 37, to 1e-4 of the largest output; the class is
-    then the same wherever it leads by more than twice that.
+    then the same wherever it leads by more than twice that. Of a network with early exits the last exit alone
+    is exported.
 
     Args:
         model: the network.
         split: real examples to check on; at least one.
         schema: what they are.
-        path: the file, ending in ``.onnx`` or ``.pt2``; its folder must exist.
+        path: the file, ending in ``.onnx`` or ``.pt2``.
         format: "onnx" (for onnxruntime and others) or "torch" (for ``torch.export.load``).
-        overwrite: replace files that are there.
+        overwrite: replace files that are there; where that fails, they stay.
+        make_folder: make the file's folder when the program is written; else it must exist.
         origin: what the network is, for the description.
 
     Raises:
         ConfigurationError: for a format or path that can't be, a package that is not installed, a network that
-            can't be traced, or a program that gives other numbers.
+            can't be traced or written in the format, or a program that gives other numbers.
         RunFolderError: when the files can't be written.
 
     Lecture: E2
     """
     form = _format_of(format)
-    description = _writable(path, form, overwrite)
+    description = _writable(path, form, overwrite, make_folder)
     form.require()
     deployed = DeployedModel(model, schema)
     raw, standardised = _examples(split, schema, max(BATCHES))
     traced = trace(deployed, torch.zeros_like(raw[:2]))
-    facts = _description(schema, raw, origin) | form.facts()
-    converted = form.convert(traced, facts["input"]["name"])
-    difference = _largest_difference(form.load(form.encode(converted, facts)), deployed, raw, standardised)
+    facts = _description(model, schema, raw, origin) | form.facts()
+    with form.telling_failures():
+        converted = form.convert(traced, facts["input"]["name"])
+        difference = _largest_difference(form.load(form.encode(converted, facts)), deployed, raw, standardised)
     if not difference <= TOLERANCE:  # NaN too
         raise ConfigurationError(
             expected=f"an exported program that gives the network's outputs to {TOLERANCE:g} of the largest",
             found=f"a difference of {difference:.2g}; no file was kept",
-            do="export in the other format: " + " or ".join(name for name in FORMATS if name != form.name),
+            do=form.instead,
         )
     facts |= {"largest_difference": difference, "examples": min(len(split), max(BATCHES)), "batches": list(BATCHES)}
     content = form.encode(converted, facts)
     seal = {"file": path.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    write_whole(path, content)
-    try:
-        write_whole(description, to_json(facts | seal, indent=1) + "\n")
-    except RunFolderError:
-        path.unlink(missing_ok=True)
-        raise
+    if make_folder:
+        _make(path.parent)
+    write_together({path: content, description: f"{to_json(facts | seal, indent=1)}\n".encode()})
     return Export(path, description, form.name, len(content), difference, facts["examples"])
 
 
 def default_path(folder: RunFolder, format: str) -> Path:  # noqa: A002
-    """``exports/model.onnx`` or ``exports/model.pt2`` in a run folder; the folder is made.
+    """``exports/model.onnx`` or ``exports/model.pt2`` in a run folder.
 
     Raises:
         ConfigurationError: for an unknown format.
-        RunFolderError: when the folder can't be made.
     """
-    path = folder.path / "exports" / f"model{_format_of(format).suffix}"
+    return folder.path / "exports" / f"model{_format_of(format).suffix}"
+
+
+def _make(folder: Path) -> None:
     try:
-        path.parent.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise not_writable(path, error) from error
-    return path
+        raise not_writable(folder, error) from error
 
 
 def _format_of(name: str) -> ExportFormat:
@@ -173,14 +177,14 @@ def _format_of(name: str) -> ExportFormat:
     return FORMATS[name]
 
 
-def _writable(path: Path, form: ExportFormat, overwrite: bool) -> Path:
+def _writable(path: Path, form: ExportFormat, overwrite: bool, make_folder: bool) -> Path:
     """The path of the description beside the program; refuses paths that can't be."""
     description = path.with_name(f"{path.name}.json")
     there = next((p for p in (path, description) if p.exists()), None)
     found, do = "", ""
     if path.suffix != form.suffix:
         found, do = str(path), f"end its name in {form.suffix}, or choose the format that its name says"
-    elif not path.parent.is_dir():
+    elif not make_folder and not path.parent.is_dir():
         found, do = f"no folder {path.parent}", "make that folder first, or choose another"
     elif path.is_dir():
         found, do = f"a folder at {path}", "choose another name"
@@ -227,7 +231,7 @@ def _largest_difference(run: Runner, deployed: DeployedModel, raw: Tensor, stand
     return torch.stack(differences).max().item()  # NaN where one of them is
 
 
-def _description(schema: Schema, raw: Tensor, origin: str) -> dict[str, Any]:
+def _description(model: nn.Module, schema: Schema, raw: Tensor, origin: str) -> dict[str, Any]:
     """What goes in and what comes out, in words and numbers."""
     image = schema.kind == "image"
     given = {
@@ -243,5 +247,7 @@ def _description(schema: Schema, raw: Tensor, origin: str) -> dict[str, Any]:
         "type": "float32" if classes else "float64",
         "meaning": "logits; the largest is the class" if classes else f"{schema.target}, in its own units",
     }
+    if isinstance(model, EarlyExits):
+        outputs["exit"] = "the last exit's; the earlier ones are left out"
     facts: dict[str, Any] = {"origin": origin, "input": given, "outputs": outputs, "classes": list(schema.classes)}
     return facts if image else facts | {"columns": [asdict(column) for column in schema.columns]}

@@ -33,6 +33,8 @@ class ExportFormat(ABC):
     suffix: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
     """Whose versions decide what is in the file."""
+    instead: ClassVar[str]
+    """What a user can do where a network can't be exported in this form."""
 
     def versions(self) -> dict[str, str]:
         """Versions of the packages that wrote the file."""
@@ -62,6 +64,25 @@ class ExportFormat(ABC):
         """What else is to be known of such a file."""
         return {"format": self.name, "versions": self.versions()}
 
+    @contextmanager
+    def telling_failures(self) -> Iterator[None]:
+        """Whatever a library raises on the way from the traced program to its outputs, in Sightline's terms.
+
+        Raises:
+            ConfigurationError: with the innermost cause: the exporter's own message wraps it in pages of advice.
+        """
+        try:
+            yield
+        except Exception as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise ConfigurationError(
+                expected=f"a model whose operations can all be written and run in the format {self.name!r}",
+                found=f"{_first_line(cause)}; no file was kept",
+                do=self.instead,
+            ) from error
+
 
 class TorchProgram(ExportFormat):
     """A ``.pt2`` file: ``torch.export.load(path).module()`` runs it without Sightline."""
@@ -69,6 +90,7 @@ class TorchProgram(ExportFormat):
     name = "torch"
     suffix = ".pt2"
     packages = ("torch",)
+    instead = "export with --format onnx"
 
     def require(self) -> None:
         """Nothing: torch is always there."""
@@ -101,6 +123,7 @@ class Onnx(ExportFormat):
     name = "onnx"
     suffix = ".onnx"
     packages = ("torch", "onnx", "onnxscript", "onnxruntime")
+    instead = "export with --format torch"
 
     def require(self) -> None:
         """Refuse where onnx, onnxscript or onnxruntime is not installed."""
@@ -112,7 +135,7 @@ class Onnx(ExportFormat):
             raise ConfigurationError(
                 expected="the packages onnx, onnxscript and onnxruntime, which write and check ONNX files",
                 found=f"no {error.name or 'such package'}",
-                do="pip install 'sightline[onnx]', or export with --format torch",
+                do="pip install onnx onnxscript onnxruntime, or export with --format torch",
             ) from error
 
     def facts(self) -> dict[str, Any]:
@@ -177,12 +200,16 @@ def trace(program: nn.Module, example: Shaped[Tensor, "batch ..."]) -> ExportedP
     except Exception as error:
         raise ConfigurationError(
             expected="a model whose steps are the same for all inputs and batch sizes",
-            found=(str(error).strip().splitlines() or [type(error).__name__])[0],
+            found=_first_line(error),
             do="use torch operations instead of Python's `if`, `int()` and `.item()` on tensors, in evaluation mode",
         ) from error
     for node in traced.graph.nodes:
         node.meta.pop("stack_trace", None)
     return traced
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -21,12 +21,12 @@ from sightline.core.progress import console
 from sightline.core.run_folder import RunFolder, fresh_name
 from sightline.core.seeds import Seeds
 from sightline.data import DATASETS, HUB_PREFIX, Data, load_spec
-from sightline.data.augment.augmenter import require_augmentable
+from sightline.data.augment.augmenter import Augmenter, require_augmentable
 from sightline.models import MODELS, Predictor
 from sightline.objectives import OBJECTIVES, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
 from sightline.train.engine import Engine, Position, steps_per_epoch
-from sightline.train.gallery import write_gallery
+from sightline.train.gallery import GALLERY, write_gallery
 from sightline.train.interruption import Interrupted, Listener, Stopper, listening
 from sightline.train.matching import load_matching
 from sightline.train.plan import Plan
@@ -213,15 +213,24 @@ def _from_anywhere(source: str) -> str:
 
 
 def describe(spec: RunSpec) -> str:
-    """What one step of a specified run will do, without doing it."""
+    """What the first step of a specified run will do to an augmented batch, without doing it.
+
+    Raises:
+        SightlineError: for a mistake in the configuration or the data, as :func:`train` does.
+    """
     data = load_spec(spec.data)
     spec = settle(spec, data)
+    require_augmentable(data.spec.augment, data.schema)
     model = build_model(spec, data)
     algorithm = algorithm_of(spec, model, data)
     assert spec.plan.epochs is not None
     algorithm.setup(Fabric(accelerator="cpu", devices=1), steps_per_epoch(data, spec.plan) * spec.plan.epochs)
-    batch = next(iter(data.train.batches(batch_size=spec.plan.batch_size)))
-    return algorithm.describe(batch)
+    augment = data.spec.augment
+    augmenter = Augmenter(augment, data.schema, Seeds(spec.seed)).epoch(0) if augment.active else None
+    batch = next(iter(data.train.batches(batch_size=spec.plan.batch_size, augment=augmenter)))
+    require_inputs(model, batch, data.schema.num_outputs)
+    changes = f"augmentation  {augment.in_words()}\n" if augment.active else ""
+    return changes + algorithm.describe(batch)
 
 
 def _start(
@@ -244,7 +253,6 @@ def _start(
             weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in given.state_dict().items()}
             folder.write(INITIAL, safetensors.torch.save(weights))
         folder.write("spec.yaml", to_yaml(spec))  # last: from here on the run can be resumed
-        write_gallery(folder, data, spec.seed)
         _announce(data, folder, quiet)
         return _train(folder, Job(folder.path, spec, model, data, None, quiet))
 
@@ -279,6 +287,9 @@ def _train(folder: RunFolder, job: Job) -> Run:
     run = Run(folder, job.model, job.data)
     try:
         folder.set_status("running")
+        if not folder.has(GALLERY):
+            assert job.spec.plan.epochs is not None
+            write_gallery(folder, job.data, job.spec.seed, job.spec.plan.epochs)
         place: Position = run_processes(_work, job, job.spec.plan)
         with listening(Stopper(place.step)):
             load_best(folder, job.model)

@@ -1,5 +1,6 @@
 """A picture of what the network sees: training examples beside augmented copies of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,7 @@ TILE = 96
 """Pixels of a picture's longer side, about: small ones are enlarged by whole factors."""
 
 GAP, MARGIN, LINE, LETTERS = 10, 18, 15, 12
+NO_LETTER = "\uffff"
 PAPER, INK, QUIET = (255, 255, 255), (32, 33, 36), (110, 113, 120)
 
 
@@ -38,8 +40,8 @@ class Tile:
     lines: tuple[str, ...]
 
 
-def write_gallery(folder: RunFolder, data: Data, seed: int) -> Path | None:
-    """Write ``samples/augmented.png``: a row an example, as it is and in its first seven epochs.
+def write_gallery(folder: RunFolder, data: Data, seed: int, epochs: int) -> Path | None:
+    """Write ``samples/augmented.png``: a row an example, as it is and as epochs 1 to 7 may show it.
 
     Mixed examples are mixed among those shown. What is done stands in the file's description too.
 
@@ -47,6 +49,7 @@ def write_gallery(folder: RunFolder, data: Data, seed: int) -> Path | None:
         folder: the run.
         data: its training split and its augmentations.
         seed: the run's.
+        epochs: the run's; fewer than seven copies are shown where it has fewer.
 
     Returns:
         The file; none where nothing is augmented, or images are neither grey nor colour.
@@ -62,18 +65,20 @@ def write_gallery(folder: RunFolder, data: Data, seed: int) -> Path | None:
     about = PngInfo()
     about.add_itxt("Description", data.spec.augment.in_words())
     buffer = BytesIO()
-    draw_gallery(gallery_rows(data.train, augmenter)).save(buffer, "PNG", pnginfo=about, optimize=True)
+    draw_gallery(gallery_rows(data.train, augmenter, min(epochs, COPIES))).save(
+        buffer, "PNG", pnginfo=about, optimize=True
+    )
     return folder.write(GALLERY, buffer.getvalue())
 
 
-def gallery_rows(split: Split, augmenter: Augmenter) -> list[list[Tile]]:
+def gallery_rows(split: Split, augmenter: Augmenter, copies: int = COPIES) -> list[list[Tile]]:
     """Of some examples drawn at random: the picture as it is, then augmented copies of it."""
     schema = augmenter.schema
     rows = permutation(len(split), augmenter.seeds.number("sample"))[:EXAMPLES]
     images = torch.stack([_pixels(split, row) for row in rows.tolist()])
     target = split.target[rows]
     shown = [Augmented(images, target)]
-    shown += [augmenter.epoch(epoch)(images, target, rows, number=0) for epoch in range(COPIES)]
+    shown += [augmenter.epoch(epoch)(images, target, rows, number=0) for epoch in range(copies)]
     return [[Tile(_picture(s.images[i]), _lines(s, i, schema)) for s in shown] for i in range(len(rows))]
 
 
@@ -83,12 +88,15 @@ def draw_gallery(rows: Sequence[Sequence[Tile]]) -> Image.Image:
     cell = max(width, TILE)
     below = LINE * max(len(tile.lines) for row in rows for tile in row) + GAP
     columns = len(rows[0])
-    size = (2 * MARGIN + columns * cell + columns * GAP, MARGIN + LINE + GAP + len(rows) * (height + below) + GAP)
+    epochs = "epoch 1" if columns == 2 else f"epochs 1 to {columns - 1}"
+    heading = f"examples of what the network sees in {epochs}"
+    across = max(columns * (cell + GAP), cell + 2 * GAP + math.ceil(_font().getlength(heading)))
+    size = (2 * MARGIN + across, MARGIN + LINE + GAP + len(rows) * (height + below) + GAP)
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
     starts = [MARGIN + column * (cell + GAP) + GAP * (column > 0) for column in range(columns)]
     pen.text((starts[0], MARGIN), "as it is", QUIET, _font(), anchor="lt")
-    pen.text((starts[1], MARGIN), f"as the network sees it in epochs 1 to {columns - 1}", QUIET, _font(), anchor="lt")
+    pen.text((starts[1], MARGIN), heading, QUIET, _font(), anchor="lt")
     for number, row in enumerate(rows):
         top = MARGIN + LINE + GAP + number * (height + below)
         for start, tile in zip(starts, row, strict=True):
@@ -150,4 +158,19 @@ def _lines(shown: Augmented, row: int, schema: Schema) -> tuple[str, ...]:
 
 
 def _name(target: Tensor, schema: Schema) -> str:
-    return schema.classes[int(target)] if schema.classes else f"{float(target):.4g}"
+    """A class by its name on one line, or by its number from 0 where the font has not all the letters."""
+    if not schema.classes:
+        return f"{float(target):.4g}"
+    letters = schema.classes[int(target)]
+    name = " ".join("".join(c if c.isprintable() else " " for c in letters).split())
+    return name if name and all(map(_has_glyph, name)) else f"class {int(target)}"
+
+
+@cache
+def _has_glyph(letter: str) -> bool:
+    """Whether the font draws a letter otherwise than as the box for what it lacks."""
+    try:
+        found, box = (_font().getmask(c) for c in (letter, NO_LETTER))
+    except UnicodeEncodeError:  # a font of Latin letters only
+        return letter.isascii()
+    return letter == " " or (found.size, bytes(found)) != (box.size, bytes(box))

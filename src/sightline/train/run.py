@@ -213,7 +213,16 @@ class Run:
         """
         model, split, origin = self.model, self.data.test, f"run {self.folder.name}, {self.checkpoint.name}"
         file = default_path(self.folder, format) if path is None else Path(path)
-        return export_model(model, split, self.schema, file, format=format, overwrite=overwrite, origin=origin)
+        return export_model(
+            model,
+            split,
+            self.schema,
+            file,
+            format=format,
+            overwrite=overwrite,
+            make_folder=path is None,
+            origin=origin,
+        )
 
 
 def open_run(folder: Path | str, *, model: nn.Module | None = None) -> Run:

@@ -65,14 +65,22 @@ class Supervised:
         self.placement.model.train()
 
     def step(self, batch: Batch, *, detail: bool) -> Mapping[str, Tensor | float]:
-        """One update; a loss that is not finite is not followed (on the CPU: checked at every step)."""
+        """One update; a loss that is not finite is not followed (on the CPU: checked at every step).
+
+        Returns:
+            "loss": the mean loss of the model's outputs; what is minimised, where it is more than that (heads inside
+            the network), is "total_loss".
+        """
         if self.layout is not None:
             batch = _laid_out(batch, self.layout)
         factor = self.schedule.factor(self.step_number, self.total_steps)
         set_lr(self.optimizer, factor)
         loss = self.objective(self.placement.model, batch)
         total = loss.total
-        logs: dict[str, Tensor | float] = {"loss": total.detach()}
+        inside = len(loss.parts) > 1
+        # the last head's loss, as in evaluation; the sum where that is not finite, which stops the run
+        own = torch.where(total.isfinite(), loss.parts[self.objective.name], total) if inside else total
+        logs: dict[str, Tensor | float] = {"loss": own.detach()}
         if self.checks_every_step and not isfinite(total.item()):
             return logs
         # not before: the new gradients take the old ones' memory while it is warm
@@ -87,6 +95,9 @@ class Supervised:
         self.step_number += 1
         if detail:
             logs |= {"grad_norm": norm, "lr": self.optimizer.param_groups[0]["lr"]}
+            if inside:
+                shared = total.detach() * share
+                logs["total_loss"] = self.fabric.all_reduce(shared, reduce_op="mean")  # type: ignore[assignment]
         return logs
 
     def _clip(self, detail: bool) -> Tensor | float:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sightline.core.errors import InputError
+from sightline.understand.multiply_adds import Counting
 
 THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.01)
 """Probabilities that are sure enough to leave: from none asked for to one that is never reached."""
@@ -139,18 +140,17 @@ def exit_costs(run: Callable[[Tensor], object], heads: Sequence[nn.Module], x: F
         [12, 18]
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
 
-    counter = FlopCounterMode(display=False)
+    done: list[int] = []
     totals: dict[nn.Module, int] = {}
 
     def note(head: nn.Module, inputs: object, output: object) -> None:
-        totals[head] = counter.get_total_flops() // 2  # a multiply-add is two operations there
+        totals[head] = sum(done)
 
     handles = [head.register_forward_hook(note) for head in heads]
     try:
-        # attention in plain matrix products: the counter does not know every fused kernel
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        # attention in plain matrix products: no fused kernel is left out
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), Counting(done.append):
             run(x)
     finally:
         for handle in handles:

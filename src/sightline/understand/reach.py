@@ -26,7 +26,8 @@ class Reach:
     Args:
         bounds: per axis four tensors: first and −last in the image, first and −last of the whole. Infinite
             where a number depends on nothing. With minus signs, joining intervals is one minimum.
-        steps: per axis, input positions from one position to the next; none where two branches differ.
+        steps: per axis, input positions from one position to the next, for maps of which one position is left;
+            of more positions the bounds tell, see :func:`step_along`. None where it is not known.
     """
 
     bounds: tuple[Tensor, ...]
@@ -79,13 +80,8 @@ def reduce(reach: Reach, dims: Iterable[int], *, keepdim: bool) -> Reach:
         return reach
     reduced = reach.map(lambda bound: bound.amin(dims, keepdim=keepdim))
     # where positions differed and no longer do, there is no step from one to the next
-    return Reach(
-        reduced.bounds,
-        tuple(
-            None if reach.bounds[4 * axis].numel() > 1 and reduced.bounds[4 * axis].numel() == 1 else step
-            for axis, step in enumerate(reach.steps)
-        ),
-    )
+    gone = [any(bound.shape[dim] > 1 for dim in dims) for bound in reach.bounds[::4]]
+    return Reach(reduced.bounds, tuple(None if g else s for g, s in zip(gone, reach.steps, strict=True)))
 
 
 def mix_channels(reach: Reach, num_channels: int, num_outputs: int, groups: int) -> Reach:
@@ -114,13 +110,29 @@ def along(bound: Tensor, dim: int, size: int, support: Bool[Tensor, "outputs inp
     return result
 
 
-def is_affine(bound: Tensor, dim: int, size: int, step: Fraction | None, *, own: bool) -> bool:
-    """Whether a bound moves by ``step`` along a dimension; of one with a single position, whether it is its own."""
-    if step is None:
-        return False
+def step_along(reach: Reach, axis: int, dim: int, size: int, *, own: bool) -> Fraction | None:
+    """Input positions on an axis from one position along a dimension to the next, where all are equally far.
+
+    Args:
+        reach: of a tensor.
+        axis: of the input.
+        dim: of the tensor.
+        size: the tensor's along it.
+        own: whether the dimension is the axis's own; of one position it is the only sign.
+
+    Example:
+        >>> step_along(start((1, 3, 4, 5), (2, 3)), 0, 2, 4, own=True)
+        Fraction(1, 1)
+    """
     if size == 1:
-        return own
-    return bound.shape[dim] == size and bool((bound.diff(dim=dim) == float(step)).all())
+        return reach.steps[axis] if own else None
+    low, high = reach.bounds[4 * axis + 2], -reach.bounds[4 * axis + 3]
+    if low.shape[dim] != size or high.shape[dim] != size:
+        return None
+    moves = torch.cat([low.diff(dim=dim).flatten(), high.diff(dim=dim).flatten()])
+    if not bool(moves.isfinite().all()) or bool((moves - moves[0]).abs().max() > 1e-9):
+        return None
+    return Fraction(float(moves[0])).limit_denominator(1_000_000) or None
 
 
 @dataclass(frozen=True)
@@ -157,10 +169,9 @@ def slide(reach: Reach, dims: Sequence[int], sizes: Sequence[int], windows: Sequ
         for axis in range(num_axes):
             # of a map with one position only the order of its dimensions tells which is height, which is width
             own = num_axes == len(dims) and axis == place
-            step, at = steps[axis], 4 * axis
-            affine = window.regular and all(
-                is_affine(sign * bounds[at + which], dim, size, step, own=own) for which, sign in ((2, 1), (3, -1))
-            )
+            at = 4 * axis
+            step = step_along(Reach(tuple(bounds), tuple(steps)), axis, dim, size, own=own)
+            affine = window.regular and step is not None
             moves = own if size == 1 else affine or bounds[at].shape[dim] > 1
             for which in range(4):
                 bound = bounds[at + which]
@@ -174,8 +185,8 @@ def slide(reach: Reach, dims: Sequence[int], sizes: Sequence[int], windows: Sequ
                     )
                 else:
                     bounds[at + which] = along(bound, dim, size, window.support)
-            if moves and step is not None:
-                steps[axis] = step * window.ratio
+            if moves:
+                steps[axis] = None if step is None else step * window.ratio
     return Reach(tuple(compact(bound) for bound in bounds), tuple(steps))
 
 
@@ -213,10 +224,12 @@ def pad(reach: Reach, shape: Sequence[int], amounts: Sequence[int]) -> Reach:
         size = shape[dim]
         places = torch.arange(-before, size + after, dtype=torch.float64)
         places = places.view([-1 if d == dim else 1 for d in range(len(shape))])
-        for index, bound in enumerate(bounds):
-            step, sign = reach.steps[index // 4], 1 if index % 2 == 0 else -1
-            own = dim == len(shape) - len(reach.steps) + index // 4
-            if index % 4 >= 2 and step is not None and is_affine(sign * bound, dim, size, step, own=own):
+        now = Reach(tuple(bounds), reach.steps)
+        for index, bound in enumerate(now.bounds):
+            axis, sign = index // 4, 1 if index % 2 == 0 else -1
+            own = dim == len(shape) - len(reach.steps) + axis
+            step = step_along(now, axis, dim, size, own=own)
+            if index % 4 >= 2 and step is not None:
                 bounds[index] = bound.narrow(dim, 0, 1) + sign * float(step) * places
             else:
                 full = bound.expand([size if d == dim else s for d, s in enumerate(bound.shape)])

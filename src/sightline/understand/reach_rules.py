@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from sightline.understand.reach import Reach, join, mix_channels, pad, reduce
+from sightline.understand.reach import Reach, join, mix_channels, pad, reduce, step_along
 from sightline.understand.tracked import Tracked, only, pointwise, rule, tracked_in, unknown
 
-rule("clone", "detach", "alias", "_to_copy", "lift_fresh", "tril", "triu", "contiguous")(pointwise)
+rule("clone", "detach", "alias", "_to_copy", "lift_fresh", "tril", "triu", "contiguous",
+     "_prelu_kernel", "hardswish", "log_sigmoid_forward", "rrelu_with_noise")(pointwise)  # fmt: skip
 
 
 @rule("copy_")
@@ -28,6 +29,8 @@ def _independent(func: Any, given: dict[str, Any], outputs: Any) -> None:
 
 
 _VIEWS = ("view", "_unsafe_view", "reshape", "_reshape_alias")
+_REARRANGED = (*_VIEWS, "unfold", "diagonal", "index", "index_select", "gather", "pixel_shuffle", "pixel_unshuffle")
+"""After which a position's neighbours may be others than before."""
 
 
 @rule(*_VIEWS, "permute", "transpose", "t", "select", "slice", "unsqueeze", "squeeze", "expand", "split", "unbind",
@@ -45,17 +48,24 @@ def _moved(func: Any, given: dict[str, Any], outputs: Any) -> list[Reach]:
         full = bound.expand(values.shape)
         only_shape = func.overloadpacket.__name__ in _VIEWS
         moved.append([full.reshape(leaves[0].shape)] if only_shape else tree_leaves(func(full, **rest)))
-    steps = _sliced_steps(reach, values, rest) if func.overloadpacket.__name__ == "slice" else reach.steps
+    steps = _moved_steps(func.overloadpacket.__name__, reach, values, rest)
     return [Reach(bounds, steps).map(lambda bound: bound) for bounds in zip(*moved, strict=True)]
 
 
-def _sliced_steps(reach: Reach, values: Tensor, rest: dict[str, Any]) -> tuple[Fraction | None, ...]:
+def _moved_steps(name: str, reach: Reach, values: Tensor, rest: dict[str, Any]) -> tuple[Fraction | None, ...]:
+    """What is known of the steps, should one position be left."""
+    if name in _REARRANGED:
+        return tuple(s if reach.bounds[4 * axis].numel() == 1 else None for axis, s in enumerate(reach.steps))
+    if name != "slice":
+        return reach.steps
     dim, by = rest["dim"] % values.dim(), rest["step"]
-    own = dim - values.dim() + len(reach.steps)
-    return tuple(
-        None if step is None else step * by if reach.bounds[4 * axis].shape[dim] > 1 or own == axis else step
-        for axis, step in enumerate(reach.steps)
-    )
+    steps = list(reach.steps)
+    for axis in range(len(steps)):
+        own = dim - values.dim() + len(steps) == axis
+        if own or reach.bounds[4 * axis].shape[dim] > 1:
+            step = step_along(reach, axis, dim, values.shape[dim], own=own)
+            steps[axis] = None if step is None else step * by
+    return tuple(steps)
 
 
 @rule("flip")
@@ -115,6 +125,15 @@ def _reduced(func: Any, given: dict[str, Any], outputs: Any) -> Reach:
 def _mixed_along(func: Any, given: dict[str, Any], outputs: Any) -> Reach:
     reach, _ = only(func, given)
     return reduce(reach, [given["dim"]], keepdim=True)
+
+
+@rule("glu")
+def _gated(func: Any, given: dict[str, Any], outputs: Any) -> Reach:
+    """The first half and its gate, the second, number by number."""
+    reach, values = only(func, given)
+    halves = [bound.expand(values.shape).chunk(2, given["dim"]) for bound in reach.bounds]
+    parts = [Reach(tuple(half), reach.steps).map(lambda bound: bound) for half in zip(*halves, strict=True)]
+    return join(parts, outputs.dim())
 
 
 @rule("native_layer_norm", "_fused_rms_norm")

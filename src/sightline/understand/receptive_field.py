@@ -19,7 +19,7 @@ import sightline.understand.reach_rules
 import sightline.understand.window_rules  # noqa: F401  the rules register themselves
 from sightline.core.errors import ConfigurationError, InputError, near
 from sightline.understand.module_names import evaluating, example, first_tensor, watched
-from sightline.understand.reach import start
+from sightline.understand.reach import start, step_along
 from sightline.understand.tracked import Tracked
 
 Box = tuple[tuple[int, int], ...]
@@ -36,7 +36,8 @@ class ReceptiveField:
         shape: of the layer's output, without the batch.
         size: per axis, input positions a unit far from the border depends on; may exceed the input, where only
             units of a larger one would. Where units differ, the most.
-        stride: per axis, input positions from one unit to the next; none where branches differ.
+        stride: per axis, input positions from one unit to the next along it; none where that is not the same for
+            all, or where the layer's positions are no maps.
         positions: of the layer's output: its height and width, its tokens, or none where it has no positions.
     """
 
@@ -132,7 +133,8 @@ def receptive_fields(model: nn.Module, input_shape: Sequence[int]) -> ReceptiveF
 
     Exact up to this: zero weights are taken for any others, and a box is the smallest around what may be a set
     with holes. Attention, normalisation over positions and a mean over them depend on everything; a causal mask
-    is not made use of.
+    is not made use of. Refused are: circular padding, ``Fold`` and ``Unfold``, max-unpooling, recurrent layers, and
+    whatever writes into a tensor that does not depend on the input, or uses a view of one changed since.
 
     Args:
         model: any module; one with numbers read out of tensors (``.item()``) is refused.
@@ -214,7 +216,12 @@ def _summary(name: str, module: nn.Module, output: Tracked, num_axes: int) -> Re
         last.append(-high.expand(positions))
         lengths = (-whole_high).floor() - whole_low.ceil() + 1
         size.append(int(lengths[lengths.isfinite()].max()) if bool(lengths.isfinite().any()) else 0)
-    stride = tuple(None if step is None else abs(float(step)) for step in output.reach.steps)
+    of_maps = len(dims) == num_axes
+    steps = [
+        step_along(output.reach, axis, dims[axis], positions[axis], own=True) if of_maps else None
+        for axis in range(num_axes)
+    ]
+    stride = tuple(None if step is None else abs(float(step)) for step in steps)
     return ReceptiveField(
         name, type(module).__name__, tuple(output.shape[1:]), tuple(size), stride, positions, tuple(first), tuple(last)
     )

@@ -164,11 +164,13 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
     """Running statistics and the state of chance as they were, afterwards."""
     before = {buffer: buffer.clone() for buffer in model.buffers()}
     devices = {buffer.device for buffer in (*model.buffers(), *model.parameters()) if buffer.is_cuda}
-    with torch.random.fork_rng(devices):
-        yield
-    with torch.no_grad():
-        for buffer, values in before.items():
-            buffer.copy_(values)
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        with torch.no_grad():
+            for buffer, values in before.items():
+                buffer.copy_(values)
 
 
 def _row(name: str, kind: str, values: Tensor, size: float) -> SignalRow:

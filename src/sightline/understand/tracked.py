@@ -23,12 +23,15 @@ class Tracked(Tensor):
     """A tensor with the reach of its numbers; what is computed from it is one too."""
 
     numbers: Tensor
-    reach: Reach
+    shared: list[int]
+    """How often the memory of this and its views was changed so that the reach is another; the views have it too."""
     is_view: bool
+    _reach: Reach
+    _seen: int
 
     @staticmethod
-    def __new__(cls, values: Tensor, reach: Reach, is_view: bool = False) -> "Tracked":
-        """Of the same shape, strides and number format as the values."""
+    def __new__(cls, values: Tensor, reach: Reach, base: "Tracked | None" = None) -> "Tracked":
+        """Of the same shape, strides and number format as the values, which may be a view of another's."""
         made: Tracked = torch.Tensor._make_wrapper_subclass(
             cls,
             values.size(),
@@ -37,8 +40,26 @@ class Tracked(Tensor):
             dtype=values.dtype,
             device=values.device,
         )
-        made.numbers, made.reach, made.is_view = values, reach, is_view
+        made.numbers, made.is_view = values, base is not None
+        made.shared = [0] if base is None else base.shared
+        made._reach, made._seen = reach, made.shared[0]
         return made
+
+    @property
+    def reach(self) -> Reach:
+        """What the numbers depend on.
+
+        Raises:
+            UnknownOperationError: where a tensor that this is a view of, or is viewed by, was changed meanwhile.
+        """
+        if self._seen != self.shared[0]:
+            raise unknown("a view of a tensor that was changed in place afterwards", "views taken after the change")
+        return self._reach
+
+    def change(self, reach: Reach) -> None:
+        """Another reach; that of every view is no longer known."""
+        self.shared[0] += 1
+        self._reach, self._seen = reach, self.shared[0]
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
@@ -93,14 +114,23 @@ def follow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     plain = tree_map(lambda leaf: leaf.numbers if isinstance(leaf, Tracked) else leaf, (args, kwargs))
     outputs = func(*plain[0], **plain[1])
     reach = known(func, given, outputs)
-    if func._schema.is_mutable:
+    written = [a.name for a in func._schema.arguments if a.alias_info is not None and a.alias_info.is_write]
+    if written[:1] == names[:1]:
         return _in_place(func, args, reach)
+    if not set(written) <= {"noise", "running_mean", "running_var"}:
+        raise unknown(f"{func} into {', '.join(written)}", "results that are new tensors")
     if reach is None:
         return outputs
     of_each = reach if isinstance(reach, list) else [reach] * len(tree_leaves(outputs))
     each = iter(of_each)
-    is_view = any(returned.alias_info is not None for returned in func._schema.returns)
-    return tree_map(lambda leaf: Tracked(leaf, next(each), is_view) if isinstance(leaf, Tensor) else leaf, outputs)
+    bases = {t.numbers.untyped_storage()._cdata: t for t in tracked_in(given)}
+
+    def tracked(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        return Tracked(leaf, next(each), bases.get(leaf.untyped_storage()._cdata))
+
+    return tree_map(tracked, outputs)
 
 
 def _in_place(func: Any, args: tuple[Any, ...], reach: Reach | list[Reach] | None) -> Any:
@@ -113,7 +143,8 @@ def _in_place(func: Any, args: tuple[Any, ...], reach: Reach | list[Reach] | Non
     )
     if changed.is_view and not same:
         raise unknown(str(func), "no change in place of a part of another tensor")
-    changed.reach = reach
+    if not same:
+        changed.change(reach)
     return changed
 
 

@@ -68,7 +68,11 @@ def _adaptively_pooled(func: Any, given: dict[str, Any], outputs: Any) -> Reach:
     "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d",
     "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")  # fmt: skip
 def _resampled(func: Any, given: dict[str, Any], outputs: Tensor) -> Reach:
-    """Separable: along each dimension a matrix, found by resampling the identity."""
+    """Separable: along each dimension a matrix, found by resampling the identity.
+
+    The other dimensions have two positions, which stay as they are: of one alone, filters of a resampling with
+    ``antialias`` are not what they are elsewhere.
+    """
     reach, values = only(func, given)
     count = values.dim() - 2
     scales = [name for name in given if name.startswith("scales")]
@@ -76,9 +80,11 @@ def _resampled(func: Any, given: dict[str, Any], outputs: Tensor) -> Reach:
     for i in range(count):
         size, after = values.shape[2 + i], outputs.shape[2 + i]
         identity = torch.eye(size).view([1, size] + [size if j == i else 1 for j in range(count)])
+        identity = identity.expand([1, size] + [size if j == i else 2 for j in range(count)]).contiguous()
         options = {k: v for k, v in list(given.items())[1:] if k not in scales}
-        options["output_size"] = [after if j == i else 1 for j in range(count)]
+        options["output_size"] = [after if j == i else 2 for j in range(count)]
         options |= {name: given[name] if j == i else None for j, name in enumerate(scales)}
-        support = (func(identity, **options) != 0).view(size, after).mT
+        resampled = func(identity, **options)[0].movedim(1 + i, 1).flatten(2)
+        support = (resampled[:, :, 0] != 0).mT
         windows.append(Window(support, Fraction(size, after), regular=False))
     return slide(reach, list(range(2, 2 + count)), list(values.shape[2:]), windows)

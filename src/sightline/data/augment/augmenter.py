@@ -48,7 +48,7 @@ class Augmenter:
 
     Raises:
         DataError: when the examples are no images, or have a number of channels that an operation can't take.
-        ConfigurationError: when a crop's border is as wide as the image.
+        ConfigurationError: when a crop's border is as wide as the image, or a cutout erases all of it.
 
     Lecture: O9
 
@@ -192,7 +192,7 @@ def require_augmentable(augment: Augment, schema: Schema) -> None:
 
     Raises:
         DataError: when they are no images, or have a number of channels that an operation can't take.
-        ConfigurationError: when a crop's border is as wide as the image.
+        ConfigurationError: when a crop's border is as wide as the image, or a cutout erases all of it.
 
     Example:
         >>> require_augmentable(Augment(), Schema("table", "classification", (4,)))
@@ -211,6 +211,13 @@ def require_augmentable(augment: Augment, schema: Schema) -> None:
             expected=f"data.augment.crop: fewer pixels than the images' shorter side, {min(height, width)}",
             found=str(augment.crop),
             do=f"give {max(0, min(height, width) // 8)}, say",
+        )
+    if augment.cutout >= 2 * max(height, width):
+        raise ConfigurationError(
+            expected=f"data.augment.cutout: less than twice the images' longer side, {max(height, width)}: "
+            "a larger square erases every image whole",
+            found=str(augment.cutout),
+            do=f"give {max(1, min(height, width) // 4)}, say",
         )
     if channels not in (1, 3) and (augment.policy != "none" or augment.pixmix):
         raise DataError(

@@ -11,15 +11,22 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sightline.data.augment.draws import Draws
-from sightline.data.augment.policies import OPERATIONS, RAND, apply_operations
+from sightline.data.augment.policies import OPERATIONS, Ranges, apply_operations
 
 PICTURES = 64
 ROUNDS = 4
 """Most rounds of mixing: k in the paper."""
 BETA = 3.0
 """How near to 1 the image's own weight lies: β in the paper."""
-STRENGTH = 0.3
-"""Largest strength of the operations that make changed copies."""
+STRENGTHS = (0.01, 0.3)
+"""Smallest and largest strength of the operations that make changed copies: levels 0.1 to 3 of 10."""
+
+# 4 − ⌊4m⌋ bits are kept; rounding 4.5 − 4m says the same
+PIXMIX = Ranges(
+    rotation=30, shear=0.3, translation_share=1 / 3, translation_pixels=0, enhancement=0.9,
+    most_bits=4.5, fewest_bits=0.5, fill=0.0,
+)  # fmt: skip
+"""What the operations do at strength 1 (Hendrycks et al. 2022, the published code); black comes in from outside."""
 
 _GREY_SAFE = tuple(
     number for number, name in enumerate(OPERATIONS) if name not in ("identity", "colour", "contrast", "brightness",
@@ -142,7 +149,7 @@ def _changed(images: Tensor, draws: Draws) -> Tensor:
     """Copies changed by one operation each; none that only changes colours, as in the paper."""
     count = len(images)
     operation = torch.tensor(_GREY_SAFE)[draws.integers(0, len(_GREY_SAFE) - 1, count)]
-    return apply_operations(images, operation, draws.uniform(0, STRENGTH, count), draws.sign(count), RAND)
+    return apply_operations(images, operation, draws.uniform(*STRENGTHS, count), draws.sign(count), PIXMIX)
 
 
 def _shifted(pictures: Tensor, draws: Draws, count: int) -> Tensor:

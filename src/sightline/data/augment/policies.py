@@ -32,8 +32,9 @@ class Ranges:
         translation_share: shift as a share of the side; none: ``translation_pixels``.
         translation_pixels: shift in pixels, at most the side.
         enhancement: colour, contrast, brightness and sharpness are multiplied by 1 ± this.
-        fewest_bits: posterised to.
+        fewest_bits: posterised to, at strength 1; in between to the nearest whole number.
         fill: value of what a warp brings in from outside.
+        most_bits: posterised to at strength 0.
     """
 
     rotation: float
@@ -41,8 +42,13 @@ class Ranges:
     translation_share: float | None
     translation_pixels: float
     enhancement: float
-    fewest_bits: int
+    fewest_bits: float
     fill: float
+    most_bits: float = 8
+
+    def bits(self, strength: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """Bits kept at a strength."""
+        return (self.most_bits - (self.most_bits - self.fewest_bits) * strength).round().long()
 
     def shift(self, side: int) -> float:
         """Largest shift along a side, in pixels."""
@@ -135,7 +141,7 @@ _COLOURS: dict[str, _Operation] = {
     "equalise": lambda x, m, sign, ranges: colour.equalise(x),
     "solarise": lambda x, m, sign, ranges: colour.solarise(x, _threshold(m)),
     "colour": lambda x, m, sign, ranges: colour.saturation(x, _factor(m, sign, ranges)),
-    "posterise": lambda x, m, sign, ranges: colour.posterise(x, (8 - (8 - ranges.fewest_bits) * m).round().long()),
+    "posterise": lambda x, m, sign, ranges: colour.posterise(x, ranges.bits(m)),
     "contrast": lambda x, m, sign, ranges: colour.contrast(x, _factor(m, sign, ranges)),
     "brightness": lambda x, m, sign, ranges: colour.brightness(x, _factor(m, sign, ranges)),
     "sharpness": lambda x, m, sign, ranges: colour.sharpness(x, _factor(m, sign, ranges)),

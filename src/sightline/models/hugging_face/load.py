@@ -100,6 +100,17 @@ class Source:
             )
         return config
 
+    def local_folder(self) -> Path:
+        """The folder on this machine that holds ``model.safetensors``, with the checkpoint's other files.
+
+        Raises:
+            CheckpointError: when there are no such weights.
+        """
+        weights = self.find(WEIGHTS)
+        if weights is None:
+            raise self._without_weights()
+        return weights.parent
+
     def weights(self) -> dict[str, Tensor]:
         """All weights under the checkpoint's names, from one file or from all those of its index.
 
