@@ -324,14 +324,15 @@ def viewed_after(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
     y: Tensor = a(x)
     _, before = y.flatten(2), x.split(1, 1)[0]
     y += b(x)
-    return (y.flatten(2) + before.flatten(2)).view_as(x)
+    after: Tensor = y.flatten(2) + before.flatten(2)
+    return after.view_as(x)
 
 
 def left_behind(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
     y: Tensor = a(x)
-    parts = y.split(4, 3)
+    first: Tensor = y.split(4, 3)[0]
     y += b(x)
-    return parts[0]
+    return first
 
 
 def into_another(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
