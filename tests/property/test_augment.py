@@ -73,9 +73,10 @@ def test_any_images_stay_images(
     try:
         images, found = run(augment, shape, seed)
     except SightlineError:
-        assert augment.crop >= min(height, width) or channels in (2, 4)
+        assert augment.crop >= min(height, width) or augment.cutout >= 2 * max(height, width) or channels in (2, 4)
         return
     assert augment.crop < min(height, width)
+    assert augment.cutout < 2 * max(height, width) or not augment.cutout
     assert found.images.shape == shape
     if found.images.dtype == torch.uint8:
         assert batch == 0 or not (augment.warps or augment.recolours or augment.pixmix or augment.cutout)
