@@ -12,7 +12,7 @@ MNIST = "hf:ylecun/mnist"
 
 @RECIPES.register("mnist-lenet")
 def mnist_lenet() -> RunSpec:
-    """LeNet-5 (ReLU, max pooling) on MNIST, digits moved a little: 0.68 % test error (LeCun et al. 1998: 0.8 to 0.95 %)."""
+    """LeNet-5 (ReLU, max pooling) on MNIST, digits moved a little: 0.68 % test error (LeCun et al. 1998: 0.95 %)."""
     return RunSpec(
         name="mnist-lenet",
         data=DataSpec(source=MNIST, validation_fraction=0.05, augment=Augment(translation=0.06, rotation=8.0)),
