@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.core.errors import ConfigurationError, near
+from sightline.core.words import one_of
 from sightline.linear import inputs
 
 Scheme = Literal["lecun", "glorot", "he", "orthogonal"]
@@ -49,7 +49,7 @@ def weight_variance(scheme: Scheme, fan_in: int, fan_out: int, gain: float | Non
         >>> weight_variance("lecun", 100, 300), weight_variance("glorot", 100, 300), weight_variance("he", 100, 300)
         (0.01, 0.005, 0.02)
     """
-    _known(scheme, get_args(Scheme), "scheme")
+    one_of(scheme, get_args(Scheme), "scheme")
     fan_in, fan_out = inputs.count(fan_in, "fan_in", minimum=1), inputs.count(fan_out, "fan_out", minimum=1)
     squared = _gain_squared(scheme, gain)
     if scheme == "glorot":
@@ -130,7 +130,7 @@ def draw_layer(
         >>> W.shape, b
         (torch.Size([2, 3]), tensor([0.0100, 0.0100], dtype=torch.float64))
     """
-    _known(bias, get_args(BiasChoice), "bias")
+    one_of(bias, get_args(BiasChoice), "bias")
     constant = inputs.number(constant, "constant bias")
     fan_in = inputs.count(fan_in, "fan_in", minimum=1)
     if bias == "counted":
@@ -144,12 +144,3 @@ def _gain_squared(scheme: Scheme, gain: float | None) -> float:
     if gain is None:
         return 2.0 if scheme == "he" else 1.0
     return inputs.number(gain, "gain", above=0, maximum=1e150) ** 2
-
-
-def _known(name: str, names: tuple[str, ...], what: str) -> None:
-    if name not in names:
-        raise ConfigurationError(
-            expected=f"{what} to be one of {', '.join(names)}",
-            found=f"{what} = {name!r}",
-            do=near(str(name), names),
-        )

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-from sightline.core.errors import ConfigurationError, near
+from sightline.core.errors import ConfigurationError
+from sightline.core.words import one_of
 
 Scheme = Literal["he", "lecun", "glorot", "orthogonal"]
 Distribution = Literal["normal", "uniform"]
@@ -132,10 +133,10 @@ def initialise(
         >>> round(network[0].weight.var().item() * 1000, 1), round(network[2].bias[0].item(), 4)
         (2.0, 0.01)
     """
-    _known(scheme, Scheme, "scheme")
-    _known(distribution, Distribution, "distribution")
-    _known(bias, Bias, "bias")
-    _known(activation, Activation, "activation")
+    one_of(scheme, get_args(Scheme), "scheme")
+    one_of(distribution, get_args(Distribution), "distribution")
+    one_of(bias, get_args(Bias), "bias")
+    one_of(activation, get_args(Activation), "activation")
     if not (math.isfinite(bias_size) and bias_size >= 0):
         raise ConfigurationError(expected="bias_size ≥ 0", found=f"bias_size = {bias_size}", do="0.01 is usual")
     if scheme == "orthogonal" and (distribution != "normal" or bias == "counted"):
@@ -226,13 +227,4 @@ def _refuse_computed(name: str, layer: Layer) -> None:
             expected="layers whose shapes are known",
             found=f"{name}, a lazy layer",
             do="call the network on a batch first",
-        )
-
-
-def _known(name: str, names: object, what: str) -> None:
-    if name not in get_args(names):
-        raise ConfigurationError(
-            expected=f"{what} to be one of {', '.join(get_args(names))}",
-            found=f"{what} = {name!r}",
-            do=near(str(name), get_args(names)),
         )

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.core.errors import ConfigurationError, near
+from sightline.core.errors import ConfigurationError
+from sightline.core.words import one_of
 
 Mode = Literal["nearest", "bilinear"]
 Maps = Float[Tensor, "batch channels height width"]
@@ -51,12 +52,7 @@ def interpolation_matrix(size: int, factor: int, mode: Mode = "bilinear") -> Flo
         raise ConfigurationError(
             expected="a size and a factor of 1 or more", found=f"size = {size}, factor = {factor}", do="use factor 2"
         )
-    if mode not in get_args(Mode):
-        raise ConfigurationError(
-            expected=f"mode to be one of {', '.join(get_args(Mode))}",
-            found=f"mode = {mode!r}",
-            do=near(str(mode), get_args(Mode)),
-        )
+    one_of(mode, get_args(Mode), "mode")
     centre = (torch.arange(factor * size, dtype=torch.float64) + 0.5) / factor - 0.5
     if mode == "nearest":
         centre = centre.round()
