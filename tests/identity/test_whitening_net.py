@@ -95,6 +95,25 @@ def test_equals_its_formula_in_training_and_with_the_mirror_image_in_evaluation(
     torch.testing.assert_close(net(x), reference(net, x, training=False))
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+def test_moved_views_are_averaged_in_evaluation_alone(mirror: bool) -> None:
+    net = WhiteningNet(in_channels=3, num_outputs=5, widths=(6, 5, 4), mirror=mirror, shift=True).double()
+    x = pictures(count=4, side=12).double()
+    net.initialise_from_data(x)
+    torch.testing.assert_close(net(x), reference(net, x, training=True))
+    net.eval()
+    expected = torch.zeros(4, 5, dtype=torch.float64)
+    for move, weight in ((0, 2), (1, 1), (-1, 1)):
+        moved = torch.empty_like(x)
+        for row in range(12):
+            for column in range(12):
+                down, right = (abs(i + move) if i + move < 12 else 10 for i in (row, column))
+                moved[:, :, row, column] = x[:, :, down, right]
+        for image in (moved, moved.flip(3)) if mirror else (moved,):
+            expected += weight / (8 if mirror else 4) * reference(net, image, training=False)
+    torch.testing.assert_close(net(x), expected)
+
+
 def test_convolutions_start_as_the_identity() -> None:
     net = WhiteningNet(in_channels=3, num_outputs=5, widths=(30, 30, 20))
     x = torch.randn(2, 24, 6, 6)

@@ -308,7 +308,7 @@ _FORM = r"[\w-]+( \w+=[^\s=]+)+"
 """A name and options as :func:`_choice` takes them."""
 
 
-_STAGES_ALONE = {"auxiliary_weight": 0.0, "mirror": False}
+_STAGES_ALONE = {"auxiliary_weight": 0.0, "mirror": False, "shift": False}
 """Options of networks that compute more than their stages and head, and the values that leave it out."""
 
 

@@ -16,11 +16,11 @@ def cifar10_fast() -> RunSpec:
     return RunSpec(
         name="cifar10-fast",
         data=DataSpec(source=CIFAR10, validation_fraction=0.02, augment=Augment(alternating_flip=True, crop=2)),
-        model=Choice("whitening-net", {"width": 64}),
+        model=Choice("whitening-net", {"width": 64, "shift": True}),
         objective=Choice("cross-entropy", {"label_smoothing": 0.2}),
         optim=Choice("sgd", {"lr": 1.5, "momentum": 0.85, "nesterov": True, "weight_decay": 1.33e-3}),
         schedule=Choice("linear", {"warmup": 0.23, "final": 0.07}),
-        plan=Plan(epochs=10, batch_size=1000, precision="bf16"),
+        plan=Plan(epochs=13, batch_size=1000, precision="bf16"),
     )
 
 
