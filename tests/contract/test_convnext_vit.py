@@ -12,7 +12,7 @@ from sightline.core.errors import ConfigurationError, DataError, InputError
 from sightline.core.schema import Schema
 from sightline.models.convnext import ConvNeXt, convnext, convnext_base, convnext_large, convnext_small, convnext_tiny
 from sightline.models.vit import ViT, vit, vit_base_patch16, vit_large_patch16, vit_small_patch16, vit_tiny_patch16
-from sightline.nn.attention import SelfAttention
+from sightline.nn.attention import Attention
 from sightline.nn.convnext_block import ConvNeXtBlock, ScaledLinear
 from sightline.nn.patch_embedding import PatchEmbedding, interpolate_positions
 from sightline.nn.stochastic_depth import StochasticDepth
@@ -181,7 +181,7 @@ def test_the_convnext_block_equals_its_formula() -> None:
 
 def test_attention_equals_a_loop_over_heads_and_queries() -> None:
     torch.manual_seed(0)
-    attention = SelfAttention(width=6, num_heads=3).double()
+    attention = Attention(width=6, num_heads=3).double()
     tokens = torch.randn(2, 4, 6, dtype=torch.float64)
     packed = attention.query_key_value(tokens)
     query, key, value = packed[..., :6], packed[..., 6:12], packed[..., 12:]
@@ -201,7 +201,7 @@ def test_attention_equals_a_loop_over_heads_and_queries() -> None:
     [
         lambda: ScaledLinear(3, 2, scale=0.5),
         lambda: ConvNeXtBlock(num_channels=2, layer_scale=1.0),
-        lambda: SelfAttention(width=4, num_heads=2),
+        lambda: Attention(width=4, num_heads=2),
         lambda: TransformerBlock(width=4, num_heads=2, mlp_width=6),
         lambda: PatchEmbedding(in_channels=1, image_size=(2, 4), patch_size=2, width=3),
     ],
@@ -224,7 +224,7 @@ def test_gradcheck(build: Any) -> None:
 @pytest.mark.parametrize("automatic", [True, False])
 def test_attention_trains_in_bfloat16_as_it_evaluates(automatic: bool) -> None:
     torch.manual_seed(0)
-    attention = SelfAttention(width=8, num_heads=2)
+    attention = Attention(width=8, num_heads=2)
     tokens = torch.randn(3, 5, 8)
     expected = attention(tokens)
     if not automatic:
@@ -237,7 +237,7 @@ def test_attention_trains_in_bfloat16_as_it_evaluates(automatic: bool) -> None:
     torch.testing.assert_close(found.float(), expected, rtol=0.05, atol=0.02)
     found.sum().backward()
     assert attention.query_key_value.weight.grad is not None
-    dropping = SelfAttention(width=8, num_heads=2, dropout=0.5).to(torch.bfloat16)
+    dropping = Attention(width=8, num_heads=2, dropout=0.5).to(torch.bfloat16)
     half = tokens.to(torch.bfloat16)
     assert not torch.equal(dropping(half), dropping(half))
 
@@ -257,7 +257,7 @@ def test_attention_leaves_bfloat16_only_where_there_are_no_units_for_it(
     monkeypatch.setattr("sightline.nn.attention._MATRIX_UNITS", units)
     monkeypatch.setattr(F, "scaled_dot_product_attention", spy)
     for dtype in (torch.bfloat16, torch.float32):
-        attention = SelfAttention(width=8, num_heads=2).to(dtype)
+        attention = Attention(width=8, num_heads=2).to(dtype)
         tokens = torch.randn(3, 5, 8, dtype=dtype)
         attention(tokens)
         attention.eval()(tokens)
@@ -362,9 +362,11 @@ def test_what_is_dropped() -> None:
     block = TransformerBlock(width=4, num_heads=2, mlp_width=6)
     seen: list[tuple[str, int]] = []
     block.dropout.register_forward_pre_hook(lambda _, given: seen.append(("dropout", given[0].shape[-1])))
+    block.hidden_dropout.register_forward_pre_hook(lambda _, given: seen.append(("hidden", given[0].shape[-1])))
     block.drop.register_forward_pre_hook(lambda _, given: seen.append(("drop", given[0].shape[-1])))
     block(torch.randn(1, 3, 4))
-    assert seen == [("dropout", 4), ("drop", 4), ("dropout", 6), ("dropout", 4), ("drop", 4)]
+    assert seen == [("dropout", 4), ("drop", 4), ("hidden", 6), ("dropout", 4), ("drop", 4)]
+    assert block.hidden_dropout.p == block.dropout.p
     embed = PatchEmbedding(in_channels=1, image_size=(4, 4), patch_size=2, width=8, dropout=0.5)
     x = torch.randn(1, 1, 4, 4)
     assert not embed(x).all()

@@ -38,7 +38,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "PreActivationBlock": (lambda: layers.PreActivationBlock(num_inputs=4, num_outputs=4), MAPS),
     "PreActivationBottleneck": (lambda: layers.PreActivationBottleneck(num_inputs=4, num_outputs=8), MAPS),
     "ScaledLinear": (lambda: layers.ScaledLinear(8, 3, scale=0.5), TOKENS),
-    "SelfAttention": (lambda: layers.SelfAttention(width=8, num_heads=2), TOKENS),
+    "Attention": (lambda: layers.Attention(width=8, num_heads=2), TOKENS),
     "SeparableConvolution2d": (lambda: layers.SeparableConvolution2d(num_inputs=4, num_outputs=3), MAPS),
     "StochasticDepth": (lambda: layers.StochasticDepth(drop_probability=0.3), MAPS),
     "SubSampling": (lambda: layers.SubSampling(num_channels=4), MAPS),

@@ -10,7 +10,7 @@ from torch import nn
 
 from sightline.models.pretrained import from_pretrained
 from sightline.models.vit import ViT
-from sightline.nn.attention import SelfAttention
+from sightline.nn.attention import Attention
 
 Make = Callable[..., Any]
 
@@ -103,7 +103,7 @@ def test_dropout_is_the_checkpoints_and_acts_in_training_only(make: Make, tmp_pa
     reference.save_pretrained(tmp_path)
     model = from_pretrained(tmp_path)
     assert {layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)} == {0.25}
-    assert {layer.dropout for layer in model.modules() if isinstance(layer, SelfAttention)} == {0.125}
+    assert {layer.dropout for layer in model.modules() if isinstance(layer, Attention)} == {0.125}
     x = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(model(x), reference(x).logits, rtol=1e-5, atol=1e-5)
     model.train()

@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Kind = Literal["image", "table", "text"]
-Task = Literal["classification", "regression", "none"]
+Task = Literal["classification", "regression", "language", "sequence", "token-classification", "span", "none"]
+"""What is predicted: a class, a number, the text itself, another text, a class of each token, a part of the text."""
+
+IGNORED = -100
+"""The target of a token that is not to be predicted."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,51 @@ class Column:
 
 
 @dataclass(frozen=True)
+class TextSchema:
+    """How text becomes tokens: enough to build a model for them, and to write them as text again.
+
+    The tokenizer itself stands beside the schema, in ``tokenizer.json``. A special token that the vocabulary does not
+    have is none.
+
+    Args:
+        vocabulary_size: number of different tokens, the special ones included.
+        length: most tokens in one example.
+        target_length: most tokens in the text to be predicted, for the task "sequence"; else 0.
+        bytes_per_token: UTF-8 bytes of the training text over its tokens.
+        pad: fills short examples up.
+        unknown: stands for what the vocabulary does not have.
+        begin: the first token of a text.
+        end: the last token of a text, or what stands between two.
+        mask: stands for a token to be guessed.
+        classify: the first token of an example whose class is asked for (BERT's ``[CLS]``).
+        separator: stands after each sentence (BERT's ``[SEP]``).
+        sentinels: stand for spans left out, the first span's first.
+
+    Lecture: W1
+    """
+
+    vocabulary_size: int
+    length: int
+    target_length: int = 0
+    bytes_per_token: float = 1.0
+    pad: int | None = None
+    unknown: int | None = None
+    begin: int | None = None
+    end: int | None = None
+    mask: int | None = None
+    classify: int | None = None
+    separator: int | None = None
+    sentinels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Schema:
     """Kinds, shapes, classes and training statistics of a data set.
 
     Args:
         kind: image, table or text.
         task: what is to be predicted.
-        input_shape: shape of one example as the model sees it: (channels, height, width) or (inputs,).
+        input_shape: shape of one example as the model sees it: (channels, height, width), (inputs,) or (tokens,).
         target: the target's name ("label", "price").
         classes: class names in the order of their numbers; empty for regression.
         target_mean: training mean of a regression target, in its units.
@@ -51,6 +93,7 @@ class Schema:
         image_mean: the E[x] subtracted, pixel values in [0, 1]: per channel, or per position, flattened.
         image_std: the standard deviation divided by, same layout as ``image_mean``.
         columns: input columns of a table.
+        text: how text becomes tokens; none for images and tables.
     """
 
     kind: Kind
@@ -64,16 +107,22 @@ class Schema:
     image_mean: tuple[float, ...] = ()
     image_std: tuple[float, ...] = ()
     columns: tuple[Column, ...] = ()
+    text: TextSchema | None = None
 
     @property
     def num_outputs(self) -> int:
-        """Outputs a predictor needs: one a class, or one for a number.
+        """Outputs a predictor needs: one a class, one a token of the vocabulary, two for a span, one for a number.
 
         Example:
             >>> Schema(kind="table", task="classification", input_shape=(4,), classes=("a", "b")).num_outputs
             2
         """
-        return len(self.classes) if self.task == "classification" else 1
+        if self.task in ("language", "sequence"):
+            assert self.text is not None
+            return self.text.vocabulary_size
+        if self.task == "span":
+            return 2
+        return len(self.classes) if self.task in ("classification", "token-classification") else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -84,4 +133,6 @@ class Schema:
         """Read :meth:`to_dict` back."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
         values["columns"] = tuple(Column(**{**c, "categories": tuple(c["categories"])}) for c in values["columns"])
+        text = values.get("text")
+        values["text"] = TextSchema(**{**text, "sentinels": tuple(text["sentinels"])}) if text else None
         return cls(**values)

@@ -17,7 +17,7 @@ from sightline.models.staged import StagedPredictor
 from sightline.models.truncated_normal import start_truncated_normal
 from sightline.nn.patch_embedding import PatchEmbedding, interpolate_positions
 from sightline.nn.stochastic_depth import checked_probability, linear_decay
-from sightline.nn.transformer_block import TransformerBlock
+from sightline.nn.transformer_block import BlockForm, TransformerBlock
 
 Size = Literal["tiny", "small", "base", "large"]
 
@@ -114,7 +114,7 @@ class ViT(StagedPredictor):
                 dropout=dropout,
                 attention_dropout=attention_dropout,
                 drop_probability=probability,
-                eps=norm_eps,
+                form=BlockForm(eps=norm_eps),
             )
         stages["norm"] = nn.LayerNorm(width, eps=norm_eps)
         self.stages = nn.Sequential(stages)

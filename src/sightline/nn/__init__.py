@@ -16,7 +16,7 @@ from sightline.nn.activations import (
     tanh_backward,
 )
 from sightline.nn.affine import affine, affine_backward
-from sightline.nn.attention import SelfAttention
+from sightline.nn.attention import Attention
 from sightline.nn.batch_norm import batch_norm, batch_norm_at_test, batch_norm_backward, running_statistics
 from sightline.nn.connection_table import TableConvolution
 from sightline.nn.convnext_block import ConvNeXtBlock, ScaledLinear
@@ -26,6 +26,7 @@ from sightline.nn.dropout import InvertedDropout, OriginalDropout
 from sightline.nn.group_norm import group_norm, group_norm_backward
 from sightline.nn.inception import Inception
 from sightline.nn.initialisation import initialise
+from sightline.nn.key_value_cache import KeyValueCache
 from sightline.nn.local_response_norm import LocalResponseNorm
 from sightline.nn.multiplicative_noise import MultiplicativeNoise, UniformMultiplicativeNoise
 from sightline.nn.normalisation import ChannelLayerNorm, layer_norm_backward, normalise, normalise_backward
@@ -47,7 +48,7 @@ from sightline.nn.shortcut import PaddedShortcut
 from sightline.nn.stochastic_depth import StochasticDepth, linear_decay
 from sightline.nn.sub_sampling import SubSampling
 from sightline.nn.toeplitz import toeplitz_matrix
-from sightline.nn.transformer_block import TransformerBlock
+from sightline.nn.transformer_block import BlockForm, TransformerBlock
 from sightline.nn.transposed_convolution import transposed_convolution, transposed_convolution_backward, zero_stuff
 from sightline.nn.unpooling import MaxUnpool2d, max_unpool_backward
 from sightline.nn.upsampling import interpolation_matrix, upsample, upsample_backward
@@ -56,14 +57,17 @@ from sightline.nn.whitening import PatchWhitening, whitening_filters
 
 __all__ = [
     "ACTIVATIONS",
+    "Attention",
     "BasicBlock",
     "BlockField",
+    "BlockForm",
     "BottleneckBlock",
     "ChannelLayerNorm",
     "ConvNeXtBlock",
     "DropConnect",
     "Inception",
     "InvertedDropout",
+    "KeyValueCache",
     "LocalResponseNorm",
     "MaxUnpool2d",
     "MultiplicativeNoise",
@@ -77,7 +81,6 @@ __all__ = [
     "PreActivationBottleneck",
     "ResidualBlock",
     "ScaledLinear",
-    "SelfAttention",
     "SeparableConvolution2d",
     "StochasticDepth",
     "SubSampling",

@@ -21,14 +21,14 @@ class Loss:
     Args:
         total: the mean over the batch; what is differentiated.
         parts: what ``total`` is the sum of, by name.
-        prediction: the model's outputs, (batch, num_outputs).
-        target: the batch's targets, (batch,).
+        prediction: the model's outputs, (terms, num_outputs).
+        target: what they should have been, (terms,).
     """
 
     total: Float[Tensor, ""]
     parts: Mapping[str, Tensor]
-    prediction: Float[Tensor, "batch num_outputs"]
-    target: Int[Tensor, " batch"] | Float[Tensor, " batch"]
+    prediction: Float[Tensor, "terms num_outputs"]
+    target: Int[Tensor, " terms"] | Float[Tensor, " terms"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Metrics(Protocol):
 class Objective:
     """The surrogate loss of one task, its predictions and its metrics.
 
-    A model gives one output a class (two at least), or one standardised number.
+    A model gives one output a class (two at least), or one standardised number; on text, outputs of each token.
 
     Args:
         schema: the data set's.
@@ -94,8 +94,31 @@ class Objective:
             )
         self.schema = schema
 
+    def prepare(self, batch: Batch) -> Batch:
+        """What the model is to see of a batch; objectives that hide a part of it choose the part here, by chance.
+
+        It is called once for an update, before the batch is divided; everything after it is determined.
+        """
+        return batch
+
+    def terms(self, batch: Batch) -> Mapping[str, int]:
+        """How many losses each of :meth:`__call__`'s parts is the mean of, for a prepared batch.
+
+        The mean over a batch that is divided, over processes or over time, weighs each division's mean by its share
+        of all terms. Here every example is one; a part that is not named counts as the objective's own.
+        """
+        return {self.name: len(batch)}
+
+    def answers(self, model: nn.Module, batch: Batch) -> tuple[Any, Tensor]:
+        """The model's outputs on a prepared batch and what they should be, term by term.
+
+        Shapes:
+            (terms, num_outputs) or ``AuxiliaryOutputs`` of them, and (terms,); here a term is an example
+        """
+        return run(model, batch), batch.target
+
     def __call__(self, model: nn.Module, batch: Batch) -> Loss:
-        """Run the model on a batch and weigh its outputs; those of reduced precision are widened first.
+        """Run the model on a prepared batch and weigh its outputs; those of reduced precision are widened first.
 
         Heads inside the network add ``auxiliary``, the weighted sum of their losses. Mixed examples
         weigh the losses of both targets: λ·ℓ(z, y) + (1 − λ)·ℓ(z, y′).
@@ -104,27 +127,35 @@ class Objective:
             model: from ``batch.inputs`` to (batch, num_outputs), or to ``AuxiliaryOutputs`` of them.
             batch: the examples.
         """
-        given: Tensor | AuxiliaryOutputs = model(batch.inputs)
+        given, target = self.answers(model, batch)
         if isinstance(given, Tensor):
             given = AuxiliaryOutputs(given, (), ())
-        outputs = _widened(given.outputs)
-        total = last = self._mean_loss(outputs, batch)
+        outputs = widened(given.outputs)
+        total = last = self._mean_loss(outputs, target, batch)
         parts = {self.name: last}
         if given.auxiliary:
-            losses = (self._mean_loss(_widened(inner), batch) for inner in given.auxiliary)
+            losses = (self._mean_loss(widened(inner), target, batch) for inner in given.auxiliary)
             parts["auxiliary"] = sum(
                 (weight * loss for weight, loss in zip(given.weights, losses, strict=True)), torch.zeros_like(last)
             )
             total = last + parts["auxiliary"]
-        return Loss(total=total, parts=parts, prediction=outputs, target=batch.target)
+        return Loss(total=total, parts=parts, prediction=outputs, target=target)
 
-    def _mean_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The mean over the batch, mixed targets weighed by their shares."""
-        losses = self.losses(outputs, batch.target)
+    def _mean_loss(self, outputs: Tensor, target: Tensor, batch: Batch) -> Tensor:
+        """The mean over the terms, mixed targets weighed by their shares; 0 where there is none."""
+        losses = self.losses(outputs, target)
         if batch.mix is None:
-            return losses.mean()
+            return losses.mean() if len(losses) else losses.sum()
         share = batch.mix.share.to(losses)
         return (share * losses + (1 - share) * self.losses(outputs, batch.mix.partner)).mean()
+
+    def take_in(self, metrics: "Metrics", model: nn.Module, batch: Batch) -> tuple[float, int]:
+        """Measure a prepared batch: every metric, and the sum of its losses and their number."""
+        outputs, target = self.answers(model, batch)
+        outputs = widened(outputs)
+        self.update(metrics, outputs, target)
+        losses = self.losses(outputs, target)
+        return float(losses.sum()), len(losses)
 
     def losses(
         self,
@@ -152,6 +183,17 @@ class Objective:
         raise NotImplementedError
 
 
-def _widened(outputs: Tensor) -> Tensor:
-    """Outputs of reduced precision as float32."""
+def run(model: nn.Module, batch: Batch) -> Any:
+    """A model's outputs for a batch; where examples are filled up or made of several sentences it is told."""
+    told = {"present": batch.present, "segments": batch.segments}
+    return model(batch.inputs, **{name: value for name, value in told.items() if value is not None})
+
+
+def widened(outputs: Tensor) -> Tensor:
+    """Outputs of reduced precision as float32.
+
+    Example:
+        >>> widened(torch.zeros(2, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
     return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs

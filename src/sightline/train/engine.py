@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,13 @@ def steps_per_epoch(data: Data, plan: Plan) -> int:
     return data.train.num_batches(plan.batch_size, smallest_batch(data, plan))
 
 
+def total_steps(data: Data, plan: Plan) -> int:
+    """Updates of the whole run."""
+    if plan.steps is not None:
+        return plan.steps
+    return steps_per_epoch(data, plan) * (plan.for_examples(len(data.train)).epochs or 0)
+
+
 class Engine:
     """Trains one algorithm on one data set into one run folder.
 
@@ -72,6 +79,8 @@ class Engine:
         fabric: the devices.
         listener: tells whether a signal asked the run to stop.
         extra: more files for every checkpoint, by name.
+        followers: called with the number of updates done after every look at the validation split, in the first
+            process; they leave training's random streams and weights as they are.
     """
 
     def __init__(
@@ -84,13 +93,15 @@ class Engine:
         fabric: Fabric,
         listener: Listener,
         extra: Mapping[str, str],
+        followers: Sequence[Callable[[int], None]] = (),
     ) -> None:
         self.algorithm, self.data, self.plan, self.folder = algorithm, data, plan, folder
         self.seeds, self.fabric, self.listener, self.extra = seeds, fabric, listener, extra
-        self.epochs = plan.for_examples(len(data.train)).epochs or 0
+        self.followers = followers
         self.smallest = smallest_batch(data, plan)
         self.steps_per_epoch = steps_per_epoch(data, plan)
-        self.total_steps = self.steps_per_epoch * self.epochs
+        self.total_steps = total_steps(data, plan)
+        self.epochs = -(-self.total_steps // self.steps_per_epoch)
         self.augmenter = Augmenter(data.spec.augment, data.schema, seeds) if data.spec.augment.active else None
         self.position = Position()
         self.stopping = EarlyStopping(patience=plan.patience or 10**9, mode=algorithm.mode)
@@ -133,14 +144,14 @@ class Engine:
         with self.seeds.scope("dropout"), record.bar(self.total_steps, self.position.step):
             if self.position.step == 0:
                 self._save()
-            while self.position.epoch < self.epochs and not self.stopping.stop:
+            while self.position.step < self.total_steps and not self.stopping.stop:
                 self._epoch()
         return self.position
 
     def _epoch(self) -> None:
         place = self.position
         order = permutation(len(self.data.train), self.seeds.number("order", place.epoch))
-        self.record.epoch_begins(place)
+        self.record.resumes(place)
         batches = self.data.train.batches(
             batch_size=self.plan.batch_size,
             order=order,
@@ -156,12 +167,22 @@ class Engine:
             logs = self.algorithm.step(batch, detail=detail)
             loss = self._count(logs["loss"], batch, detail)
             if detail:
-                self.record.train(place, self.steps_per_epoch, {**logs, "loss": loss})
+                self.record.train(place, self.steps_per_epoch, batch.global_size, {**logs, "loss": loss})
             self.record.advance(place)
+            if place.step == self.total_steps:
+                break
             if place.batch < self.steps_per_epoch:
+                if self._due(place.step):
+                    self._look()
+                    self._save()
+                    if self.stopping.stop:
+                        return
                 self._save_or_stop()
         place.epoch, place.batch = place.epoch + 1, 0
-        self._look()
+        if place.step == self.total_steps or self._due(place.step):
+            self._look()
+        elif self.plan.evaluate_steps is None:
+            self.record.look(place, self.total_steps, self.epochs, {})
         place.examples, place.loss_sum = 0, 0.0
         self._save()
         if self._agree(bool(self.listener.number)):
@@ -230,19 +251,28 @@ class Engine:
         votes = self.fabric.all_reduce(torch.tensor(float(mine), device=self.fabric.device), reduce_op="sum")
         return bool(votes)
 
+    def _due(self, step: int) -> bool:
+        """Whether the validation split is to be looked at after so many updates."""
+        if self.plan.evaluate_steps is not None:
+            return step % self.plan.evaluate_steps == 0
+        return step % (self.steps_per_epoch * self.plan.evaluate_every) == 0
+
     def _look(self) -> None:
         """Evaluate on the validation split, and remember whether this is the best so far."""
+        self._read_window()
         place = self.position
-        last = place.epoch == self.epochs
-        if place.epoch % self.plan.evaluate_every and not last:
-            self.record.epoch(place, self.epochs, {})
-            return
         with self.seeds.scope("evaluate", place.step):
             metrics = self.algorithm.evaluate(self._evaluation_batches(self.data.validation))
         if self.stopping.update(metrics[self.algorithm.monitor], metrics["loss"]):
             place.best_step = place.step
         self.record.validation(place, metrics)
-        self.record.epoch(place, self.epochs, metrics)
+        by_steps = self.plan.evaluate_steps is not None
+        self.record.look(place, self.total_steps, None if by_steps else self.epochs, metrics)
+        if by_steps:  # the training loss told next is that of the updates since
+            place.examples, place.loss_sum = 0, 0.0
+        for follow in self.followers:
+            follow(place.step)
+        self.record.resumes(place)
 
     def _evaluation_batches(self, split: Split) -> Iterator[Batch]:
         """This process's share of a split, every example once over all processes."""

@@ -25,7 +25,7 @@ from sightline.data.augment.augmenter import Augmenter, require_augmentable
 from sightline.models import MODELS, Predictor
 from sightline.objectives import OBJECTIVES, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
-from sightline.train.engine import Engine, Position, steps_per_epoch
+from sightline.train.engine import Engine, Position, total_steps
 from sightline.train.gallery import GALLERY, write_gallery
 from sightline.train.interruption import Interrupted, Listener, Stopper, listening
 from sightline.train.matching import load_matching
@@ -191,6 +191,7 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
         build(spec.schedule, SCHEDULES),
         clip_norm=spec.plan.clip_norm,
         clip_value=spec.plan.clip_value,
+        accumulate=spec.plan.accumulate,
         channels_last=spec.plan.channels_last,
         sharded=spec.plan.strategy == "fsdp",
     )
@@ -223,12 +224,11 @@ def describe(spec: RunSpec) -> str:
     require_augmentable(data.spec.augment, data.schema)
     model = build_model(spec, data)
     algorithm = algorithm_of(spec, model, data)
-    assert spec.plan.epochs is not None
-    algorithm.setup(Fabric(accelerator="cpu", devices=1), steps_per_epoch(data, spec.plan) * spec.plan.epochs)
+    algorithm.setup(Fabric(accelerator="cpu", devices=1), total_steps(data, spec.plan))
     augment = data.spec.augment
     augmenter = Augmenter(augment, data.schema, Seeds(spec.seed)).epoch(0) if augment.active else None
     batch = next(iter(data.train.batches(batch_size=spec.plan.batch_size, augment=augmenter)))
-    require_inputs(model, batch, data.schema.num_outputs)
+    require_inputs(model, algorithm.objective, batch, data.schema.num_outputs)
     changes = f"augmentation  {augment.in_words()}\n" if augment.active else ""
     return changes + algorithm.describe(batch)
 
@@ -240,9 +240,10 @@ def _start(
     spec = settle(spec, data)
     require_augmentable(data.spec.augment, data.schema)
     model = given if given is not None else build_model(spec, data)
-    algorithm_of(spec, model, data), accelerator_of(spec.plan)  # a mistake is told before a folder is made
+    algorithm = algorithm_of(spec, model, data)
+    accelerator_of(spec.plan)  # a mistake is told before a folder is made
     batch = next(iter(data.train.batches(batch_size=min(2, len(data.train)))))
-    require_inputs(model, batch, data.schema.num_outputs)
+    require_inputs(model, algorithm.objective, batch, data.schema.num_outputs)
     folder = RunFolder.create(runs, exact_name or fresh_name(spec.name), exact=exact_name is not None)
     with folder.lock():
         folder.set_status("running")

@@ -1,15 +1,20 @@
 """Where the first NaN or infinity of a forward pass arises."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 
-def find_non_finite(model: nn.Module, inputs: Tensor) -> str:
+def find_non_finite(model: nn.Module, inputs: Tensor, run: Callable[[], object] | None = None) -> str:
     """Name the first thing that is not finite: the input, a parameter, a layer's output, or the loss.
 
     Runs one forward pass with a hook on every module without children; costs that pass.
+
+    Args:
+        model: the network.
+        inputs: what it is given.
+        run: runs it, where ``model(inputs)`` does not.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
@@ -35,7 +40,7 @@ def find_non_finite(model: nn.Module, inputs: Tensor) -> str:
     handles = [m.register_forward_hook(hook_of(name)) for name, m in leaves]
     try:
         with torch.no_grad():
-            model(inputs)
+            model(inputs) if run is None else run()
     finally:
         for handle in handles:
             handle.remove()

@@ -23,7 +23,13 @@ class Plan(Config):
         int | None,
         Option("passes over the training split; none: enough for 3,000 updates, 5 to 200", "epochs", 1),
     ] = None
+    steps: Annotated[
+        int | None, Option("updates, whatever they come to in epochs; none: whole epochs", "updates", 1)
+    ] = None
     batch_size: Annotated[int, Option("examples an update, over all processes", unit="examples", minimum=1)] = 128
+    accumulate: Annotated[
+        int, Option("parts a batch is divided into, one after the other, to take less memory", "parts", 1)
+    ] = 1
     clip_norm: Annotated[float | None, Option("largest norm of the whole gradient; none: no clipping", above=0)] = None
     clip_value: Annotated[
         float | None, Option("largest absolute value of a gradient entry; none: no clipping", above=0)
@@ -33,6 +39,10 @@ class Plan(Config):
         Option("stop early after this many evaluations without a better one; none: never", minimum=1),
     ] = None
     evaluate_every: Annotated[int, Option("epochs between looks at the validation split", "epochs", 1)] = 1
+    evaluate_steps: Annotated[
+        int | None,
+        Option("look at the validation split after so many updates instead; none: by epochs", "updates", 1),
+    ] = None
     checkpoint_seconds: Annotated[
         float, Option("longest time between checkpoints within an epoch", "seconds", above=0)
     ] = 120.0
@@ -58,6 +68,9 @@ class Plan(Config):
             >>> Plan(batch_size=100).for_examples(60_000).epochs
             5
         """
+        if self.steps is not None:
+            batches = max(1, count // self.batch_size)
+            return self.replace(epochs=max(1, -(-self.steps // batches)))
         if self.epochs is not None:
             return self
         return self.replace(epochs=min(200, max(5, round(3000 * self.batch_size / count))))

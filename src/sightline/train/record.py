@@ -58,8 +58,8 @@ class Record:
         if self.speaks:
             self.events.close()
 
-    def epoch_begins(self, place: "Position") -> None:
-        """Looks and saves between epochs do not count in the examples a second."""
+    def resumes(self, place: "Position") -> None:
+        """Training goes on: looks and saves before it do not count in the examples a second."""
         self.since = (time.monotonic(), place.step)
 
     def advance(self, place: "Position") -> None:
@@ -70,13 +70,15 @@ class Record:
             )
             self.progress_bar.advance()
 
-    def train(self, place: "Position", steps_per_epoch: int, logs: Mapping[str, Tensor | float]) -> None:
-        """The measurements of one update."""
+    def train(
+        self, place: "Position", steps_per_epoch: int, batch_size: int, logs: Mapping[str, Tensor | float]
+    ) -> None:
+        """The measurements of one update, of a batch of so many examples."""
         if not self.speaks:
             return
         now, (before, step) = time.monotonic(), self.since
         self.since = (now, place.step)
-        rate = place.examples / max(place.batch, 1) * (place.step - step) / max(now - before, 1e-9)
+        rate = batch_size * (place.step - step) / max(now - before, 1e-9)
         values = {name: float(value) for name, value in logs.items()}
         self._write(
             "train",
@@ -90,15 +92,16 @@ class Record:
         if self.speaks:
             self._write("validation", place, float(place.epoch), metrics)
 
-    def epoch(self, place: "Position", epochs: int, metrics: Mapping[str, float]) -> None:
-        """One plain line on the terminal for a finished epoch."""
+    def look(self, place: "Position", steps: int, epochs: int | None, metrics: Mapping[str, float]) -> None:
+        """One plain line on the terminal, for a finished epoch or, with ``epochs`` none, after some updates."""
         if not self.tells:
             return
         loss = place.loss_sum / max(place.examples, 1)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name in _SHOWN)
         beside = f"   validation  {shown}" if metrics else ""
+        count, total, unit = (place.step, steps, "step") if epochs is None else (place.epoch, epochs, "epoch")
         console.print(
-            f"epoch {place.epoch:>{len(str(epochs))}}/{epochs}  {place.seconds:7.1f} s  train loss {loss:.4f}{beside}",
+            f"{unit} {count:>{len(str(total))}}/{total}  {place.seconds:7.1f} s  train loss {loss:.4f}{beside}",
             markup=False,
         )
 
@@ -115,4 +118,4 @@ class Record:
             self.events.add_scalar(f"{kind}/{name}", value, step)
 
 
-_SHOWN = ("loss", "accuracy", "f1", "rmse", "mae", "r2")
+_SHOWN = ("loss", "perplexity", "bits_per_byte", "accuracy", "f1", "rmse", "mae", "r2")

@@ -16,6 +16,7 @@ from sightline.optim import Optimizer, Schedule, add_l1_gradient, clip_by_norm, 
 from sightline.train.non_finite import find_non_finite
 from sightline.train.placement import place
 from sightline.train.sharded import whole_tensor
+from sightline.train.share import share_of, whole_terms
 
 
 class Supervised:
@@ -28,6 +29,7 @@ class Supervised:
         schedule: the factor on its rate at each step.
         clip_norm: largest norm of the whole gradient.
         clip_value: largest absolute entry of the gradient.
+        accumulate: parts that a batch is divided into, one after the other, their gradients added up.
         channels_last: lay images out with channels innermost.
         sharded: where there are several processes, spread the model over them.
 
@@ -43,11 +45,13 @@ class Supervised:
         *,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        accumulate: int = 1,
         channels_last: bool = True,
         sharded: bool = False,
     ) -> None:
         self.model, self.objective, self.optim, self.schedule = model, objective, optim, schedule
         self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.accumulate = accumulate
         self.channels_last, self.sharded = channels_last, sharded
         self.monitor, self.mode = objective.monitor, objective.mode
         self.step_number = 0
@@ -68,26 +72,29 @@ class Supervised:
         """One update; a loss that is not finite is not followed (on the CPU: checked at every step).
 
         Returns:
-            "loss": the mean loss of the model's outputs; what is minimised, where it is more than that (heads inside
-            the network), is "total_loss".
+            "loss": the mean loss of the model's outputs, as :func:`share_of` has it; what is minimised, where it is
+            more than that (heads inside the network), is "total_loss".
         """
         if self.layout is not None:
             batch = _laid_out(batch, self.layout)
         factor = self.schedule.factor(self.step_number, self.total_steps)
         set_lr(self.optimizer, factor)
-        loss = self.objective(self.placement.model, batch)
-        total = loss.total
-        inside = len(loss.parts) > 1
-        # the last head's loss, as in evaluation; the sum where that is not finite, which stops the run
-        own = torch.where(total.isfinite(), loss.parts[self.objective.name], total) if inside else total
-        logs: dict[str, Tensor | float] = {"loss": own.detach()}
-        if self.checks_every_step and not isfinite(total.item()):
-            return logs
-        # not before: the new gradients take the old ones' memory while it is warm
-        self.optimizer.zero_grad(set_to_none=True)
-        # processes average their gradients: weigh each by its share of the whole batch
-        share = len(batch) * self.fabric.world_size / batch.global_size
-        self.placement.backward(total * share if share != 1 else total)
+        batch = self.objective.prepare(batch)
+        whole = whole_terms(self.objective, batch, self.fabric.world_size)
+        own = total = torch.zeros((), device=batch.inputs.device)
+        for number, part in enumerate(batch.split(self.accumulate)):
+            loss = self.objective(self.placement.model, part)
+            share = share_of(loss, self.objective, part, whole, self.fabric.world_size)
+            own, total = own + share.own, total + share.total.detach()
+            if self.checks_every_step and not isfinite(total.item()):
+                return {"loss": total}
+            if not number:
+                # not before: the new gradients take the old ones' memory while it is warm
+                self.optimizer.zero_grad(set_to_none=True)
+            self.placement.backward(share.total)
+        if self.fabric.world_size > 1:  # the engine weighs what a process logs by its share of the examples
+            own = own * (batch.global_size / (len(batch) * self.fabric.world_size))
+        logs: dict[str, Tensor | float] = {"loss": torch.where(total.isfinite(), own, total)}
         if self.l1:
             add_l1_gradient(self.optimizer, self.l1)
         norm = self._clip(detail)
@@ -95,9 +102,8 @@ class Supervised:
         self.step_number += 1
         if detail:
             logs |= {"grad_norm": norm, "lr": self.optimizer.param_groups[0]["lr"]}
-            if inside:
-                shared = total.detach() * share
-                logs["total_loss"] = self.fabric.all_reduce(shared, reduce_op="mean")  # type: ignore[assignment]
+            if len(loss.parts) > 1:
+                logs["total_loss"] = self.fabric.all_reduce(total, reduce_op="mean")  # type: ignore[assignment]
         return logs
 
     def _clip(self, detail: bool) -> Tensor | float:
@@ -121,11 +127,9 @@ class Supervised:
         try:
             with torch.no_grad(), self.placement.whole() as model:
                 for batch in batches:
-                    inputs = batch.inputs.contiguous(memory_format=self.layout) if self.layout else batch.inputs
-                    outputs = model(inputs).float()
-                    total += float(self.objective.losses(outputs, batch.target).sum())
-                    count += len(batch)
-                    self.objective.update(metrics, outputs, batch.target)
+                    laid = batch if self.layout is None else _laid_out(batch, self.layout)
+                    losses, terms = self.objective.take_in(metrics, model, self.objective.prepare(laid))
+                    total, count = total + losses, count + terms
         finally:
             self.placement.model.train()
         if self.fabric.world_size > 1:
@@ -161,18 +165,19 @@ class Supervised:
     def find_non_finite(self, batch: Batch) -> str:
         """The first layer or parameter that is not finite on this batch."""
         with self.placement.whole() as model:
-            return find_non_finite(model, batch.inputs)
+            return find_non_finite(model, batch.inputs, lambda: self.objective.answers(model, batch))
 
     def describe(self, batch: Batch) -> str:
         """What one step will do, line by line."""
         count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         lines = [
             f"a batch       {tuple(batch.inputs.shape)} {batch.inputs.dtype} on {batch.inputs.device}, "
-            f"mean {batch.inputs.mean():.3f}, standard deviation {batch.inputs.std():.3f}",
+            + _in_words(batch),
             f"the model     {type(self.model).__name__}: {count:,} trainable parameters"
             + (f", features then {type(self.model.head).__name__}" if hasattr(self.model, "head") else ""),
-            f"the objective {type(self.objective).__name__}, mean over the batch; metric to watch: "
-            f"{self.monitor} ({self.mode}imum)",
+            f"the objective {type(self.objective).__name__}, mean over the batch"
+            + (f", {self.accumulate} parts one after the other" if self.accumulate > 1 else "")
+            + f"; metric to watch: {self.monitor} ({self.mode}imum)",
             "the gradient  "
             + (f"clipped to norm {self.clip_norm:g}" if self.clip_norm else "")
             + (f"clipped to ±{self.clip_value:g} an entry" if self.clip_value else "")
@@ -197,7 +202,7 @@ def group_lr(optimizer: torch.optim.Optimizer) -> float:
     return float(group.get("initial_lr", group["lr"]))
 
 
-def require_inputs(model: nn.Module, batch: Batch, num_outputs: int) -> None:
+def require_inputs(model: nn.Module, objective: Objective, batch: Batch, num_outputs: int) -> None:
     """Check once that a model takes the data's inputs and gives the outputs the objective needs.
 
     Raises:
@@ -210,9 +215,10 @@ def require_inputs(model: nn.Module, batch: Batch, num_outputs: int) -> None:
         )
     was_training = model.training
     model.eval()
+    first = batch.split(len(batch))[0].to(weight.device)
     try:
-        with torch.no_grad():
-            outputs = model(batch.inputs[:1].to(weight.device))
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            outputs, target = objective.answers(model, objective.prepare(first))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ConfigurationError(
             expected=f"a model that takes inputs of shape {tuple(batch.inputs.shape[1:])}",
@@ -221,12 +227,22 @@ def require_inputs(model: nn.Module, batch: Batch, num_outputs: int) -> None:
         ) from error
     finally:
         model.train(was_training)
-    if not isinstance(outputs, Tensor) or tuple(outputs.shape) != (1, num_outputs):
+    count = len(target)
+    if not isinstance(outputs, Tensor) or tuple(outputs.shape) != (count, num_outputs):
+        one = "one example" if count == 1 else f"{count} terms of one example"
         raise ConfigurationError(
-            expected=f"a model with {num_outputs} outputs for one example: a tensor of shape (1, {num_outputs})",
+            expected=f"a model with {num_outputs} outputs for {one}: a tensor of shape ({count}, {num_outputs})",
             found=f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}",
             do="build the model from the data's schema",
         )
+
+
+def _in_words(batch: Batch) -> str:
+    """What a batch holds."""
+    if batch.inputs.is_floating_point():
+        return f"mean {batch.inputs.mean():.3f}, standard deviation {batch.inputs.std():.3f}"
+    filled = 0.0 if batch.present is None else 1 - batch.present.float().mean().item()
+    return "tokens" + (f", {filled:.0%} of them filling" if filled else "")
 
 
 def _has_images(model: nn.Module) -> bool:

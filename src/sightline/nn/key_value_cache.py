@@ -1,0 +1,96 @@
+"""Keys and values of the tokens seen so far, so that a new token costs one row and not all of them again."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class KeyValueCache:
+    """Room for one attention's keys and values; tokens are added at the end and never moved.
+
+    Attention over the cache and the new tokens gives what attention over all tokens would give for the new ones. The
+    room is taken once, at the first use, for ``capacity`` tokens.
+
+    Shapes:
+        keys, values (batch, num_kv_heads, num_tokens, head_width)
+
+    Args:
+        capacity: tokens there is room for.
+
+    Lecture: T7
+
+    Example:
+        >>> import torch
+        >>> cache = KeyValueCache(capacity=4)
+        >>> keys, values = cache.append(torch.ones(1, 2, 3, 8), torch.ones(1, 2, 3, 8))
+        >>> cache.append(keys[:, :, :1], values[:, :, :1])[0].shape, cache.length
+        (torch.Size([1, 2, 4, 8]), 4)
+    """
+
+    def __init__(self, *, capacity: int) -> None:
+        self.capacity, self.length = capacity, 0
+        self._keys: Tensor | None = None
+        self._values: Tensor | None = None
+
+    def append(
+        self, keys: Float[Tensor, "batch heads new head_width"], values: Float[Tensor, "batch heads new head_width"]
+    ) -> tuple[Float[Tensor, "batch heads num_tokens head_width"], Float[Tensor, "batch heads num_tokens head_width"]]:
+        """Add new tokens; all that are there now, these included."""
+        if self._keys is None or self._values is None:
+            room = (*keys.shape[:2], self.capacity, keys.shape[3])
+            self._keys, self._values = keys.new_empty(room), values.new_empty(room)
+        end = self.length + keys.shape[2]
+        if end > self.capacity:
+            raise ValueError(f"room for {self.capacity} tokens, not for {end}")
+        self._keys[:, :, self.length : end] = keys
+        self._values[:, :, self.length : end] = values
+        self.length = end
+        return self.contents()
+
+    def contents(
+        self,
+    ) -> tuple[Float[Tensor, "batch heads num_tokens head_width"], Float[Tensor, "batch heads num_tokens head_width"]]:
+        """All keys and values that are there."""
+        if self._keys is None or self._values is None:
+            raise ValueError("nothing has been added yet")
+        return self._keys[:, :, : self.length], self._values[:, :, : self.length]
+
+    def select(self, rows: Int[Tensor, " chosen"]) -> None:
+        """Keep these rows of the batch, in this order; a row may be taken several times (beams)."""
+        if self._keys is not None and self._values is not None:
+            keys, values = self.contents()
+            keys, values = keys.index_select(0, rows), values.index_select(0, rows)
+            room = (len(rows), keys.shape[1], self.capacity, keys.shape[3])
+            if len(rows) != len(self._keys):
+                self._keys, self._values = keys.new_empty(room), values.new_empty(room)
+            self._keys[:, :, : self.length] = keys
+            self._values[:, :, : self.length] = values
+
+
+class StackCache:
+    """The caches of a stack of blocks: one a block for its own tokens, one a block for the context it asks.
+
+    Args:
+        depth: blocks; one that is used several times counts as often.
+        capacity: tokens there is room for.
+        context_capacity: tokens of a context there is room for; 0 where the blocks ask none.
+
+    Lecture: T7
+
+    Example:
+        >>> StackCache(depth=2, capacity=8).length
+        0
+    """
+
+    def __init__(self, *, depth: int, capacity: int, context_capacity: int = 0) -> None:
+        self.own = [KeyValueCache(capacity=capacity) for _ in range(depth)]
+        self.context = [KeyValueCache(capacity=context_capacity) for _ in range(depth if context_capacity else 0)]
+
+    @property
+    def length(self) -> int:
+        """Tokens seen so far."""
+        return self.own[0].length
+
+    def select(self, rows: Int[Tensor, " chosen"]) -> None:
+        """Keep these rows of the batch, in this order, in every block."""
+        for cache in (*self.own, *self.context):
+            cache.select(rows)
