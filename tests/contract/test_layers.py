@@ -22,6 +22,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "Inception": (lambda: layers.Inception(num_inputs=4, one=2, three=(2, 3), five=(2, 2), pooled=2), MAPS),
     "InvertedDropout": (lambda: layers.InvertedDropout(drop_probability=0.3), MAPS),
     "LocalResponseNorm": (lambda: layers.LocalResponseNorm(alpha=0.5), MAPS),
+    "DepthwiseConv2d": (lambda: layers.DepthwiseConv2d(num_channels=4, kernel_size=3), MAPS),
     "MultiplicativeNoise": (lambda: layers.MultiplicativeNoise(drop_probability=0.3), MAPS),
     "ODEBlock": (
         lambda: layers.ODEBlock(layers.BlockField([layers.ChannelLayerNorm(num_channels=4)]), steps=2, method="rk4"),
@@ -71,7 +72,7 @@ def make(name: str, dtype: torch.dtype = torch.float64) -> tuple[nn.Module, Tens
 
 def test_every_layer_is_here() -> None:
     found = {n for n in layers.__all__ if isclass(getattr(layers, n)) and issubclass(getattr(layers, n), nn.Module)}
-    assert len(found) == 30
+    assert len(found) == 31
     assert found == set(LAYERS) | ELSEWHERE
 
 

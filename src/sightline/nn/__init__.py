@@ -21,6 +21,7 @@ from sightline.nn.batch_norm import batch_norm, batch_norm_at_test, batch_norm_b
 from sightline.nn.connection_table import TableConvolution
 from sightline.nn.convnext_block import ConvNeXtBlock, ScaledLinear
 from sightline.nn.convolution import convolution, convolution_backward
+from sightline.nn.depthwise_convolution import DepthwiseConv2d
 from sightline.nn.drop_connect import DropConnect
 from sightline.nn.dropout import InvertedDropout, OriginalDropout
 from sightline.nn.group_norm import group_norm, group_norm_backward
@@ -64,6 +65,7 @@ __all__ = [
     "BottleneckBlock",
     "ChannelLayerNorm",
     "ConvNeXtBlock",
+    "DepthwiseConv2d",
     "DropConnect",
     "Inception",
     "InvertedDropout",

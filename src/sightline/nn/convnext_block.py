@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 
 from sightline.core.errors import ConfigurationError
+from sightline.nn.depthwise_convolution import DepthwiseConv2d
 from sightline.nn.stochastic_depth import StochasticDepth
 
 
@@ -98,7 +99,7 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, *, num_channels: int, layer_scale: float = 1e-6, drop_probability: float = 0.0) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(num_channels, num_channels, 7, padding=3, groups=num_channels)
+        self.depthwise = DepthwiseConv2d(num_channels=num_channels, kernel_size=7)
         self.norm = nn.LayerNorm(num_channels, eps=1e-6)
         self.expand = nn.Linear(num_channels, 4 * num_channels)
         self.activation = nn.GELU()
