@@ -1,6 +1,7 @@
 """Whatever bytes a reader is given: it succeeds or raises our error, without a warning."""
 
 import io
+import json
 import string
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from sightline.core.schema import Column, Schema
 from sightline.data import load, look, read_inputs
 from sightline.data.image import decode, quiet, read_header
 
+SQUAD = ["context", "qas", "question", "answers", "text", "answer_start", "paragraphs"]
 FEW = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -58,6 +60,16 @@ FILES = {
     "webp": encoded("WEBP"),
     "ppm": encoded("PPM"),
 }
+
+
+LABELLED = st.lists(st.sampled_from(["a O", "b B", "c", "", " ", "-DOCSTART- O", "\x0b x"]), max_size=12).map(
+    lambda lines: "\n".join(lines).encode()
+)
+QUESTIONS = st.recursive(
+    st.sampled_from([None, 0, -1, "b", "a b c", [], {}, True]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(SQUAD), inner, max_size=4),
+    max_leaves=12,
+).map(lambda inner: json.dumps({"data": [{"paragraphs": [{"context": "a b c", "qas": inner}, inner]}, inner]}).encode())
 
 
 def survives(action: Callable[[], object]) -> None:
@@ -153,7 +165,20 @@ def test_parquet_of_any_bytes(content: bytes, tmp_path: Path) -> None:
 def test_text_of_any_bytes(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    survives(lambda: load(path))
+    blocks = {"tokenizer": "characters", "length": 2}
+    survives(lambda: load(path, text=blocks, cache=False))
+    survives(lambda: load(path, text={**blocks, "documents": "line", "form": "padded"}, cache=False))
+
+
+@pytest.mark.parametrize("name", ["x.conll", "x.json", "x.en"])
+@FEW
+@given(content=st.binary(max_size=200) | LABELLED | QUESTIONS)
+def test_labels_questions_and_pairs_of_any_bytes(name: str, content: bytes, tmp_path: Path) -> None:
+    path, pair = tmp_path / name, tmp_path / "pair"
+    path.write_bytes(content)
+    pair.write_bytes(b"one\ntwo\n\nfour\n")
+    text = {"tokenizer": "characters", "length": 8, "pair": str(pair) if name == "x.en" else None}
+    survives(lambda: load(path, text=text, cache=False))
 
 
 @FEW

@@ -6,6 +6,7 @@ from sightline.core.schema import Schema
 from sightline.data.found import Found
 from sightline.data.spec import DataSpec
 from sightline.data.split import Split
+from sightline.data.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Data:
         test: examples looked at once, at the end.
         found: the account of the reading.
         fingerprint: hash of the content; differs when the data differs.
+        tokenizer: cuts text into its tokens and puts it together again; none for images and tables.
 
     Lecture: F1, F2
     """
@@ -33,3 +35,4 @@ class Data:
     test: Split
     found: Found
     fingerprint: str
+    tokenizer: Tokenizer | None = None

@@ -16,12 +16,15 @@ from sightline.data.found import Found
 from sightline.data.mapped_pictures import MappedPictures
 from sightline.data.pictures import ArrowPictures, file_identity
 from sightline.data.source import ImageSource, TableSource
+from sightline.data.splits import SplitName
 from sightline.data.table import check_table
 from sightline.data.table_file import map_arrow, read_parquet, unpack_parquet, unpacked_bytes
 
 SPLIT_WORD = re.compile(r"(?:^|[-_./])(train|validation|valid|val|dev|test)(?=$|[-_./\d])", re.IGNORECASE)
-SPLIT_OF = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
-            "dev": "validation", "test": "test"}  # fmt: skip
+SPLIT_OF: dict[str, SplitName] = {
+    "train": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "test",
+}  # fmt: skip
 LABELS = ("label", "labels", "class", "target", "fine_label")
 PREFIX = "hf:"
 
@@ -190,8 +193,18 @@ def _split_of(file: Path, root: Path) -> str:
 
 
 def _split_of_word(text: str) -> str:
+    return split_word(text) or "train"
+
+
+def split_word(text: str) -> SplitName | None:
+    """The split that a name tells; none where it tells none.
+
+    Example:
+        >>> split_word("wiki.valid.txt"), split_word("emma.txt")
+        ('validation', None)
+    """
     found = SPLIT_WORD.search(text)
-    return SPLIT_OF[found.group(1).lower()] if found else "train"
+    return SPLIT_OF[found.group(1).lower()] if found else None
 
 
 def _features(table: pa.Table) -> dict[str, Any]:

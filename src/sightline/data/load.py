@@ -22,7 +22,13 @@ from sightline.data.split import Split
 from sightline.data.table import table_data, table_like
 from sightline.data.table_file import CSV_SUFFIXES, read_csv
 from sightline.data.target import text_columns
-from sightline.data.text import read_plain, text_data, to_text
+from sightline.data.text_classes import CLASSES_OF_FILES
+from sightline.data.text_file import is_text_file
+from sightline.data.text_like import require_tokenizer, special_like, text_like
+from sightline.data.text_source import read_text_folder, require_no_text, special_reader, text_data
+from sightline.data.text_spec import TextSpec
+from sightline.data.text_table import text_column, text_table_data
+from sightline.data.tokenizer import Tokenizer
 
 
 def load(source: str | os.PathLike[str], **fields: Any) -> Data:
@@ -30,7 +36,7 @@ def load(source: str | os.PathLike[str], **fields: Any) -> Data:
 
     Args:
         source: name of an embedded set ("digits"), a path (folder of images by class, CSV or Parquet
-            table, folder of Parquet files, text file), or "hf:owner/name".
+            table, folder of Parquet files, text file or folder of them), or "hf:owner/name".
         fields: any field of :class:`~sightline.data.spec.DataSpec`, such as ``target="price"``.
 
     Raises:
@@ -49,16 +55,29 @@ def load(source: str | os.PathLike[str], **fields: Any) -> Data:
 
 def load_spec(spec: DataSpec) -> Data:
     """Load the data set a configuration asks for; see :func:`load`."""
-    source = open_source(spec.source, spec.target, spec.memory_gib if spec.cache else math.inf)
+    reader = special_reader(spec)
+    if reader is not None:
+        return reader(spec)
+    as_text = [name for name in (spec.text.column, spec.text.pair) if name is not None]
+    source = open_source(spec.source, spec.target, spec.memory_gib if spec.cache else math.inf, as_text)
     check_target(source, spec.target)
-    if isinstance(source, ImageSource):
-        return image_data(spec, source)
-    if isinstance(source, TableSource):
-        return table_data(spec, source)
-    return text_data(spec, source)
+    if isinstance(source, TextSource):
+        return text_data(spec, source)
+    column = text_column(source, spec) if isinstance(source, TableSource) else None
+    if isinstance(source, TableSource) and column is not None:
+        return text_table_data(spec, source, column)
+    require_no_text(spec, source)
+    return image_data(spec, source) if isinstance(source, ImageSource) else table_data(spec, source)
 
 
-def load_like(source: str | os.PathLike[str], schema: Schema, *, target: str | None = None) -> Split:
+def load_like(
+    source: str | os.PathLike[str],
+    schema: Schema,
+    *,
+    target: str | None = None,
+    tokenizer: Tokenizer | None = None,
+    text: TextSpec | None = None,
+) -> Split:
     """All examples of another source, read as the data a model was trained on.
 
     Args:
@@ -66,8 +85,11 @@ def load_like(source: str | os.PathLike[str], schema: Schema, *, target: str | N
         schema: of the data trained on: size, classes, columns, statistics.
         target: name of the column to predict; none: as in the schema. Images that come with classes of
             their own, in folders for one, are measured by these.
+        tokenizer: that a model of text was trained with.
+        text: how its texts became examples; none: as by default.
 
     Raises:
+        ConfigurationError: where a model of text comes without its tokenizer.
         DataError: when the source does not fit the schema; first of all when it is of another kind.
 
     Lecture: F2, O10
@@ -78,6 +100,8 @@ def load_like(source: str | os.PathLike[str], schema: Schema, *, target: str | N
         150
     """
     name = source_name(source)
+    if schema.kind == "text":
+        return _texts_like(DataSpec(source=name, target=target, text=text or TextSpec()), schema, tokenizer)
     opened = open_source(name, target, text=text_columns(schema, target or schema.target))
     if isinstance(opened, ImageSource) and schema.kind == "image":
         return images_like(DataSpec(source=name, cache=False), opened, schema)
@@ -89,6 +113,15 @@ def load_like(source: str | os.PathLike[str], schema: Schema, *, target: str | N
         found=f"{source} is {kinds[type(opened)]}",
         do="give data like those the model was trained on",
     )
+
+
+def _texts_like(spec: DataSpec, schema: Schema, tokenizer: Tokenizer | None) -> Split:
+    tokenizer = require_tokenizer(tokenizer, schema)
+    special = special_like(spec, schema, tokenizer)
+    if special is not None:
+        return special
+    as_text = [*text_columns(schema, spec.target or schema.target), *([spec.text.column] if spec.text.column else [])]
+    return text_like(spec, open_source(spec.source, text=as_text), schema, tokenizer)
 
 
 def source_name(source: object) -> str:
@@ -120,10 +153,13 @@ def check_target(source: Source, target: str | None) -> None:
     if target is None or isinstance(source, TableSource):
         return
     if isinstance(source, TextSource):
+        if target in CLASSES_OF_FILES and len(source.files) > 1:
+            return
         raise DataError(
-            expected=f"no target for {source.what}: a text has no columns",
+            expected=f"no target for {source.what}: a text has no columns"
+            + ("; of a folder each file or folder can be a class" if len(source.files) > 1 else ""),
             found=f"target {target!r}",
-            do="leave the target away",
+            do="leave the target away" + (", or name 'file' or 'folder'" if len(source.files) > 1 else ""),
         )
     if target != source.target:
         raise DataError(
@@ -181,7 +217,7 @@ def _open_folder(path: Path, target: str | None, memory_gib: float) -> Source:
             found=f"the table {tables[0]}",
             do=f"give the table itself: {path / tables[0]}",
         )
-    return read_image_folder(path)
+    return read_text_folder(path) or read_image_folder(path)
 
 
 def _open_file(path: Path, target: str | None, memory_gib: float, text: Sequence[str]) -> Source:
@@ -191,12 +227,14 @@ def _open_file(path: Path, target: str | None, memory_gib: float, text: Sequence
         return TableSource(str(path), table, notes=notes)
     if name.endswith(".parquet"):
         return read_parquet_folder(path, [path], target, memory_gib)
-    if name.endswith((".txt", ".txt.gz", ".text", ".md")):
-        return TextSource(str(path), to_text(read_plain(path), path))
+    if is_text_file(path) or name.endswith(".md"):
+        return TextSource(str(path), (path,), path)
     if path.suffix.lower() in SUFFIXES:
         found, do = "a single image", "give the folder that holds a folder for each class"
     else:
         found, do = f"a file ending in {path.suffix!r}", "rename it if it is one of these"
     raise DataError(
-        expected="a folder of images by class, .csv, .tsv, .parquet or .txt", found=f"{path}: {found}", do=do
+        expected="a folder of images by class or of texts, .csv, .tsv, .parquet, .txt, .conll or .json",
+        found=f"{path}: {found}",
+        do=do,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -57,15 +58,17 @@ class TableSource:
 
 @dataclass(frozen=True)
 class TextSource:
-    """A text.
+    """Text files.
 
     Args:
-        what: where it is from, in a few words.
-        text: all of it.
+        what: where they are, in a few words.
+        files: of a folder, in a fixed order; or the one.
+        root: the folder, or the file itself.
     """
 
     what: str
-    text: str
+    files: tuple[Path, ...]
+    root: Path
 
 
 Source = ImageSource | TableSource | TextSource

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from sightline.core.config import Config, Option
 from sightline.data.augment.spec import Augment
+from sightline.data.text_spec import TextSpec
 
 Standardise = Literal["channel", "position", "midpoint", "image", "patch", "none"]
 
@@ -18,7 +19,7 @@ class DataSpec(Config):
     Raises:
         ConfigurationError: for a value of the wrong type or out of its range.
 
-    Lecture: F1, F2, O9, O10
+    Lecture: F1, F2, O9, O10, W1
 
     Example:
         >>> DataSpec(source="digits").standardise
@@ -28,8 +29,8 @@ class DataSpec(Config):
     source: Annotated[str, Option("name of an embedded set, path of a file or folder, or hf:owner/name")]
     target: Annotated[str | None, Option("column to predict; not needed for image folders")] = None
     task: Annotated[
-        Literal["classification", "regression"] | None,
-        Option("kind of prediction; none: decided by the target"),
+        Literal["classification", "regression", "language", "sequence", "token-classification", "span"] | None,
+        Option("kind of prediction; none: decided by the target, and by what the source is"),
     ] = None
     image_size: Annotated[
         int | None,
@@ -46,7 +47,12 @@ class DataSpec(Config):
         Option("share of the training examples held out for validation, where none is given", above=0, below=1),
     ] = 0.1
     test_fraction: Annotated[
-        float, Option("share of all examples held out for the test, where none is given", above=0, below=1)
+        float,
+        Option(
+            "share of all examples held out for the test, where none is given; of a text it may be 0",
+            minimum=0,
+            below=1,
+        ),
     ] = 0.2
     split_seed: Annotated[int, Option("seed of the split, apart from the run's own", minimum=0)] = 0
     standardise: Annotated[Standardise, Option("which E[x] is subtracted from images")] = "channel"
@@ -54,5 +60,6 @@ class DataSpec(Config):
         float, Option("decoded images larger than this are streamed from disk", unit="GiB", minimum=0)
     ] = 2.0
     workers: Annotated[int, Option("threads that decode images", unit="threads", minimum=1, maximum=256)] = 2
-    cache: Annotated[bool, Option("keep decoded images for the next time")] = True
+    cache: Annotated[bool, Option("keep decoded images, and tokens, for the next time")] = True
     augment: Augment = field(default_factory=Augment)
+    text: TextSpec = field(default_factory=TextSpec)

@@ -14,7 +14,7 @@ from sightline.core.errors import DataError
 from sightline.data.cache import cache_folder
 from sightline.data.duplicates import fingerprint
 from sightline.data.pictures import file_identity, unreadable
-from sightline.data.text import read_plain, to_text
+from sightline.data.text_file import read_plain, to_text
 
 NUMBER = r"^[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?$"
 """A number with or without a decimal comma."""

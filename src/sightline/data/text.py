@@ -1,90 +1,200 @@
-"""Texts: read, counted and described."""
+"""Texts to be written on: blocks of a stream, or documents, and of each token the next."""
 
-import gzip
-import zlib
-from collections import Counter
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from sightline.core.errors import DataError
 from sightline.core.schema import Schema
 from sightline.data.data import Data
-from sightline.data.duplicates import fingerprint
+from sightline.data.document_split import NextTokenSplit
 from sightline.data.found import Found
-from sightline.data.pictures import read_bytes
-from sightline.data.source import TextSource
+from sightline.data.frame import Tokens, text_frame
 from sightline.data.spec import DataSpec
-from sightline.data.split import EmptySplit
-from sightline.data.splits import SPLIT_NAMES
+from sightline.data.split import EmptySplit, Split
+from sightline.data.splits import SPLIT_NAMES, SplitName
+from sightline.data.text_account import text_found
+from sightline.data.text_spec import Form, Order
+from sightline.data.token_array import Stored, Writer
+from sightline.data.token_split import BlockSplit
+from sightline.data.tokenise import (
+    Account,
+    SplitWriter,
+    Texts,
+    TrainingTexts,
+    identity_of,
+    kept_for,
+    ragged,
+    saved_tokenizer,
+    trained_tokenizer,
+)
+from sightline.data.tokenizer import Tokenizer
 
 
-def read_plain(path: Path) -> bytes:
-    """A file's bytes, unpacked where its name ends in .gz.
+class ShortTextError(DataError):
+    """A split of a text that does not fill one example."""
 
-    Raises:
-        DataError: when it can't be read or unpacked.
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts to be written on.
+
+    Args:
+        what: where they are from, in a few words.
+        texts: gives them piece by piece.
+        content: a hash of them.
+        form: how they become examples.
+        order: how they were divided.
+        notes: what the account should say.
     """
-    content = read_bytes(path)
-    if path.suffix.lower() != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            expected=f"a whole gzip file at {path}", found=str(error), do="fetch or pack the file again"
-        ) from error
+
+    what: str
+    texts: Texts
+    content: str
+    form: Form
+    order: Order
+    notes: tuple[str, ...] = ()
 
 
-def to_text(content: bytes, path: Path) -> str:
-    """UTF-8 bytes as text, a byte order mark left away.
-
-    Raises:
-        DataError: naming the first byte that is no UTF-8.
-
-    Example:
-        >>> to_text(b"caf\\xe9", Path("menu.txt"))
-        Traceback (most recent call last):
-        sightline.core.errors.DataError: expected:   UTF-8 text in menu.txt
-        found:      byte 3 is 0xe9, which is no UTF-8 there
-        what to do: save the file as UTF-8
-    """
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            expected=f"UTF-8 text in {path}",
-            found=f"byte {error.start} is 0x{content[error.start]:02x}, which is no UTF-8 there",
-            do="save the file as UTF-8",
-        ) from error
-
-
-def text_data(spec: DataSpec, source: TextSource) -> Data:
-    """Count what a text holds. There is nothing to predict in it: its splits are empty and say so.
+def language_data(spec: DataSpec, corpus: Corpus) -> Data:
+    """Texts as tokens, in three splits; what is to be predicted is the next token.
 
     Args:
         spec: what was asked for.
-        source: the text.
+        corpus: the texts.
 
     Raises:
-        DataError: for an empty text.
+        DataError: for an empty text, one that fills no example of a split, or one that can't be made into tokens.
+
+    Lecture: W1, F2
     """
-    text = source.text
-    if not text:
-        raise DataError(expected=f"text in {source.what}", found="an empty file", do="check that it is the right file")
-    letters = Counter(text)
-    counts = {
-        "characters": len(text),
-        "lines": len(text.splitlines()),
-        "words": len(text.split()),
-        "distinct characters": len(letters),
-    }
-    found = Found(
+    saved = saved_tokenizer(spec.text)
+    settled = {"task": "language", "form": corpus.form, "order": corpus.order}
+
+    def make(writer: Writer) -> Mapping[str, Any]:
+        tokenizer = saved or trained_tokenizer(spec.text, TrainingTexts(corpus.texts))
+        return write_language(spec, corpus, tokenizer, writer)
+
+    # a stream's tokens do not depend on the length of its blocks: they are kept once for all lengths
+    streamed = spec if corpus.form == "padded" else spec.replace(text=spec.text.replace(length=2, target_length=None))
+    kept = kept_for(streamed, settled, corpus.content, saved, make)
+    require_filled(spec, corpus, kept)
+    tokenizer = saved or Tokenizer.from_json(kept.facts["tokenizer"])
+    length = spec.text.length
+    schema = Schema(
         kind="text",
-        task="none",
-        what=f"{source.what}: a text of {len(text):,} characters, {len(letters)} of them different",
-        counts=counts,
-        notes=("most frequent: " + " ".join(repr(c) for c, _ in letters.most_common(8)),),
+        task="language",
+        input_shape=(length,),
+        target="",
+        standardise="none",
+        text=tokenizer.text_schema(length, bytes_per_token=kept.facts["bytes_per_token"]),
     )
-    schema = Schema(kind="text", task="none", input_shape=(), target="")
-    do = "give images by class or a table with --target; `sightline data` describes the text"
-    train, validation, test = (EmptySplit(name, f"{source.what}, a text", do) for name in SPLIT_NAMES)
-    return Data(spec.source, spec, schema, train, validation, test, found, fingerprint(text.encode()))
+    splits = {name: _split(name, spec, corpus, kept, tokenizer) for name in SPLIT_NAMES}
+    characters = sum(count["characters"] for count in kept.facts["counts"].values())
+    what = f"{corpus.what}: a text of {characters:,} characters, {kept.facts['letters']} of them different"
+    found = text_found(spec, what, schema, splits, kept, tokenizer, notes=corpus.notes)
+    return as_data(spec, schema, splits, found, identity_of(spec, settled, corpus.content, saved), tokenizer)
+
+
+def as_data(
+    spec: DataSpec,
+    schema: Schema,
+    splits: Mapping[SplitName, Split],
+    found: Found,
+    fingerprint: str,
+    tokenizer: Tokenizer,
+) -> Data:
+    """All of it together."""
+    return Data(
+        spec.source,
+        spec,
+        schema,
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        found,
+        fingerprint,
+        tokenizer,
+    )
+
+
+def write_language(spec: DataSpec, corpus: Corpus, tokenizer: Tokenizer, writer: Writer) -> Mapping[str, Any]:
+    """Write every split's tokens, and say what they are.
+
+    Raises:
+        DataError: for a text that can't be made into tokens, or not into the form asked for.
+    """
+    account, out = Account(), SplitWriter(writer, tokenizer)
+    frame = text_frame(tokenizer, spec.text.length)
+    ends = np.array(frame.after, np.int64)
+    if corpus.form == "packed" and not frame.after:
+        raise DataError(
+            expected="a tokenizer with an end token, which stands between packed documents",
+            found=f"none in {spec.text.tokenizer!r}",
+            do="choose another form (--data.text.form blocks), or another tokenizer",
+        )
+    for name, documents in corpus.texts():
+        tokens: list[Tokens] = list(tokenizer.encode_batch(documents)) if documents else []
+        account.add(name, documents, tokens, tokenizer.special("unknown"))
+        if corpus.form == "padded":
+            account.cut_off += frame.cut_off(tokens)
+            out.add(f"{name}-tokens", frame.around(tokens))
+            out.hashes(f"{name}-hashes", documents)
+        elif corpus.form == "packed":
+            out.numbers(f"{name}-tokens", flat([part for t in tokens for part in (t, ends)], out.type))
+        else:
+            out.numbers(f"{name}-tokens", flat(tokens, out.type))
+    out.finish()
+    return account.facts(tokenizer)
+
+
+def flat(parts: Sequence[Tokens], dtype: np.dtype[Any]) -> Tokens:
+    """Tokens one after the other."""
+    return np.concatenate([*parts, np.zeros(0, np.int64)]).astype(dtype)
+
+
+def require_filled(spec: DataSpec, corpus: Corpus, kept: Stored) -> None:
+    """Refuse a text that fills no example of a split.
+
+    Raises:
+        ShortTextError: naming the split.
+    """
+    for name in SPLIT_NAMES:
+        if name == "test" and spec.test_fraction == 0:
+            continue
+        if corpus.form == "padded":
+            if not kept.facts["counts"][name]["documents"]:
+                raise ShortTextError(
+                    expected=f"documents in {corpus.what} for training, validation and test",
+                    found=f"none for {name}",
+                    do="add documents, or change data.validation_fraction and data.test_fraction",
+                )
+            continue
+        tokens = len(kept.arrays.get(f"{name}-tokens", ()))
+        if tokens <= spec.text.length:
+            raise ShortTextError(
+                expected=f"a block of {spec.text.length} tokens and the next one in each split of {corpus.what}",
+                found=f"{tokens:,} tokens for {name}",
+                do="shorten the blocks (--data.text.length), give more text, or hold out more of it"
+                if name != "train"
+                else "shorten the blocks (--data.text.length), or give more text",
+            )
+
+
+def _split(name: SplitName, spec: DataSpec, corpus: Corpus, kept: Stored, tokenizer: Tokenizer) -> Split:
+    tokens = kept.arrays.get(f"{name}-tokens")
+    if tokens is None or not len(tokens):
+        return no_split(name, corpus.what)
+    if corpus.form == "padded":
+        documents = ragged(kept, f"{name}-tokens")
+        return NextTokenSplit(name, None, documents, pad=tokenizer.special("pad") or 0, tokenizer=tokenizer)
+    if len(tokens) <= spec.text.length:
+        return no_split(name, corpus.what)
+    return BlockSplit(name, tokens, spec.text.length, moved=name == "train", tokenizer=tokenizer)
+
+
+def no_split(name: SplitName, what: str) -> EmptySplit:
+    """A split that nothing was held out for."""
+    return EmptySplit(name, f"{what}, of which nothing was held out for {name}", f"set data.{name}_fraction above 0")

@@ -1,0 +1,128 @@
+"""Text files of every kind: which they are, and what becomes of each."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sightline.core.errors import ConfigurationError
+from sightline.data.data import Data
+from sightline.data.documents import documents_of
+from sightline.data.image import SUFFIXES
+from sightline.data.image_folder import files_below, subfolders
+from sightline.data.pictures import path_kind
+from sightline.data.source import ImageSource, TableSource, TextSource
+from sightline.data.spec import DataSpec
+from sightline.data.table_file import CSV_SUFFIXES
+from sightline.data.text import Corpus, language_data
+from sightline.data.text_classes import CLASSES_OF_FILES, class_data, files_by_class
+from sightline.data.text_file import is_text_file, read_text
+from sightline.data.text_pairs import line_pairs, pair_data
+from sightline.data.text_pieces import content_of, file_pieces, require_text
+from sightline.data.text_spans import span_data
+from sightline.data.text_spec import Form
+from sightline.data.token_labels import LABEL_SUFFIXES, token_label_data
+
+TABLE_SUFFIXES = (*CSV_SUFFIXES, ".parquet")
+
+
+def read_text_folder(root: Path) -> TextSource | None:
+    """The text files of a folder and of those below it; none where it has none, or has folders of images.
+
+    Args:
+        root: the folder.
+    """
+    if any(file.suffix.lower() in SUFFIXES for folder in subfolders(root) for file in files_below(folder)):
+        return None
+    files = tuple(file for file in files_below(root) if is_text_file(file))
+    return TextSource(str(root), files, root) if files else None
+
+
+def special_reader(spec: DataSpec) -> Callable[[DataSpec], Data] | None:
+    """What reads a file of pairs, of labelled words or of questions; none where the source is something else."""
+    path, name = Path(spec.source), Path(spec.source).name.lower()
+    if path_kind(path) != "file" or name.endswith(TABLE_SUFFIXES):
+        return None
+    pair = spec.text.pair
+    if pair is not None:
+        return lambda spec: pair_data(spec, line_pairs(path, Path(pair)))
+    if spec.task == "span" or name.endswith(".json"):
+        return lambda spec: span_data(spec, path)
+    if spec.task == "token-classification" or name.endswith(LABEL_SUFFIXES):
+        return lambda spec: token_label_data(spec, path)
+    return None
+
+
+def text_data(spec: DataSpec, source: TextSource) -> Data:
+    """Texts with a class for each document where files or folders are the target; else to be written on.
+
+    Args:
+        spec: what was asked for.
+        source: the files.
+
+    Raises:
+        DataError: when they can't be read or used.
+        ConfigurationError: for a task that text files do not have.
+
+    Lecture: W1, F2
+    """
+    if spec.target in CLASSES_OF_FILES:
+        return class_data(spec, files_by_class(source, spec.target, spec.text.documents))
+    if spec.task not in (None, "language"):
+        raise ConfigurationError(
+            expected=f"a task that {source.what} has: language",
+            found=f"data.task = {spec.task}",
+            do="leave the task away; for classes name a target (--target file), for pairs the other file"
+            " (--data.text.pair)",
+        )
+    return language_data(spec, corpus_of(spec, source))
+
+
+def corpus_of(spec: DataSpec, source: TextSource) -> Corpus:
+    """The texts of files, to be written on."""
+    require_text(source)
+    form = usual_form(spec)
+    order = spec.text.order or "order"
+    return Corpus(
+        source.what,
+        lambda: file_pieces(spec, source, form, order),
+        content_of(source.files, source.root),
+        form,
+        order,
+        (f"{len(source.files):,} files",) if len(source.files) > 1 else (),
+    )
+
+
+def usual_form(spec: DataSpec) -> Form:
+    """How text files become examples, unless it is said: blocks of whole files, packed lines and paragraphs."""
+    return spec.text.form or ("blocks" if spec.text.documents == "file" else "packed")
+
+
+def whole_documents(source: TextSource, spec: DataSpec) -> list[str]:
+    """All documents of all files."""
+    return [document for file in source.files for document in documents_of(read_text(file), spec.text.documents)]
+
+
+def require_no_text(spec: DataSpec, source: ImageSource | TableSource) -> None:
+    """Refuse options of texts for a source of images, or a table of numbers and categories.
+
+    Raises:
+        ConfigurationError: for a task of texts, a column or pair of texts, or no test split.
+    """
+    kind = "images" if isinstance(source, ImageSource) else "a table of numbers and categories"
+    if spec.task not in (None, "classification", "regression"):
+        raise ConfigurationError(
+            expected=f"a task that {source.what}, {kind}, has: classification or regression",
+            found=f"data.task = {spec.task}",
+            do="leave the task away, or name the column of text (--data.text.column)",
+        )
+    if spec.text.pair is not None or spec.text.column is not None:
+        field = "column" if spec.text.column is not None else "pair"
+        raise ConfigurationError(
+            expected=f"no data.text.{field} for {source.what}, {kind}",
+            found=f"{spec.text.column or spec.text.pair!r}",
+            do=f"leave data.text.{field} away"
+            + ("" if field == "column" else ", or name the column of the other text (--data.text.column)"),
+        )
+    if spec.test_fraction == 0 and "test" not in (source.given or ()):
+        raise ConfigurationError(
+            expected=f"data.test_fraction above 0 for {kind}", found="0.0", do="give data.test_fraction another value"
+        )
