@@ -23,6 +23,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "InvertedDropout": (lambda: layers.InvertedDropout(drop_probability=0.3), MAPS),
     "LocalResponseNorm": (lambda: layers.LocalResponseNorm(alpha=0.5), MAPS),
     "DepthwiseConv2d": (lambda: layers.DepthwiseConv2d(num_channels=4, kernel_size=3), MAPS),
+    "LinearAttention": (lambda: layers.LinearAttention(width=8, num_heads=2), TOKENS),
     "MultiplicativeNoise": (lambda: layers.MultiplicativeNoise(drop_probability=0.3), MAPS),
     "ODEBlock": (
         lambda: layers.ODEBlock(layers.BlockField([layers.ChannelLayerNorm(num_channels=4)]), steps=2, method="rk4"),
@@ -53,6 +54,12 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "WeightedPool2d": (lambda: layers.WeightedPool2d(), MAPS),
 }
 ELSEWHERE = {
+    "ConcatenatedPositions",  # this and the next take positions beside the tokens: tests/identity/test_positions.py
+    "LearnableFrequencies",
+    "LearnedPositions",
+    "SinusoidalPositions",
+    "RelativeBias",  # takes two lengths: tests/parity/test_attention_reference.py
+    "TransformerStack",  # tests/identity/test_transformer_stack.py
     "MaxUnpool2d",  # takes indices beside the maps: tests/identity/test_pooling.py
     "ResidualBlock",  # the base of the blocks above
 }
@@ -72,7 +79,7 @@ def make(name: str, dtype: torch.dtype = torch.float64) -> tuple[nn.Module, Tens
 
 def test_every_layer_is_here() -> None:
     found = {n for n in layers.__all__ if isclass(getattr(layers, n)) and issubclass(getattr(layers, n), nn.Module)}
-    assert len(found) == 31
+    assert len(found) == 38
     assert found == set(LAYERS) | ELSEWHERE
 
 

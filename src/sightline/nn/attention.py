@@ -6,13 +6,14 @@ one head.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sightline.core.errors import ConfigurationError
+from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.key_value_cache import KeyValueCache
 from sightline.nn.stochastic_depth import checked_probability
 
@@ -47,7 +48,8 @@ class Attention(nn.Module):
 
     Raises:
         ConfigurationError: for a width that the heads don't divide, heads that the key heads don't divide, or a
-            probability outside [0, 1).
+            probability outside [0, 1); when called, for a context in self-attention, or none in cross-attention.
+        InputError: for a mask or bias of another number of keys.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", §3.2; grouped heads Ainslie et al. 2023, "GQA"
 
@@ -74,7 +76,7 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         groups = num_heads if num_kv_heads is None else num_kv_heads
-        _require_heads(width, num_heads, groups, head_width)
+        require_heads(width, num_heads, groups, head_width)
         head = width // num_heads if head_width is None else head_width
         self.num_heads, self.num_kv_heads, self.head_width = num_heads, groups, head
         self.scale = 1 / math.sqrt(head) if scale is None else scale
@@ -116,7 +118,7 @@ class Attention(nn.Module):
         """
         query, key, value = self._heads(tokens, context, rotate, cache)
         dropout = self.dropout if self.training else 0.0
-        attend = F.scaled_dot_product_attention
+        attend: Callable[..., Tensor] = F.scaled_dot_product_attention
         if self.training and query.is_cpu and query.dtype == torch.bfloat16 and not _MATRIX_UNITS:
             attend = _attend_in_float32
         allowed, triangle = _combined(query, key, mask, bias, causal)
@@ -141,6 +143,7 @@ class Attention(nn.Module):
         """The weights softmax(Q_h K_gᵀ·s + bias) that :meth:`forward` uses without ever holding them all.
 
         It takes the same arguments; rows sum to 1. They cost B·H·N·M numbers of memory and a product of their own.
+        The tokens are added to a cache here as they are there.
         """
         query, key, _ = self._heads(tokens, context, rotate, cache)
         key = key.repeat_interleave(self.num_heads // self.num_kv_heads, 1)
@@ -156,7 +159,17 @@ class Attention(nn.Module):
         self, tokens: Tensor, context: Tensor | None, rotate: Rotate | None, cache: KeyValueCache | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, H, N, d), keys and values (B, G, M, d)."""
+        if not self.crosses and context is not None:
+            raise ConfigurationError(
+                expected="no context: this is self-attention", found="one", do="build it with context_width="
+            )
         if self.crosses:
+            if rotate is not None:
+                raise ConfigurationError(
+                    expected="self-attention: tokens and context have no positions in common",
+                    found="a rotation in cross-attention",
+                    do="leave rotate out",
+                )
             query = self._split(self.query(tokens), self.num_heads)[0]
             if context is None:
                 if cache is None or not cache.length:
@@ -164,6 +177,12 @@ class Attention(nn.Module):
                         expected="a context for cross-attention", found="none", do="pass context=, or a filled cache"
                     )
                 key, value = cache.contents()
+            elif cache is not None and cache.length:
+                raise ConfigurationError(
+                    expected="no context: the cache has one",
+                    found=f"another of {context.shape[1]} tokens",
+                    do="leave context out, or take a new cache",
+                )
             else:
                 key, value = self._split(self.key_value(context), self.num_kv_heads, self.num_kv_heads)
                 if cache is not None:
@@ -182,7 +201,10 @@ class Attention(nn.Module):
 
     def _split(self, packed: Tensor, *counts: int) -> tuple[Tensor, ...]:
         """(B, N, heads·d) as (B, heads, N, d), for as many heads as each count says."""
-        return packed.unflatten(-1, (sum(counts), self.head_width)).transpose(1, 2).split(counts, 1)
+        parts: tuple[Tensor, ...] = (
+            packed.unflatten(-1, (sum(counts), self.head_width)).transpose(1, 2).split(counts, 1)
+        )
+        return parts
 
     def extra_repr(self) -> str:
         """What ``print`` says of it."""
@@ -195,6 +217,13 @@ def _combined(
 ) -> tuple[Tensor | None, bool]:
     """One mask or bias for the kernel, and whether its own causal triangle does instead."""
     num_tokens, num_keys = query.shape[2], key.shape[2]
+    for given in (mask, bias):
+        if given is not None and given.shape[-1] != num_keys:  # one column would serve for all keys
+            raise InputError(
+                expected=f"a mask or bias for {num_keys} keys, those in the cache included",
+                found=f"shape {tuple(given.shape)}",
+                do="give it as (batch, heads, num_tokens, num_keys)",
+            )
     if causal and num_tokens > 1:
         if mask is None and bias is None and num_tokens == num_keys:
             return None, True
@@ -213,7 +242,8 @@ def _triangle(query: Tensor, key: Tensor) -> Tensor:
     return ones.tril(num_keys - num_tokens)
 
 
-def _require_heads(width: int, num_heads: int, groups: int, head_width: int | None) -> None:
+def require_heads(width: int, num_heads: int, groups: int, head_width: int | None) -> None:
+    """Refuse heads that don't divide the width, and heads of keys and values that don't divide the heads."""
     if num_heads < 1 or (head_width is None and width % num_heads):
         raise ConfigurationError(
             expected="a width that the number of heads divides",
@@ -229,7 +259,7 @@ def _require_heads(width: int, num_heads: int, groups: int, head_width: int | No
 
 
 def _attend_in_float32(
-    query: Tensor, key: Tensor, value: Tensor, *, attn_mask: Tensor | None = None, **options: float
+    query: Tensor, key: Tensor, value: Tensor, *, attn_mask: Tensor | None = None, **options: Any
 ) -> Tensor:
     """The same from and to bfloat16.
 

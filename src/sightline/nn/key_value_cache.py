@@ -3,6 +3,8 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sightline.core.errors import ConfigurationError, InputError
+
 
 class KeyValueCache:
     """Room for one attention's keys and values; tokens are added at the end and never moved.
@@ -16,6 +18,10 @@ class KeyValueCache:
     Args:
         capacity: tokens there is room for.
 
+    Raises:
+        ConfigurationError: for a capacity below 1.
+        InputError: for more tokens than there is room for, or tokens of another number of texts or heads.
+
     Lecture: T7
 
     Example:
@@ -27,6 +33,10 @@ class KeyValueCache:
     """
 
     def __init__(self, *, capacity: int) -> None:
+        if capacity < 1:
+            raise ConfigurationError(
+                expected="room for at least 1 token", found=f"capacity = {capacity}", do="use the context length"
+            )
         self.capacity, self.length = capacity, 0
         self._keys: Tensor | None = None
         self._values: Tensor | None = None
@@ -35,12 +45,22 @@ class KeyValueCache:
         self, keys: Float[Tensor, "batch heads new head_width"], values: Float[Tensor, "batch heads new head_width"]
     ) -> tuple[Float[Tensor, "batch heads num_tokens head_width"], Float[Tensor, "batch heads num_tokens head_width"]]:
         """Add new tokens; all that are there now, these included."""
+        end = self.length + keys.shape[2]
+        if end > self.capacity:
+            raise InputError(
+                expected=f"at most {self.capacity} tokens, which the cache has room for",
+                found=f"{end} tokens: {self.length} in the cache and {keys.shape[2]} new ones",
+                do="make a cache of a larger capacity, or stop earlier",
+            )
         if self._keys is None or self._values is None:
             room = (*keys.shape[:2], self.capacity, keys.shape[3])
             self._keys, self._values = keys.new_empty(room), values.new_empty(room)
-        end = self.length + keys.shape[2]
-        if end > self.capacity:
-            raise ValueError(f"room for {self.capacity} tokens, not for {end}")
+        if keys.shape[:2] != self._keys.shape[:2]:  # one text would be copied to all
+            raise InputError(
+                expected=f"new tokens of {self._keys.shape[0]} texts and {self._keys.shape[1]} heads, as in the cache",
+                found=f"keys of shape {tuple(keys.shape)}",
+                do="take a new cache for other texts, or select() the rows that go on",
+            )
         self._keys[:, :, self.length : end] = keys
         self._values[:, :, self.length : end] = values
         self.length = end
@@ -51,7 +71,9 @@ class KeyValueCache:
     ) -> tuple[Float[Tensor, "batch heads num_tokens head_width"], Float[Tensor, "batch heads num_tokens head_width"]]:
         """All keys and values that are there."""
         if self._keys is None or self._values is None:
-            raise ValueError("nothing has been added yet")
+            raise InputError(
+                expected="a cache with tokens in it", found="an empty one", do="append keys and values first"
+            )
         return self._keys[:, :, : self.length], self._values[:, :, : self.length]
 
     def select(self, rows: Int[Tensor, " chosen"]) -> None:

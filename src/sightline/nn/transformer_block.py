@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sightline.core.errors import ConfigurationError
 from sightline.core.words import one_of
 from sightline.nn.attention import Attention, Rotate
 from sightline.nn.key_value_cache import KeyValueCache
@@ -93,7 +94,6 @@ class TransformerBlock(nn.Module):
         hidden_dropout: the same after φ; none: as ``dropout``.
         attention_dropout: the same for an attention weight.
         drop_probability: probability that an example's branch is dropped in training, in [0, 1).
-        eps: ε of the norms.
 
     Raises:
         ConfigurationError: for a width that the heads don't divide, or a probability outside [0, 1).
@@ -182,6 +182,10 @@ class TransformerBlock(nn.Module):
             asked: Tensor = self.cross_attention(x, context=context, mask=context_mask, cache=context_cache)
             return asked
 
+        if not self.crosses and (context is not None or context_cache is not None):
+            raise ConfigurationError(
+                expected="no context: the block has no cross-attention", found="one", do="build it with context_width="
+            )
         tokens = self._branch(tokens, self.attention_norm, mix)
         if self.crosses:
             tokens = self._branch(tokens, self.cross_norm, ask)
