@@ -21,3 +21,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "vit": {"depth": 2, "width": 12, "heads": 3, "patch": 8},
     "whitening-net": {"width": 4},
 }
+"""Networks for images and tables."""
+
+SMALL_TEXT: dict[str, dict[str, Any]] = {
+    "bart": {"depth": 1, "num_heads": 2, "width": 8},
+    "bert": {"depth": 2, "num_heads": 2, "width": 8},
+    "gpt": {"depth": 2, "num_heads": 2, "width": 8},
+    "t5": {"depth": 1, "num_heads": 2, "width": 8},
+    "transformer": {"depth": 1, "num_heads": 2, "width": 8},
+}
+"""Networks for text."""

@@ -44,8 +44,9 @@ def linear(schema: Schema) -> nn.Linear:
 
 
 def test_the_cases_cover_the_registry() -> None:
-    assert len(OBJECTIVES) == 7
-    assert sorted(CLASSIFICATION + REGRESSION) == list(OBJECTIVES)
+    known = [name for name, kind in OBJECTIVES.items() if kind.task in ("classification", "regression")]  # type: ignore[attr-defined]
+    assert len(known) == 7
+    assert sorted(CLASSIFICATION + REGRESSION) == known  # those on text: test_text_objectives.py
     assert all(make(name, schema).name == name for name, schema in CASES)
 
 

@@ -13,14 +13,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sightline.core.errors import CheckpointError, ConfigurationError
+from sightline.models.bart import BART
+from sightline.models.bert import BERT
 from sightline.models.convnext import ConvNeXt
 from sightline.models.early_exits import EarlyExits
+from sightline.models.gpt import GPT
 from sightline.models.hugging_face import load
 from sightline.models.mlp import MLP
 from sightline.models.predictor import Predictor
 from sightline.models.pretrained import FAMILIES, from_pretrained, load_pretrained
 from sightline.models.resnet import ResNet
 from sightline.models.staged import StagedPredictor
+from sightline.models.t5 import T5
 from sightline.models.vit import ViT
 
 CONFIG: dict[str, Any] = {"model_type": "vit", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -81,8 +85,12 @@ def write_shards(folder: Path) -> dict[str, Any]:
 
 def test_the_known_families() -> None:
     assert {name: network for name, (network, _) in FAMILIES.items()} == {
+        "bart": BART,
+        "bert": BERT,
         "convnext": ConvNeXt,
+        "gpt2": GPT,
         "resnet": ResNet,
+        "t5": T5,
         "vit": ViT,
     }
 
@@ -328,7 +336,7 @@ def test_preprocessing_in_its_several_spellings(
     ("changes", "words"),
     [
         ({"model_type": "vitt"}, "did you mean 'vit'"),
-        ({"model_type": "bert"}, "convnext, resnet, vit"),
+        ({"model_type": "swin"}, "bart, bert, convnext, gpt2, resnet, t5, vit"),
         ({"model_type": None}, "model_type in config.json"),
         ({"hidden_act": "relu"}, "hidden_act in config.json: 'gelu'"),
         ({"hidden_size": "four"}, "hidden_size"),

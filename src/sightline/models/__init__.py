@@ -25,9 +25,13 @@ from sightline.models.resnet_sizes import (
     resnet152,
 )
 from sightline.models.staged import StagedPredictor
+from sightline.models.task_weights import for_task
+from sightline.models.text_predictor import TextPredictor
 
 # last: the builders take the place of the submodules they are named after
 from sightline.models.alexnet import AlexNet, SmallAlexNet, alexnet  # isort: skip
+from sightline.models.bart import BART, bart, bart_base, bart_large  # isort: skip
+from sightline.models.bert import BERT, bert, bert_base, bert_large  # isort: skip
 from sightline.models.convnext import (  # isort: skip
     ConvNeXt,
     convnext,
@@ -37,9 +41,26 @@ from sightline.models.convnext import (  # isort: skip
     convnext_tiny,
 )
 from sightline.models.googlenet import GoogLeNet, googlenet  # isort: skip
+from sightline.models.gpt import GPT, gpt, gpt2, gpt2_large, gpt2_medium, gpt2_xl  # isort: skip
 from sightline.models.lenet import LeNet5, ModernLeNet5, lenet  # isort: skip
 from sightline.models.ode_net import ODENet, ode_net  # isort: skip
 from sightline.models.resnet import ResNet, plain, resnet  # isort: skip
+from sightline.models.t5 import (  # isort: skip
+    T5,
+    t5,
+    t5_base,
+    t5_large,
+    t5_small,
+    t5_v1_1_base,
+    t5_v1_1_large,
+    t5_v1_1_small,
+)
+from sightline.models.transformer import (  # isort: skip
+    Transformer,
+    transformer,
+    transformer_base,
+    transformer_big,
+)
 from sightline.models.vgg import VGG, vgg, vgg11, vgg13, vgg16, vgg19  # isort: skip
 from sightline.models.vit import (  # isort: skip
     ViT,
@@ -52,8 +73,12 @@ from sightline.models.vit import (  # isort: skip
 from sightline.models.whitening_net import WhiteningNet, whitening_net  # isort: skip
 
 __all__ = [
+    "BART",
+    "BERT",
+    "GPT",
     "MLP",
     "MODELS",
+    "T5",
     "VGG",
     "AlexNet",
     "AuxiliaryOutputs",
@@ -68,16 +93,30 @@ __all__ = [
     "ResNet",
     "SmallAlexNet",
     "StagedPredictor",
+    "TextPredictor",
+    "Transformer",
     "ViT",
     "WhiteningNet",
     "alexnet",
+    "bart",
+    "bart_base",
+    "bart_large",
+    "bert",
+    "bert_base",
+    "bert_large",
     "convnext",
     "convnext_base",
     "convnext_large",
     "convnext_small",
     "convnext_tiny",
+    "for_task",
     "from_pretrained",
     "googlenet",
+    "gpt",
+    "gpt2",
+    "gpt2_large",
+    "gpt2_medium",
+    "gpt2_xl",
     "lenet",
     "load_pretrained",
     "mlp",
@@ -100,6 +139,16 @@ __all__ = [
     "resnet101",
     "resnet110",
     "resnet152",
+    "t5",
+    "t5_base",
+    "t5_large",
+    "t5_small",
+    "t5_v1_1_base",
+    "t5_v1_1_large",
+    "t5_v1_1_small",
+    "transformer",
+    "transformer_base",
+    "transformer_big",
     "vgg",
     "vgg11",
     "vgg13",

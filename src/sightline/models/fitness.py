@@ -1,7 +1,9 @@
 """Whether a kind of model can learn from a data set's schema at all."""
 
+from collections.abc import Sequence
+
 from sightline.core.errors import DataError
-from sightline.core.schema import Schema
+from sightline.core.schema import Schema, Task, TextSchema
 
 
 def require_predictable(schema: Schema, model: str) -> None:
@@ -41,3 +43,34 @@ def require_images(schema: Schema, model: str) -> None:
             found=f"a {schema.kind} with inputs of shape {schema.input_shape}",
             do="use the model 'mlp'",
         )
+
+
+def require_text(schema: Schema, model: str, tasks: Sequence[Task]) -> TextSchema:
+    """Refuse data that a network for text can't take, or a task that it has no head for.
+
+    Args:
+        schema: the data set's.
+        model: the model's name, for the message.
+        tasks: what the model can predict.
+
+    Returns:
+        how the text becomes tokens.
+
+    Raises:
+        DataError: for images, tables, or another task.
+    """
+    if schema.kind != "text" or schema.text is None:
+        raise DataError(
+            expected=f"text for the model {model!r}",
+            found=f"a {schema.kind} with inputs of shape {schema.input_shape}"
+            if schema.kind != "text"
+            else "text without a tokenizer",
+            do="use the model 'mlp' for tables, 'resnet' for images" if schema.kind != "text" else "load it as data",
+        )
+    if schema.task not in tasks:
+        raise DataError(
+            expected=f"text for one of the tasks that the model {model!r} has a head for: {', '.join(tasks)}",
+            found=f"the task {schema.task}" if schema.task != "none" else "nothing that is to be predicted",
+            do="choose another model or another form of the data",
+        )
+    return schema.text

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from huggingface_hub import PyTorchModelHubMixin, constants, hf_hub_download
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import Tensor, nn
@@ -63,7 +63,7 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
             x: standardised training inputs, some thousands.
         """
 
-    def __call__(self, x: Float[Tensor, "batch ..."], *rest: Any, **options: Any) -> Any:
+    def __call__(self, x: Float[Tensor, "batch ..."] | Int[Tensor, "batch ..."], *rest: Any, **options: Any) -> Any:
         """The forward pass with its hooks; an input that does not fit is told by the layer that refused it."""
         try:
             return super().__call__(x, *rest, **options)

@@ -1,80 +1,98 @@
 """Saved networks read back: our own, and other people's in the Hugging Face layout."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.core.errors import CheckpointError, ConfigurationError, SightlineError, near
-from sightline.models.hugging_face import convnext, resnet, vit
+from sightline.core.errors import CheckpointError, ConfigurationError, near
+from sightline.core.schema import Task
+from sightline.models.hugging_face import bart, bert, convnext, gpt2, resnet, t5, vit
+from sightline.models.hugging_face.fit import Convert, building, require_fit
 from sightline.models.hugging_face.load import Source
 from sightline.models.hugging_face.preprocessing import Preprocessing, read_labels, read_preprocessing
+from sightline.models.hugging_face.text import load_text
 from sightline.models.predictor import CLASS, Predictor
-
-Convert = Callable[[Mapping[str, Any], Mapping[str, Tensor]], tuple[dict[str, Any], dict[str, Tensor]]]
+from sightline.models.text_predictor import TextPredictor
 
 FAMILIES: dict[str, tuple[type[Predictor], Convert]] = {
-    family.MODEL_TYPE: (family.MODEL, family.convert) for family in (convnext, resnet, vit)
+    family.MODEL_TYPE: (family.MODEL, family.convert) for family in (bart, bert, convnext, gpt2, resnet, t5, vit)
 }
-"""Network and translation for each ``model_type`` of a config.json."""
+"""Network and translation for each ``model_type`` of a config.json.
+
+For images the translation gives all constructor arguments but ``num_outputs``, which the classifier's weights tell; for
+text it gives all, and a weight that stands in two places under one of its names at least.
+"""
+
+TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A loaded network and what its checkpoint says of its classes and images.
+    """A loaded network and what its checkpoint says of its classes, its images and its tokens.
 
     Args:
         predictor: the network, in evaluation mode.
         model_type: its family, as in config.json; the class's name, where it is one of our own.
         labels: class names in the order of the outputs; none where the checkpoint has none, or the head is new.
         preprocessing: size and standardisation of its images, as far as it says.
+        tokenizer_json: the text of its tokenizer.json; none where there is none, and for images.
     """
 
     predictor: Predictor
     model_type: str
     labels: tuple[str, ...] | None
     preprocessing: Preprocessing
+    tokenizer_json: str | None = None
 
 
-def from_pretrained(source: str | Path, *, revision: str | None = None, num_outputs: int | None = None) -> Predictor:
+def from_pretrained(
+    source: str | Path, *, revision: str | None = None, num_outputs: int | None = None, task: Task | None = None
+) -> Predictor:
     """A saved network, in evaluation mode: one of our own, or a checkpoint in the Hugging Face layout.
 
     Our own are found by the class's name in ``config.json``; a class of your own must be imported first. Of others, the
-    families ResNet, ConvNeXt and ViT are known. Only safetensors are read, theirs in one file or several, and
-    every weight must fit; numbers become float32. Dropout and stochastic depth are those of the checkpoint; in ViT,
-    dropout also follows the first of the two linear layers of a block, as in the paper.
+    families ResNet, ConvNeXt and ViT are known, and of text GPT-2, BERT, T5 and BART. Only safetensors are read, theirs
+    in one file or several, and every weight must fit; numbers become float32. Dropout and stochastic depth are those of
+    the checkpoint; in ViT, dropout also follows the first of the two linear layers of a block, as in the paper.
 
     Args:
         source: a folder with ``config.json`` and ``model.safetensors``, or ``"hf:owner/name"``.
         revision: branch, tag or commit on the Hub.
         num_outputs: a fresh head with so many outputs instead of the checkpoint's, for fine-tuning; needed where it
-            has none.
+            has none, but for text.
+        task: what a fresh head on text is to predict; none: with ``num_outputs`` the class of a text, without it what
+            the checkpoint's does.
 
     Raises:
         CheckpointError: when a file is missing or damaged, the weights are pickled, do not fit, or the network is
             one that we don't have.
-        ConfigurationError: for a revision of a folder, or fewer outputs than 1.
+        ConfigurationError: for a revision of a folder, fewer outputs than 1, or a task that the network has no head
+            for.
 
-    Lecture: V3
+    Lecture: V3, T6
 
     Example:
         >>> from_pretrained("no/such/folder")
         Traceback (most recent call last):
         sightline.core.errors.CheckpointError: expected: a folder with config.json and model.safetensors, ...
     """
-    return load_pretrained(source, revision=revision, num_outputs=num_outputs).predictor
+    return load_pretrained(source, revision=revision, num_outputs=num_outputs, task=task).predictor
 
 
-def load_pretrained(source: str | Path, *, revision: str | None = None, num_outputs: int | None = None) -> Pretrained:
-    """As :func:`from_pretrained`, with the class names and the images' standardisation beside the network.
+def load_pretrained(
+    source: str | Path, *, revision: str | None = None, num_outputs: int | None = None, task: Task | None = None
+) -> Pretrained:
+    """As :func:`from_pretrained`, with class names, the images' standardisation and the tokenizer beside the network.
 
     Args:
         source: a folder, or ``"hf:owner/name"``.
         revision: branch, tag or commit on the Hub.
         num_outputs: a fresh head with so many outputs.
+        task: what a fresh head on text is to predict.
 
     Raises:
         CheckpointError: as there.
@@ -86,10 +104,20 @@ def load_pretrained(source: str | Path, *, revision: str | None = None, num_outp
         raise ConfigurationError(expected="num_outputs of at least 1", found=str(num_outputs), do="count the classes")
     files = Source(source, revision)
     config = files.config()
-    if CLASS in config or config.get("model_type") is None:
-        network = _own_class(config, files.name)
+    own = CLASS in config or config.get("model_type") is None
+    network, convert = (_own_class(config, files.name), None) if own else _family(config, files.name)
+    if issubclass(network, TextPredictor):
+        text, labels = load_text(network, convert, files, num_outputs, task)
+        kind = network.__name__ if convert is None else config["model_type"]
+        return Pretrained(text, kind, labels, Preprocessing(), files.read_text(TOKENIZER))
+    if task is not None:
+        raise ConfigurationError(
+            expected=f"no task for {files.name}, whose network is not for text",
+            found=f"task = {task!r}",
+            do="give num_outputs alone",
+        )
+    if convert is None:
         return Pretrained(_load_own(network, files, num_outputs), network.__name__, None, Preprocessing())
-    network, convert = _family(config, files.name)
     model_type = config["model_type"]
     theirs = _prefixed(files.weights(), model_type)
     has_head = any(name.startswith("classifier.") for name in theirs)
@@ -102,7 +130,7 @@ def load_pretrained(source: str | Path, *, revision: str | None = None, num_outp
     if num_outputs is not None:
         theirs = {name: weight for name, weight in theirs.items() if not name.startswith("classifier.")}
     predictor, weights = _built(network, convert, config, theirs, num_outputs, files.name)
-    _require_fit(predictor, weights, files.name)
+    require_fit(predictor, weights, files.name)
     predictor.load_state_dict(weights)
     labels = read_labels(config, len(weights["head.weight"])) if num_outputs is None else None
     preprocessing = read_preprocessing(files.read_json("preprocessor_config.json") or {})
@@ -173,7 +201,7 @@ def _load_own(network: type[Predictor], files: Source, num_outputs: int | None) 
     predictor, weights = _built(
         network, lambda config, theirs: (dict(config), dict(theirs)), arguments, before, num_outputs, files.name
     )
-    _require_fit(predictor, weights, files.name)
+    require_fit(predictor, weights, files.name)
     predictor.load_state_dict(weights)
     return predictor.eval()
 
@@ -195,44 +223,11 @@ def _built(
     name: str,
 ) -> tuple[Predictor, dict[str, Tensor]]:
     """The network with its first weights, and those it is to have; a fresh head keeps its first ones."""
-    try:
+    with building(network, name):
         arguments, weights = convert(config, theirs)
         if num_outputs is None:
             num_outputs = len(weights["head.weight"])
         predictor = network(**{**arguments, "num_outputs": num_outputs})
-    except CheckpointError:
-        raise
-    except (SightlineError, TypeError, ValueError, RuntimeError, KeyError) as error:
-        found = f"{error.found} instead of {error.expected}" if isinstance(error, SightlineError) else str(error)
-        raise CheckpointError(
-            expected=f"a {network.__name__} that can be built from config.json of {name}",
-            found=found,
-            do="check that config.json and the weights belong together",
-        ) from error
     if not any(key.startswith("head.") for key in weights):
         weights |= {key: weight for key, weight in predictor.state_dict().items() if key.startswith("head.")}
     return predictor, weights
-
-
-def _require_fit(predictor: Predictor, weights: Mapping[str, Tensor], name: str) -> None:
-    """Every weight, of the right shape, and no other."""
-    wanted = predictor.state_dict()
-    problems = [f"no {key}" for key in wanted if key not in weights]
-    problems += [f"{key}, which the network does not have" for key in weights if key not in wanted]
-    problems += [
-        f"{key} of shape {tuple(weights[key].shape)} instead of {tuple(weight.shape)}"
-        for key, weight in wanted.items()
-        if key in weights and weights[key].shape != weight.shape
-    ]
-    problems += [
-        f"{key} in {weights[key].dtype}, a quantised number format"
-        for key, weight in wanted.items()
-        if key in weights and weight.is_floating_point() and not weights[key].is_floating_point()
-    ]
-    if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise CheckpointError(
-            expected=f"the weights of the {type(predictor).__name__} that config.json of {name} describes",
-            found="; ".join(problems[:3]) + more,
-            do="check that config.json and the weights belong together; num_outputs=… gives a fresh head",
-        )

@@ -85,6 +85,20 @@ class Source:
             raise self._damaged(file, f"a {type(content).__name__} instead of an object")
         return content
 
+    def read_text(self, file: str) -> str | None:
+        """A file's text in UTF-8; none where the checkpoint has no such file.
+
+        Raises:
+            CheckpointError: when it can't be read.
+        """
+        path = self.find(file)
+        if path is None:
+            return None
+        try:
+            return path.read_text(encoding="utf-8")
+        except (ValueError, OSError) as error:
+            raise self._damaged(file, _line(error)) from error
+
     def config(self) -> dict[str, Any]:
         """What ``config.json`` says.
 
@@ -164,7 +178,8 @@ class Source:
             if pickled[0].endswith((".bin", ".bin.index.json"))
             else f"{pickled[0]} only",
             do="if you trust its author, read it with transformers and write it again: "
-            "AutoModelForImageClassification.from_pretrained(…).save_pretrained(folder) gives safetensors",
+            "AutoModelForImageClassification.from_pretrained(…).save_pretrained(folder) gives safetensors, "
+            "and so do AutoModelForCausalLM and the others",
         )
 
     def _damaged(self, file: str, found: str) -> CheckpointError:
