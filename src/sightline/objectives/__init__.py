@@ -7,21 +7,35 @@ from sightline.objectives.classification import (
     Hinge,
     Logistic,
 )
+from sightline.objectives.denoising import Denoising
+from sightline.objectives.masked_language import MaskedLanguage
+from sightline.objectives.next_token import NextToken
 from sightline.objectives.objective import Loss, Objective, Prediction
 from sightline.objectives.registry import OBJECTIVES, default_objective
 from sightline.objectives.regression import Absolute, Squared
+from sightline.objectives.sequence import Sequence
+from sightline.objectives.span import Span
+from sightline.objectives.span_corruption import SpanCorruption
+from sightline.objectives.token_classification import TokenClassification
 
 __all__ = [
     "OBJECTIVES",
     "Absolute",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "Denoising",
     "Exponential",
     "Hinge",
     "Logistic",
     "Loss",
+    "MaskedLanguage",
+    "NextToken",
     "Objective",
     "Prediction",
+    "Sequence",
+    "Span",
+    "SpanCorruption",
     "Squared",
+    "TokenClassification",
     "default_objective",
 ]

@@ -1,13 +1,16 @@
 """Every metric of a task on a whole split, each with its standard error and unit."""
 
+import math
+import sys
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sightline.core.schema import Schema
 from sightline.objectives import standard_error as se
 from sightline.objectives.objective import Prediction
+from sightline.objectives.span import span_f1
 
 
 @dataclass(frozen=True)
@@ -50,3 +53,85 @@ def measure(
         }
         units = {"mae": schema.target, "rmse": schema.target}
     return {name: Measure(*estimate, units.get(name, "")) for name, estimate in estimates.items()}
+
+
+def measure_language(
+    nats: Float[Tensor, " examples"],
+    right: Int[Tensor, " examples"],
+    tokens: Int[Tensor, " examples"],
+    bytes_per_token: float | None,
+) -> dict[str, Measure]:
+    """Perplexity, bits per byte where it is known, and the share of right tokens, from the sums of each example.
+
+    Standard errors take examples, not tokens, as independent draws: the tokens of one passage are alike. Blocks cut
+    from one text are not quite independent either, so these are lower bounds there.
+
+    Args:
+        nats: summed −log p of each example's tokens.
+        right: tokens that were the likeliest.
+        tokens: tokens predicted.
+        bytes_per_token: UTF-8 bytes of a text over its tokens; none: bits per byte are not told.
+
+    Lecture: F14
+
+    Example:
+        >>> import torch
+        >>> figures = measure_language(torch.tensor([4.0, 4.0]), torch.tensor([1, 2]), torch.tensor([4, 4]), None)
+        >>> round(figures["perplexity"].value, 4), figures["accuracy"].value
+        (2.7183, 0.375)
+    """
+    loss, error = se.ratio(nats, tokens)
+    perplexity = math.exp(loss) if loss < math.log(sys.float_info.max) else math.inf
+    figures = {"perplexity": Measure(perplexity, perplexity * error)}
+    if bytes_per_token is not None:
+        per_bit = math.log(2) * bytes_per_token
+        figures["bits_per_byte"] = Measure(loss / per_bit, error / per_bit)
+    figures["accuracy"] = Measure(*se.ratio(right.double(), tokens))
+    return figures
+
+
+def measure_share(right: Bool[Tensor, " examples"]) -> Measure:
+    """The share of examples that are right.
+
+    Lecture: F14
+
+    Example:
+        >>> import torch
+        >>> measure_share(torch.tensor([True, False, True, True])).value
+        0.75
+    """
+    return Measure(*se.accuracy(right.long(), right.new_ones(len(right)).long()))
+
+
+def measure_token_classes(
+    right: Int[Tensor, " examples"], tokens: Int[Tensor, " examples"], confusion: Int[Tensor, "groups classes classes"]
+) -> dict[str, Measure]:
+    """Accuracy over all tokens and macro F1, with standard errors that take examples as independent draws.
+
+    Args:
+        right: tokens of the right class, of each example.
+        tokens: tokens that have a class.
+        confusion: [g, t, p]: tokens of true class t labelled p, in groups of whole examples.
+
+    Lecture: F14
+    """
+    return {
+        "accuracy": Measure(*se.ratio(right.double(), tokens)),
+        "f1": Measure(*se.grouped_macro_f1(confusion)),
+    }
+
+
+def measure_spans(predicted: Int[Tensor, "examples 2"], target: Int[Tensor, "examples 2"]) -> dict[str, Measure]:
+    """The share of exact spans and the mean F1 of their tokens.
+
+    Lecture: F14
+
+    Example:
+        >>> import torch
+        >>> measure_spans(torch.tensor([[2, 5], [0, 1]]), torch.tensor([[4, 5], [0, 1]]))["exact_match"].value
+        0.5
+    """
+    return {
+        "exact_match": measure_share((predicted == target).all(1)),
+        "f1": Measure(*se.mean(span_f1(predicted, target))),
+    }

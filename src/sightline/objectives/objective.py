@@ -13,6 +13,16 @@ from sightline.core.schema import Schema, Task
 from sightline.data.batch import Batch
 from sightline.models.auxiliary import AuxiliaryOutputs
 
+CUSTOMARY: Mapping[Task, str] = {
+    "classification": "cross-entropy",
+    "regression": "squared",
+    "language": "next-token",
+    "sequence": "sequence",
+    "token-classification": "token-classification",
+    "span": "span",
+}
+"""The usual objective of each task."""
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -86,11 +96,12 @@ class Objective:
 
     def __init__(self, schema: Schema) -> None:
         if schema.task != self.task:
-            suited = "cross-entropy" if schema.task == "classification" else "squared"
             raise ConfigurationError(
                 expected=f"data for {self.task}, which the objective {self.name!r} is for",
                 found=f"data for {schema.task}" if schema.task != "none" else "data without a target",
-                do=f"choose another objective, {suited!r} for one" if schema.task != "none" else "name a --target",
+                do=f"choose another objective, {CUSTOMARY[schema.task]!r} for one"
+                if schema.task != "none"
+                else "name a --target",
             )
         self.schema = schema
 
@@ -183,10 +194,10 @@ class Objective:
         raise NotImplementedError
 
 
-def run(model: nn.Module, batch: Batch) -> Any:
+def run(model: nn.Module, batch: Batch, **options: Any) -> Any:
     """A model's outputs for a batch; where examples are filled up or made of several sentences it is told."""
     told = {"present": batch.present, "segments": batch.segments}
-    return model(batch.inputs, **{name: value for name, value in told.items() if value is not None})
+    return model(batch.inputs, **{name: value for name, value in told.items() if value is not None}, **options)
 
 
 def widened(outputs: Tensor) -> Tensor:

@@ -6,13 +6,21 @@ from sightline.core.config import Choice, resolve
 from sightline.core.errors import DataError
 from sightline.core.registry import Registry
 from sightline.core.schema import Schema
-from sightline.objectives.objective import Objective
+from sightline.objectives.objective import CUSTOMARY, Objective
 
 OBJECTIVES: Registry[Callable[..., Objective]] = Registry("objective")
 
 
-def default_objective(schema: Schema) -> Choice:
-    """Cross-entropy for classes, squared loss for numbers.
+LANGUAGE = {"decoder": "next-token", "encoder": "masked-language", "encoder-decoder": "span-corruption"}
+"""How each kind of network learns from text that nothing is written beside."""
+
+
+def default_objective(schema: Schema, text_task: str | None = None) -> Choice:
+    """The customary objective of a task: cross-entropy for classes, squared loss for numbers, the next token for text.
+
+    Args:
+        schema: the data set's.
+        text_task: the kind of network, "decoder", "encoder" or "encoder-decoder", for plain text.
 
     Raises:
         DataError: for data in which nothing is to be predicted.
@@ -20,6 +28,8 @@ def default_objective(schema: Schema) -> Choice:
     Example:
         >>> default_objective(Schema(kind="table", task="regression", input_shape=(3,))).name
         'squared'
+        >>> default_objective(Schema(kind="text", task="language", input_shape=(64,)), "encoder").name
+        'masked-language'
     """
     if schema.task == "none":
         raise DataError(
@@ -27,5 +37,7 @@ def default_objective(schema: Schema) -> Choice:
             found=f"{schema.kind} data without one",
             do="name the column with --target, or put the images into one folder a class",
         )
-    name = "cross-entropy" if schema.task == "classification" else "squared"
+    name = CUSTOMARY[schema.task]
+    if schema.task == "language" and text_task is not None:
+        name = LANGUAGE[text_task]
     return resolve(name, OBJECTIVES, "objective")

@@ -131,6 +131,74 @@ def macro_f1(label: Int[Tensor, " batch"], target: Int[Tensor, " batch"], num_cl
     return _macro(label, target, num_classes, false_positives=0.5, false_negatives=0.5)
 
 
+def ratio(sums: Float[Tensor, " batch"], counts: Int[Tensor, " batch"]) -> Estimate:
+    """R = Σs_i/Σn_i, the mean over terms that come in examples, with standard error √(Σ(s_i − R·n_i)²/(n(n−1)))/n̄.
+
+    The examples are the independent draws, not their terms: the tokens of one passage are alike (delta method). NaN
+    where there is no term.
+
+    Args:
+        sums: s_i, of each example's terms.
+        counts: n_i, its terms; n̄ is their mean.
+
+    Source: Cochran 1977, "Sampling Techniques", eq. (2.46)
+
+    Lecture: F14
+
+    Example:
+        >>> ratio(torch.tensor([2.0, 4.0]), torch.tensor([2, 2]))
+        Estimate(value=1.5, standard_error=0.5)
+    """
+    s, c = sums.double(), counts.double()
+    n, terms = len(s), float(c.sum())
+    if not terms:
+        return Estimate(math.nan, math.nan)
+    value = float(s.sum()) / terms
+    if n < 2:
+        return Estimate(value, math.nan)
+    return Estimate(value, math.sqrt(float((s - value * c).square().sum()) * n / (n - 1)) / terms)
+
+
+def mean(values: Float[Tensor, " batch"]) -> Estimate:
+    """A sample's mean, with standard error s/√n.
+
+    Lecture: F14
+
+    Example:
+        >>> mean(torch.tensor([1.0, 3.0]))
+        Estimate(value=2.0, standard_error=1.0)
+    """
+    return _mean(values.double())
+
+
+def grouped_macro_f1(confusion: Int[Tensor, "groups classes classes"]) -> Estimate:
+    """Macro F1 of the sum of confusion matrices, with its delete-one-group jackknife standard error.
+
+    A group holds whole examples, so that terms of one example, which are alike, are left out together. Classes that
+    are neither label nor target of any term are left out.
+
+    Args:
+        confusion: [g, t, p]: terms of true class t labelled p in group g.
+
+    Source: Efron and Tibshirani 1993, eq. (11.5)
+
+    Lecture: F14
+
+    Example:
+        >>> grouped_macro_f1(torch.tensor([[[1, 0], [0, 1]], [[1, 0], [0, 2]]]))
+        Estimate(value=1.0, standard_error=0.0)
+    """
+    whole = confusion.sum(0).double()
+    figures = torch.stack([_f1(whole - one) for one in confusion.double()])
+    return Estimate(float(_f1(whole)), _jackknife(figures, torch.ones_like(figures)))
+
+
+def _f1(confusion: Float[Tensor, "classes classes"]) -> Float[Tensor, ""]:
+    """The mean over present classes of 2·TP/(labelled + true)."""
+    both = confusion.sum(0) + confusion.sum(1)
+    return (2 * confusion.diagonal() / both.clamp(min=1))[both > 0].mean()
+
+
 def _mean(values: Float[Tensor, " batch"]) -> Estimate:
     """A sample's mean and the standard error of that."""
     error = float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan

@@ -1,6 +1,7 @@
 """Measuring a trained model on a split: figures with their standard errors, confusion, worst mistakes."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import Any
@@ -14,6 +15,10 @@ from sightline.core.run_folder import RunFolder
 from sightline.data import Schema, Split
 from sightline.objectives import Objective
 from sightline.objectives.measure import Measure, measure
+from sightline.objectives.objective import run
+from sightline.objectives.span import Span
+from sightline.objectives.token_objective import TokenObjective
+from sightline.train.language_evaluation import Passage, measure_answers, measure_tokens
 
 MISTAKES = 24
 SCATTER_POINTS = 2000
@@ -26,9 +31,10 @@ class Mistake:
 
     Args:
         index: its row in the split.
-        target: its true class, or value in the target's units.
+        target: its true class, or value in the target's units; of a text, what was to be predicted.
         predicted: the model's class or value.
-        probability: what the model gave its own answer; none for regression and margin losses without one.
+        probability: what the model gave its own answer; none for regression and margin losses without one. Of a text,
+            the geometric mean of what it gave the right tokens.
         loss: the surrogate loss of this example.
         picture: path of its picture within the run folder.
         row: its raw values, for a table.
@@ -96,13 +102,37 @@ class _Outputs:
     losses: Float[Tensor, " count"]
 
 
+Decode = Callable[[list[int]], str]
+"""From tokens to text."""
+
+
 def evaluate(
-    model: nn.Module, objective: Objective, split: Split, schema: Schema, *, name: str, checkpoint: str
+    model: nn.Module,
+    objective: Objective,
+    split: Split,
+    schema: Schema,
+    *,
+    name: str,
+    checkpoint: str,
+    seed: int = 0,
+    decode: Decode | None = None,
 ) -> Evaluation:
     """Measure a model on every example of a split, once, in evaluation mode.
 
+    Args:
+        model: the network.
+        objective: the surrogate loss and the metrics.
+        split: the examples.
+        schema: of the data.
+        name: of the split.
+        checkpoint: which weights.
+        seed: of the run; what an objective hides from the model is drawn under it, the same every time.
+        decode: turns tokens into text; without it the mistakes of a language model have none.
+
     Lecture: F14
     """
+    if isinstance(objective, TokenObjective | Span):
+        return _evaluate_text(model, objective, split, schema, name, checkpoint, seed, decode)
     answers = _collect(model, objective, split)
     classification = schema.task == "classification"
     prediction = objective.predict(answers.outputs)
@@ -147,6 +177,54 @@ def evaluate(
     )
 
 
+def _evaluate_text(
+    model: nn.Module,
+    objective: TokenObjective | Span,
+    split: Split,
+    schema: Schema,
+    name: str,
+    checkpoint: str,
+    seed: int,
+    decode: Decode | None,
+) -> Evaluation:
+    """The same for text: the mistakes are the passages with the highest loss a token."""
+    if isinstance(objective, Span):
+        figures = measure_answers(model, objective, split, seed=seed, worst=MISTAKES)
+    else:
+        figures = measure_tokens(model, objective, split, schema, seed=seed, worst=MISTAKES)
+    matrix = figures.confusion
+    return Evaluation(
+        split=name,
+        checkpoint=checkpoint,
+        count=len(split),
+        loss=figures.loss,
+        metrics=figures.metrics,
+        classes=schema.classes,
+        confusion=None if matrix is None else matrix.tolist(),
+        per_class=[] if matrix is None else _per_class(matrix, schema.classes),
+        mistakes=[_as_mistake(passage, schema, decode) for passage in figures.worst],
+    )
+
+
+def _as_mistake(passage: Passage, schema: Schema, decode: Decode | None) -> Mistake:
+    """A passage in words: its text, its classes, or the places of its answer."""
+
+    def told(numbers: list[int]) -> str:
+        if schema.task == "span":
+            return "–".join(map(str, numbers))
+        if schema.task == "token-classification":
+            return " ".join(schema.classes[number] for number in numbers)
+        return "" if decode is None else decode(numbers)
+
+    return Mistake(
+        index=passage.index,
+        target=told(passage.target),
+        predicted=told(passage.predicted),
+        probability=math.exp(-passage.loss),
+        loss=passage.loss,
+    )
+
+
 def _collect(model: nn.Module, objective: Objective, split: Split) -> _Outputs:
     """Run the model over the split; losses and answers come to the CPU."""
     device = next(model.parameters()).device
@@ -156,7 +234,7 @@ def _collect(model: nn.Module, objective: Objective, split: Split) -> _Outputs:
     try:
         with torch.no_grad(), progress(f"measuring on {split.name}", len(split), "examples") as bar:
             for batch in split.batches(batch_size=BATCH, device=device):
-                answer = model(batch.inputs).float()
+                answer = run(model, batch).float()
                 outputs.append(answer.cpu())
                 targets.append(batch.target.cpu())
                 losses.append(objective.losses(answer, batch.target).float().cpu())

@@ -22,7 +22,10 @@ from sightline.core.run_folder import RunFolder, fresh_name
 from sightline.core.seeds import Seeds
 from sightline.data import DATASETS, HUB_PREFIX, Data, load_spec
 from sightline.data.augment.augmenter import Augmenter, require_augmentable
+from sightline.data.text_spec import TextSpec
+from sightline.data.tokenise import KINDS
 from sightline.models import MODELS, Predictor
+from sightline.models.predictor import CLASS
 from sightline.objectives import OBJECTIVES, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
 from sightline.train.engine import Engine, Position, total_steps
@@ -32,9 +35,10 @@ from sightline.train.matching import load_matching
 from sightline.train.plan import Plan
 from sightline.train.processes import accelerator_of, run_processes
 from sightline.train.record import Record
-from sightline.train.run import Run, best_checkpoint, load_best
+from sightline.train.run import TOKENIZER, Run, best_checkpoint, load_best
 from sightline.train.spec import RunSpec
 from sightline.train.supervised import Supervised, require_inputs
+from sightline.train.text_readings import samples_of, write_text_readings
 
 INITIAL = "checkpoints/initial.safetensors"
 """A given model's first weights, until the run is completed: what a run goes on from that has no checkpoint yet."""
@@ -197,11 +201,11 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
     )
 
 
-def settle(spec: RunSpec, data: Data) -> RunSpec:
-    """The specification with everything that depends on the data decided, and paths that hold from anywhere."""
+def settle(spec: RunSpec, data: Data, model: nn.Module) -> RunSpec:
+    """The specification with all that depends on data and model decided, and paths that hold from anywhere."""
     return spec.replace(
-        data=spec.data.replace(source=_from_anywhere(spec.data.source)),
-        objective=spec.objective or default_objective(data.schema),
+        data=spec.data.replace(source=_from_anywhere(spec.data.source), text=_text_from_anywhere(spec.data.text)),
+        objective=spec.objective or default_objective(data.schema, getattr(model, "text_task", None)),
         plan=spec.plan.for_examples(len(data.train)),
     )
 
@@ -213,6 +217,14 @@ def _from_anywhere(source: str) -> str:
     return source if source in DATASETS or not path.exists() else f"{prefix}{path.resolve()}"
 
 
+def _text_from_anywhere(text: TextSpec) -> TextSpec:
+    """The same with the paths of the tokenizer and the other language's file made absolute."""
+    return text.replace(
+        tokenizer=text.tokenizer if text.tokenizer in KINDS else _from_anywhere(text.tokenizer),
+        pair=_from_anywhere(text.pair) if text.pair is not None else None,
+    )
+
+
 def describe(spec: RunSpec) -> str:
     """What the first step of a specified run will do to an augmented batch, without doing it.
 
@@ -220,9 +232,9 @@ def describe(spec: RunSpec) -> str:
         SightlineError: for a mistake in the configuration or the data, as :func:`train` does.
     """
     data = load_spec(spec.data)
-    spec = settle(spec, data)
     require_augmentable(data.spec.augment, data.schema)
     model = build_model(spec, data)
+    spec = settle(spec, data, model)
     algorithm = algorithm_of(spec, model, data)
     algorithm.setup(Fabric(accelerator="cpu", devices=1), total_steps(data, spec.plan))
     augment = data.spec.augment
@@ -237,9 +249,9 @@ def _start(
     spec: RunSpec, given: nn.Module | None, data: Data, runs: Path, *, exact_name: str | None, quiet: bool
 ) -> Run:
     """Check everything, make the run folder, train; ``given`` is a model whose weights no seed tells."""
-    spec = settle(spec, data)
     require_augmentable(data.spec.augment, data.schema)
     model = given if given is not None else build_model(spec, data)
+    spec = settle(spec, data, model)
     algorithm = algorithm_of(spec, model, data)
     accelerator_of(spec.plan)  # a mistake is told before a folder is made
     batch = next(iter(data.train.batches(batch_size=min(2, len(data.train)))))
@@ -253,6 +265,8 @@ def _start(
         if given is not None:
             weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in given.state_dict().items()}
             folder.write(INITIAL, safetensors.torch.save(weights))
+        if data.tokenizer is not None:
+            folder.write(TOKENIZER, data.tokenizer.to_json())
         folder.write("spec.yaml", to_yaml(spec))  # last: from here on the run can be resumed
         _announce(data, folder, quiet)
         return _train(folder, Job(folder.path, spec, model, data, None, quiet))
@@ -294,8 +308,11 @@ def _train(folder: RunFolder, job: Job) -> Run:
         place: Position = run_processes(_work, job, job.spec.plan)
         with listening(Stopper(place.step)):
             load_best(folder, job.model)
-            for split in ("validation", "test"):
-                run.evaluate(split)
+            looked = run.evaluate("validation")
+            if len(job.data.test):  # a text may be split without one
+                run.evaluate("test")
+            worst = [mistake.index for mistake in looked.mistakes]
+            write_text_readings(folder, job.model, run.objective, job.data, worst=worst, seed=job.spec.seed)
             parameters = sum(p.numel() for p in job.model.parameters())
             seconds = round(place.seconds, 3)
             folder.set_status("completed", step=place.step, epoch=place.epoch, seconds=seconds, parameters=parameters)
@@ -333,7 +350,9 @@ def _work(fabric: Fabric, listener: Listener, job: Job) -> Position:
     model = deepcopy(job.model) if fabric.world_size > 1 else job.model
     algorithm = algorithm_of(job.spec, model, job.data)
     seeds = Seeds(job.spec.seed, fabric.global_rank)
-    engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, _model_card(model))
+    beside = _beside_weights(model, job.data)
+    followers = samples_of(folder, seeds, model, job.data) if fabric.is_global_zero else []
+    engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, beside, followers)
     algorithm.setup(fabric, engine.total_steps)
     if job.checkpoint is not None:
         engine.restore(job.checkpoint)
@@ -341,10 +360,16 @@ def _work(fabric: Fabric, listener: Listener, job: Job) -> Position:
     return engine.run(record)
 
 
-def _model_card(model: nn.Module) -> dict[str, str]:
-    """The constructor's arguments, so that ``from_pretrained`` reads a checkpoint too."""
+def _beside_weights(model: nn.Module, data: Data) -> dict[str, str]:
+    """The constructor's arguments and the tokenizer, so that ``from_pretrained`` reads a checkpoint too."""
     arguments: Any = getattr(model, "_hub_mixin_config", None)
-    return {"config.json": json.dumps(arguments, indent=1)} if isinstance(arguments, dict) else {}
+    files = {}
+    if isinstance(arguments, dict):
+        own = {CLASS: type(model).__name__} if isinstance(model, Predictor) else {}
+        files["config.json"] = json.dumps({**arguments, **own}, indent=1)
+    if data.tokenizer is not None:
+        files[TOKENIZER] = data.tokenizer.to_json()
+    return files
 
 
 def _chosen(value: Any, registry: Any, path: str) -> Choice:

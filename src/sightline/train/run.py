@@ -1,28 +1,38 @@
 """A finished or unfinished run, opened from its folder: measure it, use it, tell how it stands."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from sightline.core.checkpoint import find_checkpoint, load_weights
 from sightline.core.config import build, from_yaml
 from sightline.core.errors import CheckpointError, ConfigurationError, DataError, RunFolderError
 from sightline.core.run_folder import RunFolder
 from sightline.data import Data, Schema, load_like, load_spec, read_inputs
+from sightline.data.inputs import Inputs
 from sightline.models import MODELS
 from sightline.models.early_exits import EarlyExits
 from sightline.objectives import OBJECTIVES, Objective
 from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation
 from sightline.train.exits import measure_exits
 from sightline.train.export import Export, default_path, export_model
+from sightline.train.features import text_features
 from sightline.train.matching import load_matching
 from sightline.train.spec import RunSpec
+
+if TYPE_CHECKING:
+    from sightline.data.tokenizer import Tokenizer
+    from sightline.generate.text_generation import Passage
+
+TOKENIZER = "tokenizer.json"
+"""Where a run on text keeps its tokenizer; every checkpoint has a copy."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,24 @@ class Run:
             ) from error
 
     @cached_property
+    def tokenizer(self) -> "Tokenizer":
+        """How this run's text becomes tokens, and tokens text.
+
+        Raises:
+            ConfigurationError: for a run on images or a table.
+            RunFolderError: when the file is missing or damaged.
+        """
+        from sightline.data.tokenizer import Tokenizer
+
+        if self.schema.text is None:
+            raise ConfigurationError(
+                expected=f"a run on text in {self.folder.path}",
+                found=f"one on {'images' if self.schema.kind == 'image' else 'a table'}",
+                do="give a run that was trained on text",
+            )
+        return Tokenizer.from_json(self.folder.text(TOKENIZER))
+
+    @cached_property
     def data(self) -> Data:
         """The data it was trained on, loaded again from the same source.
 
@@ -150,7 +178,8 @@ class Run:
             SightlineError: when the data or the checkpoint can't be used.
         """
         if data is not None:
-            other = load_like(data, self.schema, target=self.spec.data.target)
+            text = {"tokenizer": self.tokenizer, "text": self.spec.data.text} if self.schema.text is not None else {}
+            other = load_like(data, self.schema, target=self.spec.data.target, **text)
             return self._measure(other, str(data))
         splits = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
         if split not in splits:
@@ -164,18 +193,39 @@ class Run:
         return evaluation
 
     def _measure(self, split: Any, name: str) -> Evaluation:
-        return evaluate(self.model, self.objective, split, self.schema, name=name, checkpoint=self.checkpoint.name)
+        return evaluate(
+            self.model,
+            self.objective,
+            split,
+            self.schema,
+            name=name,
+            checkpoint=self.checkpoint.name,
+            seed=self.spec.seed,
+            decode=self.tokenizer.decode if self.schema.text is not None else None,
+        )
 
     def predict(self, paths: Sequence[Path | str]) -> Predictions:
-        """Answer for files and folders: pictures, or the rows of tables.
+        """Answer for files and folders: pictures, texts, or the rows of tables.
 
         Raises:
+            ConfigurationError: for a run that writes text, or tells something of every token.
             DataError: when nothing there can be used, or a table does not fit the schema.
         """
-        inputs = read_inputs([Path(p) for p in paths], self.schema)
-        device = next(self.model.parameters()).device
+        if self.schema.task not in ("classification", "regression"):
+            raise ConfigurationError(
+                expected="a run that tells a class or a number",
+                found=f"one for the task {self.schema.task!r}",
+                do="`sightline generate` writes text with it"
+                if self.schema.task in ("language", "sequence")
+                else "call run.model on texts that run.tokenizer has encoded",
+            )
+        text: dict[str, Any] = {}
+        if self.schema.text is not None:
+            told = self.spec.data.text
+            text = {"tokenizer": self.tokenizer, "column": told.column, "documents": told.documents}
+        inputs = read_inputs([Path(p) for p in paths], self.schema, **text)
         with torch.no_grad():
-            outputs = torch.cat([self.model(part.to(device)).float().cpu() for part in inputs.inputs.split(BATCH)])
+            outputs = torch.cat([part.float().cpu() for part in self._outputs(inputs)])
         prediction = self.objective.predict(outputs)
         classes = self.schema.classes
         answers = []
@@ -189,6 +239,47 @@ class Run:
                 chances = dict(zip(classes, prediction.probabilities[i].tolist(), strict=True))
             answers.append(Answer(name, classes[int(value)], chances))
         return Predictions(answers, list(inputs.left_out))
+
+    def features(
+        self, texts: Sequence[str], *, mix: str | int = "last", pool: str = "mean"
+    ) -> Float[Tensor, "texts width"]:
+        """What the network's layers make of texts, one vector each; see ``sightline.train.features``.
+
+        Args:
+            texts: at least one.
+            mix: which layers, or how many of them together.
+            pool: how the tokens' vectors become one.
+
+        Raises:
+            SightlineError: for a run on other data than text, or a text that does not fit.
+
+        Lecture: W4
+        """
+        return text_features(self.model, self.tokenizer, texts, mix=mix, pool=pool)
+
+    def generate(self, prompts: Sequence[str], **options: Any) -> "list[Passage]":
+        """Write on after prompts, or translate sources; see :func:`sightline.generate.generate_text`.
+
+        Args:
+            prompts: texts.
+            options: those of ``generate_text``: ``max_new_tokens``, ``method``, ``seed`` and so on.
+
+        Raises:
+            SightlineError: for a run on other data than text, or what ``generate_text`` refuses.
+
+        Lecture: X8
+        """
+        from sightline.generate.text_generation import generate_text
+
+        return generate_text(self.model, self.tokenizer, prompts, **options)
+
+    def _outputs(self, inputs: Inputs) -> Iterator[Tensor]:
+        """The model's outputs, a batch at a time."""
+        device = next(self.model.parameters()).device
+        for start in range(0, len(inputs.inputs), BATCH):
+            part = slice(start, start + BATCH)
+            present = {} if inputs.present is None else {"present": inputs.present[part].to(device)}
+            yield self.model(inputs.inputs[part].to(device), **present)
 
     def export(
         self,
@@ -211,6 +302,12 @@ class Run:
 
         Lecture: E2
         """
+        if self.schema.kind == "text":
+            raise ConfigurationError(
+                expected="a run on images or a table, whose inputs have one size",
+                found="one on text",
+                do="its checkpoints have the Hub's layout: model.safetensors, config.json, tokenizer.json",
+            )
         model, split, origin = self.model, self.data.test, f"run {self.folder.name}, {self.checkpoint.name}"
         file = default_path(self.folder, format) if path is None else Path(path)
         return export_model(

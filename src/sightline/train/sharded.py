@@ -95,10 +95,10 @@ class _Autocast(nn.Module):
         self.module = module
         self.fabric = fabric
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         with self.fabric.autocast():
-            outputs: Tensor = self.module(inputs)
-        return outputs.float()
+            outputs = self.module(*inputs, **options)
+        return outputs.float() if isinstance(outputs, Tensor) else outputs
 
 
 def whole_tensor(value: Tensor) -> Tensor:

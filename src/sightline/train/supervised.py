@@ -164,8 +164,9 @@ class Supervised:
 
     def find_non_finite(self, batch: Batch) -> str:
         """The first layer or parameter that is not finite on this batch."""
+        prepared = self.objective.prepare(batch)
         with self.placement.whole() as model:
-            return find_non_finite(model, batch.inputs, lambda: self.objective.answers(model, batch))
+            return find_non_finite(model, batch.inputs, lambda: self.objective.answers(model, prepared))
 
     def describe(self, batch: Batch) -> str:
         """What one step will do, line by line."""
@@ -228,6 +229,8 @@ def require_inputs(model: nn.Module, objective: Objective, batch: Batch, num_out
     finally:
         model.train(was_training)
     count = len(target)
+    if objective.task == "span":  # its outputs are one a place
+        num_outputs = first.inputs.shape[1]
     if not isinstance(outputs, Tensor) or tuple(outputs.shape) != (count, num_outputs):
         one = "one example" if count == 1 else f"{count} terms of one example"
         raise ConfigurationError(
