@@ -7,7 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sightline import data, explain, linear, models, nn, objectives, optim, recipes, report, train, understand
+    from sightline import (
+        data,
+        explain,
+        generate,
+        linear,
+        models,
+        nn,
+        objectives,
+        optim,
+        recipes,
+        report,
+        train,
+        understand,
+    )
     from sightline.core.errors import SightlineError
     from sightline.data.load import load
     from sightline.models.pretrained import from_pretrained
@@ -28,6 +41,7 @@ _HOME = {
 _ROOMS = (
     "data",
     "explain",
+    "generate",
     "linear",
     "models",
     "nn",
@@ -46,6 +60,7 @@ __all__ = [
     "explain",
     "fit",
     "from_pretrained",
+    "generate",
     "linear",
     "load",
     "models",

@@ -11,6 +11,9 @@ COMMANDS = {
     "resume": "go on with an interrupted run, exactly",
     "evaluate": "measure a run on its test split or on other data",
     "predict": "answer for files, folders or tables",
+    "generate": "write on after a prompt, or translate, with a run on text",
+    "prompt": "ask a run on text by examples in the prompt, and measure its answers",
+    "features": "sentences as vectors, from any layer of a run on text",
     "export": "write a run's model as ONNX or a torch program, checked on real inputs",
     "list": "recipes, models, data sets, objectives, optimisers, schedules, topics",
     "model": "a network layer by layer: shapes, parameters, cost, receptive field",
@@ -37,6 +40,7 @@ first steps:
   sightline train digits-resnet               a small ResNet on handwritten digits, in under a minute
   sightline train resnet --data ./photos      your own pictures, one folder a class
   sightline train mlp --data house.csv --target price
+  sightline train gpt --data book.txt         your own text; then `sightline generate runs/<name> --prompt "…"`
 """
 
 

@@ -94,3 +94,25 @@ def whitening_net(data: DataSpec, name: str) -> RunSpec:
         schedule=Choice("linear", {"warmup": 0.23, "final": 0.07}),
         plan=Plan(batch_size=512),
     )
+
+
+def _text(model: str, lr: float) -> None:
+    """AdamW with a slower memory of squares, warm-up and a cosine to a tenth, gradients clipped."""
+
+    @STARTING_POINTS.register(model)
+    def start(data: DataSpec, name: str) -> RunSpec:
+        return RunSpec(
+            name=name,
+            data=data,
+            model=Choice(model),
+            optim=Choice("adamw", {"lr": lr, "weight_decay": 0.1, "beta2": 0.98}),
+            schedule=Choice("cosine", {"warmup": 0.05, "final": 0.1}),
+            plan=Plan(batch_size=32, clip_norm=1.0),
+        )
+
+
+_text("gpt", 1e-3)
+_text("bert", 1e-3)
+_text("t5", 2e-3)
+_text("bart", 1e-3)
+_text("transformer", 1e-3)

@@ -21,7 +21,15 @@ MOST_DOTS = 40
 _EXAMPLES = alt.Tooltip("n:Q", title="examples", format=",")
 
 
-def curve(drawn: Sequence[Series], *, log: bool = False, percent: bool = False, first_colour: int = 0) -> Spec:
+def curve(
+    drawn: Sequence[Series],
+    *,
+    log: bool = False,
+    percent: bool = False,
+    first_colour: int = 0,
+    nats: bool = False,
+    bits_per_nat: float | None = None,
+) -> Spec:
     """Values against updates, one line a series, with a dashed rule wherever a value was not finite.
 
     Args:
@@ -29,6 +37,8 @@ def curve(drawn: Sequence[Series], *, log: bool = False, percent: bool = False, 
         log: logarithmic vertical axis.
         percent: the values are shares.
         first_colour: place of the first series in the theme's list of colours.
+        nats: the values are nats: an axis at the right has their exponentials, the perplexities.
+        bits_per_nat: told with each point, where there are bits a byte.
     """
     names = [one.name for one in drawn]
     points = [{**point, "series": one.name} for one in drawn for point in _with_gaps(one)]
@@ -60,7 +70,8 @@ def curve(drawn: Sequence[Series], *, log: bool = False, percent: bool = False, 
         .mark_point(filled=True, size=38)
         .encode(
             opacity=shown,
-            tooltip=_curve_tooltip(points, percent),
+            **({"y": alt.Y("value:Q", scale=_scale(log), axis=None)} if nats else {}),  # one axis at the left is enough
+            tooltip=_curve_tooltip(points, percent) + _text_tooltip(nats, bits_per_nat),
         )
         .properties(name="dots")
         .add_params(nearest)
@@ -82,8 +93,34 @@ def curve(drawn: Sequence[Series], *, log: bool = False, percent: bool = False, 
             mark.encode(opacity=strength),
             words.encode(text="value:N").transform_filter("datum.first"),
         ]
+    if nats:
+        layers = [_with_tellings(layer, bits_per_nat) for layer in layers]
+        layers = [*layers, _perplexities(base, log, fixed)]
     chart = alt.layer(*layers).add_params(*theme("bad"))
+    if nats:
+        chart = chart.resolve_axis(y="independent")
     return finish(chart.properties(width="container", height=220), points=points, breaks=breaks)
+
+
+def _perplexities(base: alt.Chart, log: bool, ticks: Mapping[str, Any]) -> alt.Chart:
+    """An axis at the right whose labels are the exponentials of the nats at the left."""
+    words = "format(exp(datum.value), exp(datum.value) < 1e5 ? '.3~r' : '.1e')"
+    axis = alt.Axis(orient="right", labelExpr=words, title="perplexity", titlePadding=16, grid=False, **ticks)
+    drawn: alt.Chart = base.mark_line(opacity=0).encode(y=alt.Y("value:Q", scale=_scale(log), axis=axis))
+    return drawn
+
+
+def _with_tellings(layer: alt.Chart, bits_per_nat: float | None) -> alt.Chart:
+    """What each point comes to on the other scales."""
+    told: alt.Chart = layer.transform_calculate(
+        perplexity="exp(datum.value)", bits=f"datum.value * {bits_per_nat or 0.0:.6g}"
+    )
+    return told
+
+
+def _text_tooltip(nats: bool, bits_per_nat: float | None) -> list[alt.Tooltip]:
+    told = [alt.Tooltip("perplexity:Q", format=".4~g")] if nats else []
+    return told + ([alt.Tooltip("bits:Q", title="bits a byte", format=".3~f")] if bits_per_nat else [])
 
 
 def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Spec:

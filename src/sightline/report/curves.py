@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, log
 from typing import Any
 
 from sightline.report.text import SHARES, label, number
@@ -86,6 +86,9 @@ def wants_log(drawn: Sequence[Series]) -> bool:
 METRIC_GROUPS = (("accuracy", "f1"), ("precision", "recall"), ("rmse", "mae"))
 """Validation metrics that share an axis; every other one gets a panel of its own."""
 
+FROM_THE_LOSS = ("perplexity", "bits_per_byte")
+"""Metrics of text that the loss tells already, on other scales: they have no panel, the loss's tells them."""
+
 LOGARITHMIC = frozenset({"loss", "grad_norm"})
 """What may be drawn on a logarithmic axis, where its range asks for it."""
 
@@ -102,6 +105,8 @@ class Panel:
         drawn: the series, none of them empty.
         percent: the values are shares.
         first_colour: place of the first series in the theme's colours: training first, validation second.
+        nats: the values are nats a token, so that their exponentials are perplexities.
+        bits_per_nat: bits a byte that one nat a token comes to; none where bytes are not what is predicted.
     """
 
     id: str
@@ -109,6 +114,8 @@ class Panel:
     drawn: tuple[Series, ...]
     percent: bool = False
     first_colour: int = 0
+    nats: bool = False
+    bits_per_nat: float | None = None
 
     @property
     def log(self) -> bool:
@@ -129,8 +136,10 @@ class Panel:
 def panels(training: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[str, Any]]) -> list[Panel]:
     """The learning curves: loss first, then validation metrics, then the training's own figures."""
     loss = (series(training, "loss", "training"), series(validation, "loss", "validation"))
-    found = [Panel("loss", "Loss", loss)]
     names = sorted({key for row in validation for key in row} - _NOT_METRICS)
+    found = [_loss_panel(loss, validation)]
+    if found[0].nats:
+        names = [name for name in names if name not in FROM_THE_LOSS]
     alone = [(name,) for name in names if not any(name in group for group in METRIC_GROUPS)]
     for group in (*METRIC_GROUPS, *alone):
         drawn = tuple(series(validation, name) for name in group if name in names)
@@ -139,3 +148,13 @@ def panels(training: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[s
     found += [Panel(key, label(key), (series(training, key),)) for key in ("lr", "grad_norm", "examples_per_second")]
     kept = (replace(p, drawn=tuple(one for one in p.drawn if one.points or one.breaks)) for p in found)
     return [replace(panel, title=panel.title[0].upper() + panel.title[1:]) for panel in kept if panel.drawn]
+
+
+def _loss_panel(drawn: tuple[Series, ...], validation: Sequence[Mapping[str, Any]]) -> Panel:
+    """The loss's panel; where it is the logarithm of a perplexity logged beside it, the one that tells both."""
+    beside = [row for row in validation if row.get("perplexity", 0) > 0 and isfinite(row["perplexity"])]
+    if not beside or any(abs(log(row["perplexity"]) - row["loss"]) > 0.01 for row in beside):
+        return Panel("loss", "Loss", drawn)
+    bits = [row["bits_per_byte"] / row["loss"] for row in validation if row.get("bits_per_byte") and row.get("loss")]
+    bits = [one for one in bits if isfinite(one)]
+    return Panel("loss", "Loss, nats a token", drawn, nats=True, bits_per_nat=bits[-1] if bits else None)

@@ -8,6 +8,7 @@ from sightline.report import charts, page_parts, sections
 from sightline.report.curves import Panel, panels
 from sightline.report.figures import accuracy_by_compute
 from sightline.report.read import EXITS, Evaluation, RunRecord, read_run, reading
+from sightline.report.text_sections import read_text_parts
 from sightline.report.vega import Spec
 
 MOST_SCATTERED = 1500
@@ -51,6 +52,7 @@ def render(folder: RunFolder | Path | str) -> str:
     with reading(run.folder, f"readings/evaluation-{shown.split if shown else ''}.json"):
         per_class = sections.per_class(shown) if shown else []
         mistakes = sections.mistakes(shown, run.folder) if shown else []
+    text_parts = read_text_parts(run.folder)
     drawn = _charts(run, learning, balance)
     page = page_parts.environment().get_template("page.html")
     return page.render(
@@ -66,12 +68,14 @@ def render(folder: RunFolder | Path | str) -> str:
         per_class=per_class,
         mistakes=mistakes,
         gallery=sections.gallery(run.folder),
+        text_parts=text_parts,
         data=data,
         configuration=sections.grouped(run.spec),
         machine=sections.flat(run.environment),
         commands=sections.commands(run),
         charts=drawn,
         script=page_parts.script(),
+        attention_script=page_parts.attention_script() if text_parts.attention else "",
         style=page_parts.style(),
         library=page_parts.library() if drawn else "",
     )
@@ -84,7 +88,14 @@ def _open(folder: RunFolder | Path | str) -> RunFolder:
 def _charts(run: RunRecord, learning: list[Panel], balance: dict[str, dict[str, int]]) -> dict[str, Spec]:
     """Every chart of the page that has something to draw, by its id."""
     specs = {
-        panel.id: charts.curve(panel.drawn, log=panel.log, percent=panel.percent, first_colour=panel.first_colour)
+        panel.id: charts.curve(
+            panel.drawn,
+            log=panel.log,
+            percent=panel.percent,
+            first_colour=panel.first_colour,
+            nats=panel.nats,
+            bits_per_nat=panel.bits_per_nat,
+        )
         for panel in learning
         if panel.has_points
     }

@@ -20,6 +20,11 @@ def script() -> str:
     return f"const LOOK = {json.dumps(LOOK)};\n" + (HERE / "page.js").read_text(encoding="utf-8")
 
 
+def attention_script() -> str:
+    """The script that reads attention maps, token by token."""
+    return (HERE / "attention.js").read_text(encoding="utf-8")
+
+
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed in one script that needs nothing else."""

@@ -13,7 +13,7 @@ from sightline.core.run_folder import RunFolder
 
 Row = Mapping[str, Any]
 
-HEADLINES = ("accuracy", "rmse", "mae", "r2")
+HEADLINES = ("perplexity", "accuracy", "rmse", "mae", "r2")
 """The metric to name first, in this order, where an evaluation holds it."""
 
 UNKNOWN_STATUS: Row = {"state": "unknown", "why": "there is no status.json"}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sightline.core.errors import RunFolderError
 from sightline.core.run_folder import RunFolder
-from sightline.report import text
+from sightline.report import text, text_sections
 from sightline.report.read import Evaluation, Metric, Row, RunRecord, leaves
 
 PICTURE_BYTES = 300_000
@@ -40,8 +40,9 @@ def headline(run: RunRecord) -> str:
         parts.append(f"{len(run.schema['classes'])} classes")
     elif run.schema.get("task") == "regression":
         parts.append(f"predicting {run.schema['target']}")
+    parts += text_sections.headline(run.schema)
     shape = [text.plain(size) for size in run.schema.get("input_shape") or ()]
-    if shape:
+    if shape and run.schema.get("kind") != "text":
         parts.append("inputs " + " × ".join(shape) if len(shape) > 1 else f"{shape[0]} inputs")
     return ", ".join(parts)
 
@@ -54,6 +55,7 @@ def _part(spec: Row, part: str, field: str) -> Any:
 def facts(run: RunRecord) -> list[tuple[str, str, str]]:
     """The figures at the top: label, value, a word below."""
     told = [_evaluation_fact(e, e.headline) for e in run.evaluations if e.headline is not None]
+    told += text_sections.facts(run.schema, run.data)
     if run.seconds is not None:
         last = max((row["step"] for row in (*run.training, *run.validation)), default=None)
         step = run.status.get("step", last)
@@ -251,7 +253,7 @@ def commands(run: RunRecord) -> list[tuple[str, str]]:
     done = run.status["state"] == "completed"
     return [
         *([] if done else [("go on where it stopped", f"sightline resume {place}")]),
-        ("predict new inputs", f"sightline predict {place} FILE-OR-FOLDER"),
+        *(text_sections.commands(run, place) or [("predict new inputs", f"sightline predict {place} FILE-OR-FOLDER")]),
         ("evaluate it again, or on other data with --data", f"sightline evaluate {place}"),
         ("set it beside another run", f"sightline compare {place} OTHER-RUN"),
         ("rebuild this page", f"sightline report {place}"),

@@ -1,0 +1,43 @@
+"""Decoding text from any scores of next tokens, and asking a model by prompts."""
+
+from sightline.generate.beam_search import Beam, beam_search
+from sightline.generate.cached_scores import CachedScores, FullScores
+from sightline.generate.continuation import Continuation
+from sightline.generate.decoding_copy import PackedLinear, decoding_copy
+from sightline.generate.few_shot import Answers, FewShot
+from sightline.generate.generation import generate
+from sightline.generate.greedy import Greedy
+from sightline.generate.label_likelihood import label_log_likelihoods, masked_label_log_likelihoods
+from sightline.generate.rules import Banned, NoRepeatedNgram, Rule
+from sightline.generate.sampling import Sample, draw, keep_nucleus, keep_top_k
+from sightline.generate.stepwise import Limits, decode_stepwise
+from sightline.generate.text_generation import Passage, generate_text
+from sightline.generate.text_stream import TextStream
+
+__all__ = [
+    "Answers",
+    "Banned",
+    "Beam",
+    "CachedScores",
+    "Continuation",
+    "FewShot",
+    "FullScores",
+    "Greedy",
+    "Limits",
+    "NoRepeatedNgram",
+    "PackedLinear",
+    "Passage",
+    "Rule",
+    "Sample",
+    "TextStream",
+    "beam_search",
+    "decode_stepwise",
+    "decoding_copy",
+    "draw",
+    "generate",
+    "generate_text",
+    "keep_nucleus",
+    "keep_top_k",
+    "label_log_likelihoods",
+    "masked_label_log_likelihoods",
+]

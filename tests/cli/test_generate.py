@@ -1,0 +1,242 @@
+"""``sightline generate`` and ``sightline prompt`` as a user meets them, on small runs that stand ready."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+import sightline.train
+from sightline.cli.main import COMMANDS, main
+from sightline.core.run_folder import RunFolder
+from sightline.core.schema import Schema
+from sightline.data.tokenizer import Tokenizer
+from sightline.data.train_tokenizer import train_tokenizer
+from sightline.generate import Beam, Greedy, Sample, generate_text
+from sightline.models.gpt import GPT
+from sightline.models.t5 import T5
+
+Answer = tuple[int, str, str]
+Command = Callable[..., Answer]
+
+
+def stand_in(path: Path, task: Any, model: Any, tokenizer: Tokenizer, **text: Any) -> Any:
+    """What a run folder opens as."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.normal_(0, 0.5)
+    spec = SimpleNamespace(
+        data=SimpleNamespace(
+            source="x.txt", text=SimpleNamespace(**{"form": None, "documents": "file", "column": None, **text})
+        )
+    )
+    schema = Schema("text", task, (16,), text=tokenizer.text_schema(16))
+    folder = RunFolder.create(path, task)
+    folder.set_status("completed")
+    return SimpleNamespace(folder=folder, spec=spec, schema=schema, tokenizer=tokenizer, model=model.eval())
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    letters = train_tokenizer("bpe", ["to be or not to be €"], vocabulary_size=280)
+    sizes: Any = {"vocabulary_size": letters.vocabulary_size, "depth": 1, "width": 16, "num_heads": 2}
+    small: dict[str, Any] = {
+        "book": stand_in(tmp_path, "language", GPT(**sizes, context_length=16), letters),
+        "names": stand_in(
+            tmp_path, "language", GPT(**sizes, context_length=16), letters, form="padded", documents="line"
+        ),
+        "german": stand_in(tmp_path, "sequence", T5(**sizes), letters),
+    }
+    monkeypatch.setattr(sightline.train, "open_run", lambda folder: small[folder])
+    monkeypatch.setitem(COMMANDS, "generate", "")
+    monkeypatch.setitem(COMMANDS, "prompt", "")
+    return small
+
+
+@pytest.fixture
+def command(
+    runs: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """Run ``sightline`` in an empty folder; exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Answer:
+        code = main(list(words))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        ([], Sample()),
+        (["--greedy"], Greedy()),
+        (["--beam", "3"], Beam(3)),
+        (["--beam", "3", "--length-penalty", "0"], Beam(3, length_penalty=0)),
+        (["--temperature", "0.8", "--top-p", "0.95", "--top-k", "40"], Sample(0.8, 40, 0.95)),
+    ],
+    ids=str,
+)
+def test_every_way_to_decode(command: Command, runs: dict[str, Any], words: list[str], method: Any) -> None:
+    book = runs["book"]
+    wanted = generate_text(book.model, book.tokenizer, ["to be"], max_new_tokens=8, method=method, window=True, seed=2)
+    code, out, err = command("generate", "book", "--prompt", "to be", "--max-tokens", "8", "--seed", "2", *words)
+    assert (code, err) == (0, "")
+    assert out == f"to be{wanted[0].text}\n"
+    assert "\033" not in out
+    streamed = command("generate", "book", "--prompt", "to be", "--max-tokens", "8", "--seed", "2", "--stream", *words)
+    assert streamed[1] == out
+
+
+def test_samples_and_prompts_from_a_file(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("to be\n\nor not\n", encoding="utf-8")
+    words = (
+        "generate",
+        "book",
+        "--prompts",
+        "prompts.txt",
+        "--samples",
+        "2",
+        "--max-tokens",
+        "5",
+        "--temperature",
+        "2",
+    )
+    code, out, _ = command(*words, "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert [one["prompt"] for one in told] == ["to be", "to be", "or not", "or not"]
+    assert told[0]["tokens"] != told[1]["tokens"]
+    assert set(told[0]) == {"prompt", "text", "other_texts", "tokens", "log_probability", "finished", "score", "others"}
+    plain = command(*words)[1]
+    assert plain == "\n".join(f"{one['prompt']}{one['text']}\n" for one in told)
+    assert command(*words, "--stream")[1] == plain
+    beams = json.loads(command("generate", "book", "--prompt", "to", "--beam", "4", "--samples", "3", "--json")[1])
+    assert len(beams) == 1
+    assert len(beams[0]["other_texts"]) == 2
+
+
+def test_a_sequence_run_writes_the_other_text_alone(command: Command, runs: dict[str, Any]) -> None:
+    german = runs["german"]
+    german.model.context_length = 12  # no number of tokens is asked for: as many as it can write
+    options: Any = {"max_new_tokens": 12, "method": Greedy()}
+    wanted = generate_text(german.model, german.tokenizer, ["to be"], **options)[0].text
+    assert command("generate", "german", "--prompt", "to be", "--greedy")[:2] == (0, wanted + "\n")
+
+
+def test_documents_begin_as_in_training(command: Command, runs: dict[str, Any]) -> None:
+    names = runs["names"]
+    begin = names.tokenizer.special("begin")
+    options: Any = {"max_new_tokens": 5, "method": Greedy()}
+    wanted = generate_text(names.model, names.tokenizer, ["to"], before=[begin], **options)[0].text
+    words = ("--greedy", "--max-tokens", "5", "--prompt", "to")
+    assert command("generate", "names", *words)[1] == f"to{wanted}\n"
+    assert command("generate", "book", *words)[1] != f"to{wanted}\n"
+    names.spec.data.text.form = "packed"  # begin and end are one token here
+    assert command("generate", "names", *words)[1] == f"to{wanted}\n"
+    assert command("generate", "book")[0] == 0
+
+
+def test_new_text_is_bold_on_a_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    plain = command("generate", "book", "--prompt", "to", "--greedy", "--max-tokens", "4")[1]
+    assert plain.startswith("to\033[1m")
+    assert plain.endswith("\033[0m\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "suggestion"),
+    [
+        (["--greedy", "--beam", "2"], "one way", "leave"),
+        (["--beam", "2", "--top-k", "3"], "one way", "leave"),
+        (["--length-penalty", "1"], "--beam", "--beam 4"),
+        (["--prompt", "a", "--prompts", "b"], "--prompt or", "leave"),
+        (["--samples", "0"], "--samples", "1"),
+        (["--greedy", "--samples", "2"], "one text", "sample"),
+        (["--dtype", "float16"], "--dtype", "one of"),
+        (["--json", "--stream"], "--json or", "leave"),
+        (["--prompts", "none.txt"], "prompts in none.txt", "path"),
+        (["--temperature", "0"], "temperature", "greedily"),
+        (["--top-p", "2"], "top_p", "0.95"),
+        (["--beam", "0"], "width", "4"),
+        (["--beam", "2", "--samples", "3"], "results", "widen"),
+        (["--max-tokens", "0"], "max_new_tokens", "100"),
+        (["--no-repeat", "0"], "n-grams", "3"),
+        (["--max-tokens", "many"], "", "--help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_mistakes(command: Command, words: list[str], expected: str, suggestion: str) -> None:
+    told(command("generate", "book", *words), expected, suggestion)
+
+
+def told(answer: Answer, expected: str, suggestion: str) -> None:
+    """The error in three parts, and nothing else."""
+    code, out, err = answer
+    assert (code, out) == (2, "")
+    lines = {part: line for line in err.splitlines() for part in ("expected:", "found:", "what to do:") if part in line}
+    assert len(lines) == 3, err
+    assert expected in lines["expected:"]
+    assert suggestion in lines["what to do:"], err
+    assert "Traceback" not in err
+
+
+TABLE = "text,label\n" + "".join(f"{text},{name}\n" for text, name in 4 * [("to be", "pos"), ("or not", "neg")])
+
+
+def test_a_prompt_asks_the_rows_of_a_table(command: Command, tmp_path: Path, runs: dict[str, Any]) -> None:
+    (tmp_path / "reviews.csv").write_text(TABLE, encoding="utf-8")
+    words = ("prompt", "book", "--data", "reviews.csv", "--target", "label", "--template", "{text}:")
+    labels = ("--labels", "pos=be,neg=or")
+    code, out, err = command(*words, *labels, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    right = [one["class"] == one["answer"] for one in found["answers"]]
+    assert found["count"] == len(right) == 8
+    assert found["accuracy"] == pytest.approx(sum(right) / 8)
+    assert found["prompt"] == "to be:"
+    assert found["labels"] == {"pos": "be", "neg": "or"}
+    assert [one["class"] for one in found["answers"]] == 4 * ["pos", "neg"]
+    one = found["answers"][0]
+    assert one["answer"] == max(one["log_likelihoods"], key=one["log_likelihoods"].get)
+    runs["book"].model.context_length = None
+    runs["book"].model.positions = torch.nn.Module()
+    runs["book"].model.positions.forward = lambda x, where: x  # type: ignore[method-assign]
+    code, out, _ = command(*words, *labels, "--shots", "2", "--limit", "3", "--calibrate", "--score", "mean")
+    assert code == 0
+    lines = out.splitlines()
+    assert sorted(lines[1:3]) == ["or not: or", "to be: be"]
+    assert lines[-1].startswith("accuracy ")
+    assert lines[-1].split()[4:6] == ["on", "3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "suggestion"),
+    [
+        ({"--target": "lable"}, "'lable'", "'label'"),
+        ({"--template": "{txt}"}, "'txt'", "'text'"),
+        ({"--template": "none"}, "template", "{text}"),
+        ({"--data": "none.csv"}, "none.csv", "path"),
+        ({"--labels": "great,bad"}, "neg=…,pos=…", "CLASS=WORD"),
+        ({"--labels": "pos=a"}, "neg=…,pos=…", "CLASS=WORD"),
+        ({"--shots": "80"}, "40 examples", "fewer"),
+        ({"--limit": "0"}, "--limit", "leave"),
+        ({"--score": "best"}, "score", "sum"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_mistakes_in_a_prompt(
+    command: Command, tmp_path: Path, changes: dict[str, str], expected: str, suggestion: str
+) -> None:
+    (tmp_path / "reviews.csv").write_text(TABLE, encoding="utf-8")
+    words = {"--data": "reviews.csv", "--target": "label", "--template": "{text}", **changes}
+    told(command("prompt", "book", *(word for pair in words.items() for word in pair)), expected, suggestion)
