@@ -209,7 +209,7 @@ def test_a_prompt_asks_the_rows_of_a_table(command: Command, tmp_path: Path, run
     assert one["answer"] == max(one["log_likelihoods"], key=one["log_likelihoods"].get)
     runs["book"].model.context_length = None
     runs["book"].model.positions = torch.nn.Module()
-    runs["book"].model.positions.forward = lambda x, where: x  # type: ignore[method-assign]
+    runs["book"].model.positions.forward = lambda x, where: x
     code, out, _ = command(*words, *labels, "--shots", "2", "--limit", "3", "--calibrate", "--score", "mean")
     assert code == 0
     lines = out.splitlines()

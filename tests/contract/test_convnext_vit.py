@@ -350,7 +350,8 @@ def test_the_tokens_of_a_block_take_both_branches() -> None:
 @pytest.mark.parametrize("kind", ["dropout", "attention_dropout", "drop_probability"])
 def test_each_way_of_dropping_acts_in_training_only(kind: str) -> None:
     torch.manual_seed(0)
-    block = TransformerBlock(width=4, num_heads=2, mlp_width=6, **{kind: 0.5})
+    dropping: Any = {kind: 0.5}
+    block = TransformerBlock(width=4, num_heads=2, mlp_width=6, **dropping)
     tokens = torch.randn(1, 5, 4).expand(8, -1, -1)
     assert (block(tokens) - block(tokens)).abs().max() > 0.01
     block.eval()
@@ -528,8 +529,9 @@ def test_options_that_make_no_network(build: Any, changes: Any, words: str) -> N
 @pytest.mark.parametrize("dropout", [1.0, 1.5, -0.1])
 def test_a_block_that_would_drop_everything_is_refused(dropout: float) -> None:
     for kind in ("dropout", "attention_dropout", "drop_probability"):
+        dropping: Any = {kind: dropout}
         with pytest.raises(ConfigurationError, match=rf"{kind.removeprefix('attention_')} in \[0, 1\)"):
-            TransformerBlock(width=4, num_heads=2, mlp_width=6, **{kind: dropout})
+            TransformerBlock(width=4, num_heads=2, mlp_width=6, **dropping)
 
 
 @pytest.mark.parametrize("builder", [convnext, vit])

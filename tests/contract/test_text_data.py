@@ -145,7 +145,7 @@ def test_every_kind_of_text(kind: str, tmp_path: Path) -> None:
             assert 1 <= width <= schema.text.length
             if batch.present is not None:
                 assert batch.present.shape == batch.inputs.shape
-                assert (batch.inputs[~batch.present] == schema.text.pad).all()
+                assert set(batch.inputs[~batch.present].tolist()) == {schema.text.pad}
                 assert not batch.present.all()
             if schema.task == "classification":
                 assert batch.target.shape == (len(batch),)
@@ -154,7 +154,7 @@ def test_every_kind_of_text(kind: str, tmp_path: Path) -> None:
             elif schema.task == "sequence":
                 assert batch.target.shape[1] <= schema.text.target_length == 24
                 ends = (batch.target != IGNORED).sum(1) - 1
-                assert (batch.target.gather(1, ends[:, None]) == schema.text.end).all()
+                assert set(batch.target.gather(1, ends[:, None]).flatten().tolist()) == {schema.text.end}
             else:
                 assert batch.target.shape == batch.inputs.shape
         row = split.row(0)

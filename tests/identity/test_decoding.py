@@ -41,13 +41,15 @@ PROMPTS = [[1, 2, 3, 4, 5], [6], [7, 8, 9]]
 def gpt(**changes: Any) -> GPT:
     torch.manual_seed(0)
     small = {"vocabulary_size": V, "context_length": 24, "depth": 2, "width": 16, "num_heads": 2}
-    return sharpened(GPT(**{**small, **changes}))
+    made: GPT = sharpened(GPT(**{**small, **changes}))
+    return made
 
 
 def t5(**changes: Any) -> T5:
     torch.manual_seed(1)
     small = {"vocabulary_size": V, "depth": 2, "width": 16, "num_heads": 2}
-    return sharpened(T5(**{**small, **changes}))
+    made: T5 = sharpened(T5(**{**small, **changes}))
+    return made
 
 
 def sharpened(model: Any) -> Any:
@@ -156,9 +158,14 @@ def test_an_encoder_decoder_reads_its_source_once(method: Any, monkeypatch: pyte
     if isinstance(method, Sample):
         options["method"] = Sample(temperature=1e-6)  # the streams of chance belong to the prompts
     slow = generate(written_out, [[s] for s in sources], **options)
-    calls = []
+    calls: list[int] = []
     encode = model.encode
-    monkeypatch.setattr(model, "encode", lambda *a, **o: calls.append(1) or encode(*a, **o))
+
+    def counted(*given: Any, **told: Any) -> Any:
+        calls.append(1)
+        return encode(*given, **told)
+
+    monkeypatch.setattr(model, "encode", counted)
     quick = generate(model, PROMPTS, **options)
     assert [one.tokens for one in quick] == [one.tokens for one in slow]
     assert [one.score for one in quick] == pytest.approx([one.score for one in slow], abs=1e-10)
@@ -196,7 +203,8 @@ def test_the_window_slides_over_the_last_tokens() -> None:
 
 
 def test_a_sampled_text_depends_on_seed_prompt_and_equals_before_it() -> None:
-    model, options = gpt(), {"max_new_tokens": 6, "method": Sample(temperature=2.0)}
+    model = gpt()
+    options: Any = {"max_new_tokens": 6, "method": Sample(temperature=2.0)}
     texts = [one.tokens for one in generate(model, [[1], [2], [1], [1]], seed=1, **options)]
     assert len(set(texts)) == 4
     assert [one.tokens for one in generate(model, [[1], [1]], seed=1, **options)] == [texts[0], texts[2]]
@@ -395,10 +403,12 @@ def test_what_gives_no_next_tokens_is_refused() -> None:
             generate(model, [[1]], max_new_tokens=2)
     with pytest.raises(ConfigurationError, match="cache"):
         CachedScores(nn.Linear(2, 2), capacity=3)
-    for scores in (lambda t, p: torch.zeros(len(t)), lambda t, p: torch.zeros(3, 4), lambda t, p: t, lambda t, p: 1):
+    wrong: tuple[Any, ...] = (lambda t, p: torch.zeros(len(t)), lambda t, p: torch.zeros(3, 4), lambda t, p: t)
+    for scores in (*wrong, lambda t, p: 1):
         with pytest.raises(InputError, match="scores of the next token"):
             generate(scores, [[1]], max_new_tokens=2)
-    for method in METHODS:
+    methods: Any = METHODS
+    for method in methods:
         with pytest.raises(InputError, match="NaN"):
             generate(lambda t, p: torch.full((len(t), 4), torch.nan), [[1]], max_new_tokens=2, method=method)
 

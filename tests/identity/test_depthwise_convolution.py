@@ -1,5 +1,7 @@
 """The depthwise convolution beside torch's, in value, gradient and second derivative."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -31,7 +33,7 @@ def test_first_and_second_derivatives(bias: bool) -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 2, 4, 3, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(2, 1, 3, 3, dtype=torch.float64, requires_grad=True)
-    given = (x, weight, torch.randn(2, dtype=torch.float64, requires_grad=True) if bias else None)
+    given: Any = (x, weight, torch.randn(2, dtype=torch.float64, requires_grad=True) if bias else None)
     assert torch.autograd.gradcheck(_Depthwise.apply, given)
     assert torch.autograd.gradgradcheck(_Depthwise.apply, given)
 
@@ -56,7 +58,7 @@ def test_training_in_bfloat16_is_torchs_up_to_its_rounding(autocast: bool) -> No
     assert y.dtype == torch.bfloat16
     assert "_Depthwise" in type(y.grad_fn).__name__
     y.backward(slope.bfloat16())
-    near = {"rtol": 2e-2, "atol": 2e-2}
+    near: Any = {"rtol": 2e-2, "atol": 2e-2}
     torch.testing.assert_close(y.float(), reference, **near)
     torch.testing.assert_close(x.grad, exact, **near)
     for mine, theirs in zip(ours.parameters(), plain.parameters(), strict=True):

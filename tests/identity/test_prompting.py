@@ -29,12 +29,14 @@ def sharpened(model: Any) -> Any:
 
 def gpt(**changes: Any) -> GPT:
     small = {"vocabulary_size": V, "context_length": 8, "depth": 2, "width": 8, "num_heads": 2}
-    return sharpened(GPT(**{**small, **changes}))
+    made: GPT = sharpened(GPT(**{**small, **changes}))
+    return made
 
 
 def bert(**changes: Any) -> BERT:
     small = {"vocabulary_size": V, "context_length": 8, "depth": 2, "width": 8, "num_heads": 2}
-    return sharpened(BERT(**{**small, **changes}))
+    made: BERT = sharpened(BERT(**{**small, **changes}))
+    return made
 
 
 @pytest.mark.parametrize("labels", [LABELS, [[1], [9]]], ids=["of unequal length", "of one token"])

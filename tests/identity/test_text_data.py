@@ -354,9 +354,9 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path) -> None:
         (entry / name).write_bytes(damage)
         assert torch.equal(next(load(path, text=letters()).train.batches(batch_size=4)).inputs, wanted)
     assert [p.name for p in cache_folder().iterdir()] == [entry.name]
-    assert json.loads((entry / "facts.json").read_text())["facts"]["counts"]["train"]["tokens"] == len(
-        first.train.tokens
-    )  # type: ignore[attr-defined]
+    assert isinstance(first.train, BlockSplit)
+    counts = json.loads((entry / "facts.json").read_text())["facts"]["counts"]
+    assert counts["train"]["tokens"] == len(first.train.tokens)
 
 
 def test_another_text_or_another_way_is_another_entry(tmp_path: Path) -> None:

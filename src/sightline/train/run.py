@@ -178,7 +178,9 @@ class Run:
             SightlineError: when the data or the checkpoint can't be used.
         """
         if data is not None:
-            text = {"tokenizer": self.tokenizer, "text": self.spec.data.text} if self.schema.text is not None else {}
+            text: dict[str, Any] = (
+                {"tokenizer": self.tokenizer, "text": self.spec.data.text} if self.schema.text is not None else {}
+            )
             other = load_like(data, self.schema, target=self.spec.data.target, **text)
             return self._measure(other, str(data))
         splits = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
