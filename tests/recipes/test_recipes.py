@@ -31,13 +31,16 @@ ON_THE_HUB = {
 }
 """Recipes whose data are not embedded; their results stand in docs/results.md."""
 
+ON_TEXT = {"names-gpt", "novels-bert", "novels-t5", "shakespeare-gpt", "shakespeare-gpt-gpu"}
+"""Recipes that need a text of the user's (``--data``)."""
+
 
 def test_these_are_the_recipes() -> None:
-    assert sorted(RECIPES) == sorted({*FIRST_EPOCHS, *ON_THE_HUB})
+    assert sorted(RECIPES) == sorted({*FIRST_EPOCHS, *ON_THE_HUB, *ON_TEXT})
     assert all(RECIPES.summary(name).endswith(".") for name in RECIPES)
 
 
-@pytest.mark.parametrize("name", sorted({*FIRST_EPOCHS, *ON_THE_HUB}))
+@pytest.mark.parametrize("name", sorted({*FIRST_EPOCHS, *ON_THE_HUB, *ON_TEXT}))
 def test_a_recipe_survives_its_yaml(name: str) -> None:
     spec = RECIPES[name]()
     assert from_yaml(RunSpec, to_yaml(spec)) == spec
@@ -70,6 +73,26 @@ def test_a_recipe_of_the_hub_trains(name: str, photos: Path, tmp_path: Path) -> 
     assert all(math.isfinite(row["loss"]) for row in rows)
     assert run.folder.status()["state"] == "completed"
     assert run.folder.has("samples/augmented.png")
+
+
+@pytest.mark.parametrize("name", sorted(ON_TEXT))
+def test_a_recipe_on_text_trains(name: str, tmp_path: Path) -> None:
+    """Two updates with the recipe's own model, tokenizer and schedule on a small text; then the whole of evaluation."""
+    words = np.random.default_rng(0).choice(["red", "green", "blue", "loves", "sees", "the", "moon"], (1200, 5))
+    source = tmp_path / "words.txt"
+    source.write_text("\n".join(" ".join(line) for line in words) + "\n")
+    spec = RECIPES[name]()
+    text = spec.data.text.replace(length=32, vocabulary_size=300 if spec.data.text.vocabulary_size else None)
+    small = spec.replace(
+        data=spec.data.replace(source=str(source), text=text, validation_fraction=0.1),
+        plan=spec.plan.replace(epochs=None, steps=2, evaluate_steps=1, batch_size=4, log_steps=1),
+    )
+    run = train(small, runs=tmp_path, quiet=True)
+    rows = [row for row in run.folder.metrics() if row["kind"] == "train"]
+    assert len(rows) == 2
+    assert all(math.isfinite(row["loss"]) for row in rows)
+    assert run.folder.status()["state"] == "completed"
+    assert run.folder.has("readings/evaluation-test.json") == (spec.data.test_fraction > 0)
 
 
 def test_resnet_20_drops_its_rate_at_a_half_and_three_quarters() -> None:
