@@ -64,7 +64,7 @@ def test_vectors_as_npz_and_as_csv(saved: Path, capsys: pytest.CaptureFixture[st
     assert out == f"4 vectors of 32 numbers in {saved / 'v.npz'}\n"
     assert err == "left out: 1 empty line\n"
     packed = np.load(saved / "v.npz")
-    assert packed["names"].tolist() == LINES
+    assert json.loads(bytes(packed["names"])) == LINES
     want = text_features(network(), WORDS, LINES, mix="last-four-concatenated", pool="max")
     np.testing.assert_allclose(packed["vectors"], want.numpy(), atol=1e-6)
     assert features.run([*words, "--out", str(saved / "v.csv")]) == 0
@@ -73,6 +73,14 @@ def test_vectors_as_npz_and_as_csv(saved: Path, capsys: pytest.CaptureFixture[st
     assert rows[0][:3] == ["text", "v0", "v1"]
     assert [row[0] for row in rows[1:]] == LINES
     np.testing.assert_array_equal(np.array([row[1:] for row in rows[1:]], dtype=np.float32), packed["vectors"])
+
+
+def test_one_long_text_does_not_make_room_for_as_much_in_every_row(tmp_path: Path) -> None:
+    texts = ["a", "é€\x00", "x" * 100_000, *(["b"] * 500)]
+    features._write(tmp_path / "v.npz", texts, torch.zeros(len(texts), 1))
+    packed = np.load(tmp_path / "v.npz")
+    assert json.loads(bytes(packed["names"])) == texts
+    assert packed["names"].nbytes < 110_000
 
 
 def test_a_line_ends_where_the_file_says(tmp_path: Path) -> None:
@@ -161,3 +169,11 @@ def test_a_run_folder(saved: Path) -> None:
     save_checkpoint(run, 1, model.state_dict(), {}, best=True, keep=1)
     assert features.run([str(run.path), str(saved / "lines.txt"), "--out", str(saved / "v.npz")]) == 0
     np.testing.assert_allclose(np.load(saved / "v.npz")["vectors"], text_features(model, WORDS, LINES), atol=1e-6)
+
+
+def test_features_that_are_no_numbers_are_refused() -> None:
+    model = network()
+    with torch.no_grad():
+        model.embedding.weight[5:] = torch.nan
+    with pytest.raises(CheckpointError, match="NaN or infinity in those of text 1"):
+        text_features(model, WORDS, LINES)

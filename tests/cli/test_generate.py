@@ -10,14 +10,19 @@ import pytest
 import torch
 
 import sightline.train
-from sightline.cli.main import COMMANDS, main
+from sightline.cli.generate import _before, _Show
+from sightline.cli.main import main
+from sightline.core.config import Choice
 from sightline.core.run_folder import RunFolder
 from sightline.core.schema import Schema
+from sightline.data.spec import DataSpec
+from sightline.data.text_spec import TextSpec
 from sightline.data.tokenizer import Tokenizer
 from sightline.data.train_tokenizer import train_tokenizer
 from sightline.generate import Beam, Greedy, Sample, generate_text
 from sightline.models.gpt import GPT
 from sightline.models.t5 import T5
+from sightline.train import Plan, RunSpec
 
 Answer = tuple[int, str, str]
 Command = Callable[..., Answer]
@@ -30,11 +35,7 @@ def stand_in(path: Path, task: Any, model: Any, tokenizer: Tokenizer, **text: An
         for weight in model.parameters():
             if weight.ndim > 1:
                 weight.normal_(0, 0.5)
-    spec = SimpleNamespace(
-        data=SimpleNamespace(
-            source="x.txt", text=SimpleNamespace(**{"form": None, "documents": "file", "column": None, **text})
-        )
-    )
+    spec = SimpleNamespace(data=DataSpec(source="x.txt", text=TextSpec(**text)))
     schema = Schema("text", task, (16,), text=tokenizer.text_schema(16))
     folder = RunFolder.create(path, task)
     folder.set_status("completed")
@@ -53,8 +54,6 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         "german": stand_in(tmp_path, "sequence", T5(**sizes), letters),
     }
     monkeypatch.setattr(sightline.train, "open_run", lambda folder: small[folder])
-    monkeypatch.setitem(COMMANDS, "generate", "")
-    monkeypatch.setitem(COMMANDS, "prompt", "")
     return small
 
 
@@ -139,9 +138,51 @@ def test_documents_begin_as_in_training(command: Command, runs: dict[str, Any]) 
     words = ("--greedy", "--max-tokens", "5", "--prompt", "to")
     assert command("generate", "names", *words)[1] == f"to{wanted}\n"
     assert command("generate", "book", *words)[1] != f"to{wanted}\n"
-    names.spec.data.text.form = "packed"  # begin and end are one token here
+    names.spec.data = DataSpec(source="x.txt", text=TextSpec(form="packed"))  # begin and end are one token here
     assert command("generate", "names", *words)[1] == f"to{wanted}\n"
     assert command("generate", "book")[0] == 0
+
+
+def test_a_run_on_a_table_begins_rows_as_in_training(tmp_path: Path) -> None:
+    """As the example of the run itself does: after an end token, whatever the file's suffix looks like; of a file of
+    text nothing stands before."""
+    rows = "".join(f'"{words} to be or not to be, that is it {row}"\n' for row, words in enumerate(60 * ["now"]))
+    text = TextSpec(tokenizer="characters", length=16)
+    befores = {}
+    for name in ("rows.CSV", "rows.csv", "rows.txt"):
+        (tmp_path / name).write_text("text\n" + rows, encoding="utf-8")
+        spec = RunSpec(
+            name=name,
+            data=DataSpec(source=str(tmp_path / name), task="language", text=text),
+            model=Choice("gpt", {"depth": 1, "width": 8, "num_heads": 2}),
+            optim=Choice("adamw", {}),
+            plan=Plan(steps=1, batch_size=2),
+        )
+        run = sightline.train.train(spec, runs=tmp_path / "runs", quiet=True)
+        befores[name] = _before(run)
+        end = run.tokenizer.special("end")
+        stream: Any = next(iter(run.data.train.batches(batch_size=4))).inputs
+        assert (befores[name] == (end,)) == bool((stream == end).any())
+        (tmp_path / name).unlink()
+        assert _before(run) == befores[name]
+    assert befores == {"rows.CSV": (end,), "rows.csv": (end,), "rows.txt": ()}
+
+
+def test_a_terminal_gets_no_orders_from_a_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Control characters are shown by their signs there; a file gets them as they are."""
+    text = "a\033[2J\a\r\x7f\x9b\tb\nc"
+    for terminal, wanted in ((True, "a␛[2J␇␍␡␦\tb\nc"), (False, text)):
+        for stream in (False, True):
+            show = _Show([text], terminal=terminal, bare=False)
+            if stream:
+                show.piece(0, text)
+                show.end()
+            else:
+                show.whole(0, text)
+            out = capsys.readouterr().out.replace("\033[1m", "").replace("\033[0m", "")
+            assert out == wanted + wanted + "\n"
 
 
 def test_new_text_is_bold_on_a_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +200,7 @@ def test_new_text_is_bold_on_a_terminal(command: Command, monkeypatch: pytest.Mo
         (["--length-penalty", "1"], "--beam", "--beam 4"),
         (["--prompt", "a", "--prompts", "b"], "--prompt or", "leave"),
         (["--samples", "0"], "--samples", "1"),
+        (["--batch-size", "0"], "--batch-size", "32"),
         (["--greedy", "--samples", "2"], "one text", "sample"),
         (["--dtype", "float16"], "--dtype", "one of"),
         (["--json", "--stream"], "--json or", "leave"),

@@ -269,6 +269,23 @@ def test_equals_blocks_written_one_after_the_other(kind: str, cross: Any) -> Non
     close(model(tokens, decoder_tokens=written, encoded=encoded), model.head(seen))
 
 
+@pytest.mark.parametrize("filled", [False, True])
+def test_the_causal_mask_is_put_into_the_bias_once(filled: bool) -> None:
+    """All blocks of T5's decoder are given the same numbers, and none makes a triangle of its own."""
+    model, seen = make("t5", depth=3), []
+    for block in model.decoder.blocks:
+        block.register_forward_pre_hook(lambda _, args, given: seen.append(given), with_kwargs=True)
+    present = torch.arange(5) < torch.tensor([[5], [3], [4]]) if filled else None
+    model(texts(), decoder_tokens=texts(3, 5, seed=1), decoder_present=present)
+    assert len(seen) == 3
+    for given in seen:
+        assert given["bias"] is seen[0]["bias"]
+        assert (given["mask"], given["causal"]) == (None, False)
+    later = torch.ones(5, 5).triu(1).bool()
+    assert torch.isneginf(seen[0]["bias"][..., later]).all()
+    assert seen[0]["bias"][0, :, ~later].isfinite().all()
+
+
 def test_the_embeddings() -> None:
     tokens, where = texts(), torch.arange(6)[None]
     model = make("transformer")

@@ -16,7 +16,9 @@ from sightline.core.errors import ConfigurationError, DataError, SightlineError
 from sightline.core.schema import IGNORED, Schema
 from sightline.data import Data, DataSpec, load, load_like, look, read_inputs
 from sightline.data.document_split import NextTokenSplit
+from sightline.data.source import TextSource
 from sightline.data.split import EmptySplit, Split
+from sightline.data.text_pieces import given_splits
 from sightline.data.text_spec import TextSpec
 from sightline.data.token_split import BlockSplit
 from sightline.data.tokenizer import Tokenizer
@@ -426,6 +428,23 @@ def test_splits_that_files_name(tmp_path: Path) -> None:
     row = data.test.row(0)
     assert row is not None
     assert row["text"] == prose(30, 2)[:16]
+    assert "files are divided as their names or folders tell: 1 train, 1 validation, 1 test" in data.found.notes
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("the-train.txt", "a-test-of-will.txt", "emma.txt"), None),
+        (("train.txt", "a-test-of-will.txt"), None),
+        (("Train.txt.gz", "dev.txt", "a-test-of-will.txt"), ["train", "validation", "train"]),
+        (("train/test-of-will.txt", "test/train.txt"), ["train", "test"]),
+    ],
+)
+def test_only_whole_names_tell_a_split(names: tuple[str, ...], expected: list[str] | None, tmp_path: Path) -> None:
+    files = tuple(write(tmp_path / name, prose(30, seed)) for seed, name in enumerate(names))
+    assert given_splits(TextSource("x", files, tmp_path)) == expected
+    said = [note for note in load(tmp_path, text=text()).found.notes if note.startswith("files are divided")]
+    assert bool(said) is (expected is not None)
 
 
 def test_padded_files_are_whole_examples(tmp_path: Path) -> None:

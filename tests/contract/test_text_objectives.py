@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from sightline.core.config import build, resolve
 from sightline.core.errors import ConfigurationError, DataError
 from sightline.core.schema import IGNORED, Schema
 from sightline.core.seeds import Seeds
+from sightline.data import load, load_like
 from sightline.data.batch import Batch
 from sightline.data.split import Epoch, Split
 from sightline.objectives import CrossEntropy, Objective, default_objective
@@ -47,6 +49,8 @@ def schema_of(task: str) -> Schema:
 
 class Texts(Split):
     """Examples that are there already."""
+
+    bytes_per_term = TEXT.bytes_per_token
 
     def __init__(self, inputs: Tensor, target: Tensor, present: Tensor | None = None) -> None:
         super().__init__("validation", torch.zeros(len(inputs), dtype=torch.int64))
@@ -279,6 +283,78 @@ def test_measuring_twice_gives_the_same_and_shifts_no_chance(name: str) -> None:
     assert measured(name, objective, model, split, seed=1).loss != first.loss
     torch.set_rng_state(before)
     assert torch.equal(torch.rand(3), torch_moved)
+
+
+class Uniform(nn.Module):
+    """Every token is as likely as any other."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.scores = nn.Parameter(torch.zeros(vocabulary, dtype=torch.float64))
+
+    def forward(self, tokens: Tensor, *, select: Tensor | None = None, **_: Any) -> Tensor:
+        scores = self.scores.expand(*tokens.shape, -1)
+        return scores if select is None else scores[select]
+
+
+def bits_of(found: Any) -> float | None:
+    return found.metrics["bits_per_byte"].value if "bits_per_byte" in found.metrics else None
+
+
+@pytest.mark.parametrize("form", ["padded", "packed"])
+def test_bits_per_byte_are_those_of_the_text_that_is_measured(form: str, tmp_path: Path) -> None:
+    """V tokens, equally likely, cost log2 V bits each, and each line's end is one of them; é has two bytes."""
+    train, test = ["abc"] * 30 + ["é"] * 30, ["aéé", "c"] * 20
+    for name, lines in (
+        ("train", train),
+        ("valid", test),
+        ("test", test),
+        ("other", ["éé"] * 40),
+        ("new", ["xa"] * 40),
+    ):
+        folder = tmp_path if name in ("other", "new") else tmp_path / "text"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+    text = {"tokenizer": "characters", "documents": "line", "form": form, "length": 4}
+    data = load(tmp_path / "text", text=text)
+    assert data.schema.text is not None
+    model, objective = Uniform(data.schema.text.vocabulary_size), NextToken(data.schema)
+    bits = math.log2(data.schema.text.vocabulary_size)
+
+    def told(split: Split) -> float | None:
+        return bits_of(measured("next-token", objective, model, split))
+
+    # the lines' characters and an end each, over their bytes
+    assert told(data.test) == pytest.approx(bits * (20 * 4 + 20 * 2) / (20 * 5 + 20 * 1))
+    assert told(data.train) == pytest.approx(bits * (30 * 4 + 30 * 2) / (30 * 3 + 30 * 2))
+    assert data.schema.text.bytes_per_token == pytest.approx(150 / 180)
+    options: dict[str, Any] = {"tokenizer": data.tokenizer, "text": data.spec.text}
+    assert told(load_like(tmp_path / "other.txt", data.schema, **options)) == pytest.approx(bits * 3 / 4)
+    assert told(load_like(tmp_path / "new.txt", data.schema, **options)) is None  # what x was, the tokens don't say
+
+
+def test_bits_per_byte_of_lines_cut_off_are_those_of_what_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(["abcdefgh"] * 40))
+    text = {"tokenizer": "characters", "documents": "line", "form": "padded", "length": 5}
+    data = load(path, text=text)
+    assert data.schema.text is not None
+    found = measured("next-token", NextToken(data.schema), Uniform(data.schema.text.vocabulary_size), data.test)
+    assert bits_of(found) == pytest.approx(math.log2(data.schema.text.vocabulary_size) * 5 / 4)  # abcd and the end
+
+
+def test_of_smoothed_targets_the_probability_is_the_tokens_own() -> None:
+    objective = NextToken(schema(), label_smoothing=0.4)
+    _, model, split = made("next-token")
+    found = measured("next-token", objective, model, split)
+    with torch.no_grad():
+        scores = objective.scores(model, next(split.batches(batch_size=40)))
+    for worst in found.mistakes[:3]:
+        own = scores.rows == worst.index
+        assert worst.loss == pytest.approx(float(scores.losses[own].mean()))
+        assert worst.probability == pytest.approx(math.exp(-float(scores.nats[own].mean())))
+        assert worst.probability != pytest.approx(math.exp(-worst.loss), rel=1e-3)
+    assert [m.loss for m in found.mistakes] == sorted((m.loss for m in found.mistakes), reverse=True)
 
 
 def test_the_worst_passages_come_first_with_their_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from sightline.models.t5 import T5
 from sightline.objectives.masked_language import MaskedLanguage
 from sightline.objectives.next_token import NextToken
 from sightline.objectives.sequence import Sequence as SequenceObjective
+from sightline.objectives.span_corruption import SpanCorruption
 from sightline.train.attention_record import ATTENTION, write_attention
 from sightline.train.text_examples import EXAMPLES, shown_pieces, write_examples
 
@@ -118,6 +119,18 @@ def test_surprise_token_by_token(folder: RunFolder) -> None:
     chances = model.eval()(tokens[None, :-1])[0].log_softmax(1)
     assert one["nats"] == pytest.approx((-chances[range(LENGTH), tokens[1:]]).tolist(), abs=1e-3)
     assert one["loss"] == pytest.approx(sum(one["nats"]) / LENGTH, abs=1e-3)
+
+
+def test_nothing_stands_before_a_text_that_is_restored(folder: RunFolder) -> None:
+    text = train_tokenizer("characters", [TEXT], vocabulary_size=None, sentinels=3)
+    objective = SpanCorruption(Schema("text", "language", (LENGTH,), text=text.text_schema(LENGTH)))
+    tokens = TokenArray(np.array(text.encode(TEXT), dtype=np.uint16))
+    torch.manual_seed(0)
+    model = T5(vocabulary_size=text.vocabulary_size, depth=1, width=8, num_heads=2)
+    write_examples(folder, model, objective, BlockSplit("validation", tokens, LENGTH), text)
+    told = folder.read(EXAMPLES)["passages"]
+    assert [one["before"] for one in told] == [""] * 6
+    assert all(len(one["pieces"]) == len(one["nats"]) == 4 for one in told)  # a sentinel, 2 letters, the end
 
 
 def test_masks_filled_in(folder: RunFolder) -> None:

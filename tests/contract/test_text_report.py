@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+import subprocess
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
@@ -16,10 +18,11 @@ from sightline.core.errors import RunFolderError
 from sightline.core.files import to_json
 from sightline.core.run_folder import RunFolder
 from sightline.data.text_account import split_line
-from sightline.report import render
+from sightline.report import render, write_report
 from sightline.report.attention_section import MOST_MAPS
 from sightline.report.curves import panels
 from sightline.report.figures.attention_maps import head_pictures
+from sightline.report.page_parts import attention_script
 from sightline.report.text_sections import MOST_SAMPLES, passage, samples
 
 WORDS = "ROMEO:\nBut soft, what light through yonder window <breaks>?"
@@ -122,7 +125,7 @@ def test_the_page_of_a_language_model(tmp_path: Path) -> None:
     check_offline(html)
     page = Page(html)
     for words in (
-        "gpt on book.txt, a language model", "vocabulary 65 1.25 bytes a token",
+        "gpt on book.txt, a language model", "vocabulary 65 1.25 bytes a predicted token",
         "tokens 1,115,394 1,003,854 to train on",
         "context 64 tokens", "validation perplexity 5.900 ± 0.020", "Loss, nats a token",
         "1 nat a token is 1.15 bits a byte",
@@ -174,6 +177,69 @@ def test_a_page_without_text_has_nothing_of_it(tmp_path: Path) -> None:
     assert "What it writes" not in page.words
     assert "attention-tokens" not in page.scripts
     assert "Worst predictions" in page.words
+
+
+WILD = "a\0b\x1b[1mc\x01d\x85e\u202ef\u2067g\x7fh\ri\ud83dj"
+TAMED = "a␀b␛[1mc␁d‹U+0085›e‹RLO›f‹RLI›g␡h␍i‹U+D83D›j"
+
+
+def check_tame(folder: RunFolder, times: int) -> Page:
+    """The written page can be read as UTF-8, and shows the wild text so often in its tame form."""
+    html = write_report(folder).read_bytes().decode("utf-8")
+    assert not set("\0\x1b\x01\x85\u202e\u2067\x7f\r\ud83d") & set(html)
+    page = Page(html)
+    assert page.words.count(TAMED) == times
+    return page
+
+
+def test_control_characters_turns_and_half_letters_are_seen(tmp_path: Path) -> None:
+    folder = begin(tmp_path)
+    passage = {"index": 1, "loss": 1.0, "before": WILD, "pieces": [WILD], "nats": [1.0]}
+    hidden = {"pieces": [WILD, WILD], "places": [0, 1], "guesses": ["x", WILD], "chances": [0.5, 0.5], "nats": [1, 1]}
+    texts = [{"source": WILD, "target": WILD, "model": WILD}]
+    told = {"passages": [passage], "filled": [{"index": 1, "loss": 1.0, **hidden}], "translations": texts}
+    folder.write("samples/text.jsonl", json.dumps({"step": 5, "prompt": WILD, "text": WILD}) + "\n")
+    folder.write("readings/text.json", json.dumps(told))
+    attention = attention_of("ab")
+    attention["source"][0] = WILD
+    folder.write("readings/attention.json", json.dumps(attention))
+    page = check_tame(folder, times=2 + 2 + 2 + 3)
+    assert json.loads(page.scripts["attention-tokens"])["source"] == [TAMED, "b"]
+
+
+def test_wild_texts_among_the_mistakes_are_seen(tmp_path: Path) -> None:
+    folder = begin(tmp_path)
+    name = "readings/evaluation-validation.json"
+    evaluation = json.loads(folder.text(name))
+    evaluation["mistakes"][0] |= {"target": WILD, "predicted": WILD}
+    folder.write(name, json.dumps(evaluation))
+    check_tame(folder, times=2)
+
+
+NODE = shutil.which("node")
+
+NO_PICTURE_YET = """
+const heard = {};
+const element = {
+  style: { getPropertyValue: () => "url(data:,)" }, dataset: {}, hidden: true, textContent: "{}",
+  querySelector: () => element, querySelectorAll: () => [element], setAttribute() {},
+  addEventListener: (what, act) => { heard[what] = act; },
+  getBoundingClientRect: () => ({ top: 0, height: 9 }), getContext: () => { throw new Error("drawn"); },
+};
+globalThis.document = { getElementById: () => element, querySelectorAll: () => [element], documentElement: {} };
+globalThis.Image = class {};  // never loaded
+globalThis.matchMedia = () => ({ addEventListener: element.addEventListener });
+globalThis.addEventListener = element.addEventListener;
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="runs the page's script in node")
+@pytest.mark.parametrize("event", ["resize", "change", "pointermove"])
+def test_events_before_the_first_picture_is_read(event: str) -> None:
+    assert NODE is not None
+    script = f"{NO_PICTURE_YET}\n{attention_script()}\nheard.{event}({{ clientY: 1 }});\nprocess.stdout.write('on')"
+    done = subprocess.run([NODE, "-e", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("on", "")
 
 
 def test_a_shared_block_is_told_once_for_each_use(tmp_path: Path) -> None:

@@ -267,9 +267,10 @@ def test_a_bias_of_another_format_changes_none(training: bool, dtype: torch.dtyp
             assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("query_norm", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_under_autocast_it_is_near_too(training: bool) -> None:
-    layer, tokens = make().float().train(training), random(B, N, D).float()
+def test_under_autocast_it_is_near_too(training: bool, query_norm: bool) -> None:
+    layer, tokens = make(query_norm=query_norm).float().train(training), random(B, N, D).float()
     expected = layer(tokens, causal=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = layer(tokens, causal=True)

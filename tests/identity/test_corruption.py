@@ -1,5 +1,7 @@
 """What is hidden from a network, against slow loops over tokens; and that nothing of a text is lost by it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -100,7 +102,8 @@ def test_both_texts_of_span_corruption_together_are_the_text(lengths: list[int],
         assert inputs[row][-1] == target[row][-1] == END
         assert len(target[row]) == int(numbers[len(text)]) + len(used) + 1
         assert put_together(inputs[row], target[row], TEXT.sentinels) == text
-    assert torch.equal(made.inputs == 0, ~made.present)  # type: ignore[operator]
+    full = torch.ones_like(made.inputs, dtype=torch.bool)
+    assert torch.equal(made.inputs != 0, full if made.present is None else made.present)
 
 
 def test_full_texts_need_no_filling_and_the_numbers_are_the_papers() -> None:
@@ -226,6 +229,50 @@ def test_bart_writes_the_whole_text_between_begin_and_end() -> None:
     assert torch.equal(made.inputs == 0, ~made.present)  # type: ignore[operator]
 
 
+SPECIAL = (BEGIN, END, MASK, CLS, SEP, *TEXT.sentinels)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from((*SPECIAL, 0, 1, *range(7, 20))), max_size=12), min_size=1), st.integers(0, 99)
+)
+@settings(max_examples=30)
+def test_special_tokens_of_a_text_are_neither_left_out_nor_written(drawn: list[list[int]], seed: int) -> None:
+    """The text without them comes back; a token for an unknown word is text."""
+    batch = texts([len(text) for text in drawn])
+    for row, text in enumerate(drawn):
+        batch.inputs[row, : len(text)] = torch.tensor(text, dtype=torch.int64)
+    plain = [[token for token in text if token not in (*SPECIAL, 0)] for text in drawn]
+    torch.manual_seed(seed)
+    made = SpanCorruption(schema(), density=0.3, mean_length=1.5).prepare(batch)
+    inputs, target = rows(made.inputs, made.present), [row[row != IGNORED].tolist() for row in made.target]
+    for row, text in enumerate(plain):
+        if len(text) < 2:
+            assert (inputs[row], target[row]) == ([*text, END], [])
+        else:
+            assert put_together(inputs[row], target[row], TEXT.sentinels) == text
+    made = Denoising(schema()).prepare(batch)
+    for row, text in enumerate(plain):
+        found = made.target[row][made.target[row] != IGNORED].tolist()
+        assert found == ([BEGIN, *text[:10], END] if text else [])
+        assert not {*rows(made.inputs, made.present)[row][1:-1]} & {*SPECIAL, 0} - {MASK}
+
+
+def test_full_texts_are_told_to_be_full() -> None:
+    """A network has a faster way for them than for a mask that is true everywhere."""
+    full, cut = texts([12, 12]), texts([12, 9])
+    bare = replace(schema(), text=replace(TEXT, classify=None))
+    assert full.present is not None
+    for objective in (MaskedLanguage(schema()), MaskedLanguage(bare), SpanCorruption(schema())):
+        assert objective.prepare(full).present is None
+        assert objective.prepare(cut).present is not None
+        assert objective.chosen(objective.prepare(full)) is None or not isinstance(objective, SpanCorruption)
+    full.inputs[0, 5] = END  # between two documents
+    assert SpanCorruption(schema()).prepare(full).present is not None
+    alone = Denoising(schema(), share=0.1)  # a mask for one word of ten
+    assert alone.prepare(texts([12])).present is None
+    assert alone.prepare(texts([9])).present is not None
+
+
 def test_masked_words_are_a_given_number_and_never_special() -> None:
     torch.manual_seed(0)
     batch = texts([12, 7, 1, 0])
@@ -242,8 +289,6 @@ def test_masked_words_are_a_given_number_and_never_special() -> None:
 
 
 def test_without_its_own_tokens_the_text_is_not_framed() -> None:
-    from dataclasses import replace
-
     bare = replace(schema(), text=replace(TEXT, classify=None))
     made = MaskedLanguage(bare).prepare(texts([12, 7]))
     original = torch.where(made.target != IGNORED, made.target, made.inputs)
@@ -264,7 +309,8 @@ def pairs_of(made: PairBatch) -> list[tuple[list[int], list[int]]]:
     """Both sentences of each framed pair, told apart by their segments."""
     original = torch.where(made.target != IGNORED, made.target, made.inputs)
     found = []
-    for row, present, segments in zip(original, made.present, made.segments, strict=True):  # type: ignore[arg-type]
+    everywhere = torch.ones_like(made.inputs, dtype=torch.bool) if made.present is None else made.present
+    for row, present, segments in zip(original, everywhere, made.segments, strict=True):  # type: ignore[arg-type]
         first, second = row[present & (segments == 0)].tolist(), row[present & (segments == 1)].tolist()
         assert (first[0], first[-1], second[-1]) == (CLS, SEP, SEP)
         assert not segments[~present].any()

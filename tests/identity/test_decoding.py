@@ -1,6 +1,11 @@
 """Decoding token by token: what each way chooses, cached = uncached, a row in a batch = alone, limits and bad input."""
 
+import copy
 import itertools
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +33,7 @@ from sightline.generate import (
     keep_nucleus,
     keep_top_k,
 )
+from sightline.generate.decoding_copy import can_pack
 from sightline.generate.next_token_scores import left_padded
 from sightline.models.bert import BERT
 from sightline.models.gpt import GPT
@@ -324,6 +330,54 @@ def test_a_decoding_copy_gives_the_same_scores(build: Callable[[], Any]) -> None
     assert type(decoding_copy(model, dtype=torch.float64).head) is nn.Linear
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_decoding_copy_can_be_copied_saved_and_converted(dtype: torch.dtype) -> None:
+    if not can_pack(dtype):
+        pytest.skip("no packed weights in this format here")
+    packed = decoding_copy(gpt().float(), dtype=dtype)
+    tokens = torch.tensor([[1, 2, 5, 9]])
+    wanted = packed(tokens)
+    for same in (copy.deepcopy(packed), pickle.loads(pickle.dumps(packed)), decoding_copy(packed)):  # noqa: S301
+        assert type(same.head) is PackedLinear
+        assert torch.equal(same(tokens), wanted)
+    head: Any = packed.head
+    assert torch.equal(head.plain().weight, gpt().state_dict()["head.weight"].to(dtype))
+    for other in (torch.float32, torch.bfloat16, torch.float64):
+        again = decoding_copy(packed, dtype=other)
+        assert again(tokens).dtype == other
+        assert type(again.head) is (nn.Linear if other == torch.float64 else PackedLinear)
+    wide = wanted.double()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (packed(tokens).double() - wide).norm() < 0.1 * wide.norm()
+    half = packed.to(torch.bfloat16)(tokens)
+    assert half.dtype == torch.bfloat16
+    assert (half.double() - wide).norm() < 0.1 * wide.norm()
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_packed_weights_refuse_input_from_elsewhere() -> None:
+    with pytest.raises(InputError, match="decoding copy"):
+        PackedLinear(nn.Linear(4, 2))(torch.zeros(1, 4, device="meta"))
+
+
+def test_without_the_operators_the_copy_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[PackedLinear.__module__], "OPERATORS", ("_there_is_none",))
+    assert type(decoding_copy(gpt().float()).head) is nn.Linear
+
+
+def test_a_bfloat16_copy_runs_on_a_processor_without_its_instructions() -> None:
+    """oneDNN is kept to AVX2, by an environment variable that it reads once."""
+    code = (
+        "import torch; from sightline.generate import decoding_copy, generate; from sightline.models.gpt import GPT\n"
+        "model = GPT(vocabulary_size=7, context_length=8, depth=1, width=8, num_heads=2)\n"
+        "made = decoding_copy(model, dtype=torch.bfloat16)\n"
+        "print(type(made.head).__name__, len(generate(made, [[1]], max_new_tokens=3)[0].tokens))"
+    )
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["Linear", "3"], done.stderr
+
+
 def test_a_network_in_training_is_used_in_evaluation_mode_and_given_back() -> None:
     model = gpt(dropout=0.5)
     model.train()
@@ -413,6 +467,80 @@ def test_what_gives_no_next_tokens_is_refused() -> None:
             generate(lambda t, p: torch.full((len(t), 4), torch.nan), [[1]], max_new_tokens=2, method=method)
 
 
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf], ids=str)
+@pytest.mark.parametrize("banned", [(), (2,)], ids=["", "banned"])
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_one_score_that_is_no_number_is_refused(method: Any, bad: float, banned: tuple[int, ...]) -> None:
+    """At any token, also one that may not come; −∞ is fine."""
+
+    def scores(tokens: Tensor, present: Tensor) -> Tensor:
+        found = torch.tensor([[0.0, 1.0, -torch.inf, 0.5]]).repeat(len(tokens), 1)
+        found[tokens[:, 0] == 1, 2] = bad
+        return found
+
+    rules = [Banned(banned)]
+    generate(scores, [[0], [0]], max_new_tokens=2, method=method, rules=rules)
+    for batch_size in (1, 4):
+        with pytest.raises(InputError, match="prompt 1, at its new token 0") as caught:
+            generate(scores, [[0], [1]], max_new_tokens=2, method=method, rules=rules, batch_size=batch_size)
+        assert "NaN or +inf" in str(caught.value)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+@pytest.mark.parametrize("build", [gpt, t5])
+def test_prompts_in_parts_give_the_same_texts(build: Callable[[], nn.Module], method: Any) -> None:
+    model = build()
+    prompts = [[1, 2], [6], [1, 2, 3, 4, 5], [6], [7, 8, 9], [6]]
+    options: Any = {"max_new_tokens": 6, "method": method, "end": 0, "seed": 3}
+    together = generate(model, prompts, **options)
+    for batch_size in (1, 4):
+        told: list[tuple[int, int]] = []
+        stream = lambda row, token: told.append((row, token))  # noqa: E731, B023
+        parts = generate(model, prompts, batch_size=batch_size, stream=stream, **options)
+        assert [one.tokens for one in parts] == [one.tokens for one in together]
+        assert [one.score for one in parts] == pytest.approx([one.score for one in together], abs=1e-10)
+        texts = [tuple(token for place, token in told if place == row) for row in range(len(prompts))]
+        assert texts == [one.tokens for one in together]
+        assert told[0][0] == 0 or isinstance(method, Beam)
+    if isinstance(method, Greedy):
+        sizes: list[int] = []
+        scores = by_chance(1)
+
+        def asked(tokens: Tensor, present: Tensor) -> Tensor:
+            sizes.append(len(tokens))
+            return scores(tokens, present)
+
+        generate(asked, prompts, max_new_tokens=1, batch_size=4)
+        assert sizes == [4, 2]
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_what_does_not_fit_is_refused_before_any_part_is_decoded() -> None:
+    told: list[int] = []
+    with pytest.raises(ConfigurationError, match="one of 25 tokens"):
+        generate(gpt(), [[1], [1] * 25], max_new_tokens=2, batch_size=1, stream=lambda row, token: told.append(row))
+    assert told == []
+    with pytest.raises(ConfigurationError, match="batch_size = 0"):
+        generate(gpt(), [[1]], max_new_tokens=2, batch_size=0)
+    window = generate(gpt(), [[1], [1] * 25], max_new_tokens=2, batch_size=1, window=True)
+    assert window[0].tokens == generate(gpt(), [[1]], max_new_tokens=2)[0].tokens
+
+
+def test_scores_that_remember_their_rows_get_all_prompts_at_once() -> None:
+    model = gpt()
+    found = generate(CachedScores(model, capacity=9), [[1, 2], [3]], max_new_tokens=4, batch_size=1)
+    assert [one.tokens for one in found] == [one.tokens for one in generate(model, [[1, 2], [3]], max_new_tokens=4)]
+
+
+def test_a_module_without_weights_gives_scores() -> None:
+    class CountUp(nn.Module):
+        def forward(self, tokens: Tensor, present: Tensor) -> Tensor:
+            return torch.eye(9)[(tokens[:, -1] + 1) % 9]
+
+    assert generate(CountUp(), [[3]], max_new_tokens=2)[0].tokens == (4, 5)
+
+
 def test_a_source_must_fit_too() -> None:
     from sightline.models.bart import BART
 
@@ -442,8 +570,11 @@ def test_text_to_text() -> None:
     always_end = Banned([token for token in range(320) if token != end])
     assert generate_text(model, tokenizer, ["one"], rules=[always_end], **options)[0].text == ""
     assert generate_text(model, tokenizer, [""], **options) != []
-    with pytest.raises(DataError, match="vocabulary"):
-        generate_text(gpt(vocabulary_size=100), tokenizer, ["one"], **options)
+    last = max(tokenizer.encode("one"))
+    with pytest.raises(DataError, match=f"token {last} in prompt 1"):
+        generate_text(gpt(vocabulary_size=last), tokenizer, ["", "one"], end=(), before=[0], **options)
+    smaller = gpt(vocabulary_size=tokenizer.vocabulary_size - 1)  # no table for a token that does not come
+    assert len(generate_text(smaller, tokenizer, ["one"], end=(), **options)[0].continuation.tokens) == 10
 
 
 def test_a_source_is_framed_as_in_training() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.func import functional_call, vmap
+from torch.autograd import forward_ad
+from torch.func import functional_call, jvp, vmap
 
 from sightline.core.errors import ConfigurationError
 from sightline.nn.depthwise_convolution import DepthwiseConv2d, _Depthwise, kernel_gradient
@@ -82,11 +83,32 @@ def test_elsewhere_it_is_torchs_own() -> None:
 
 def test_a_batch_of_kernels_in_bfloat16() -> None:
     """Under a transform of torch.func, which knows torch's own operations alone."""
+    torch.manual_seed(0)
     layer = DepthwiseConv2d(num_channels=2, kernel_size=3).bfloat16()
     kernels = torch.randn(4, 2, 1, 3, 3).bfloat16()
     x = torch.randn(1, 2, 5, 5).bfloat16()
     found = vmap(lambda kernel: functional_call(layer, {"weight": kernel}, (x,)))(kernels)
-    torch.testing.assert_close(found[2], F.conv2d(x, kernels[2], layer.bias, padding=1, groups=2))
+    torch.testing.assert_close(found[2], F.conv2d(x, kernels[2], layer.bias, padding=1, groups=2), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own forward mode loads it
+@pytest.mark.parametrize("transform", ["forward_ad", "jvp"])
+@pytest.mark.parametrize("autocast", [True, False])
+def test_forward_mode_in_bfloat16(transform: str, autocast: bool) -> None:
+    """A convolution is linear: the derivative along v is the convolution of v, without the bias."""
+    torch.manual_seed(0)
+    layer = DepthwiseConv2d(num_channels=2, kernel_size=3)
+    x, v = torch.randn(2, 1, 2, 5, 5).bfloat16().float()
+    expected = F.conv2d(v, layer.weight, padding=1, groups=2)
+    if not autocast:
+        layer, x, v = layer.bfloat16(), x.bfloat16(), v.bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        if transform == "jvp":
+            slope = jvp(layer, (x,), (v,))[1]
+        else:
+            with forward_ad.dual_level():
+                slope = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, v))).tangent
+    torch.testing.assert_close(slope.float(), expected, rtol=2e-2, atol=2e-2)
 
 
 @pytest.mark.parametrize("side", [0, 2, 8])

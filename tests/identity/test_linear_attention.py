@@ -254,6 +254,22 @@ def test_filling_is_not_seen() -> None:
         torch.testing.assert_close(found[PRESENT], same[PRESENT], **EXACT)
 
 
+def test_normalised_queries_under_autocast_are_near() -> None:
+    """The queries are in bfloat16 and small, so that a coarser ε would tell."""
+    linear, x = layer(query_norm=True).float(), 0.02 * tokens().float()
+    with torch.no_grad():
+        assert linear.query_norm is not None
+        linear.query_norm.weight.copy_(torch.tensor([0.5, 2.0]))
+        linear.query_key_value.bias.zero_()
+    expected = linear(x, causal=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = linear(x, causal=True)
+        query = linear._heads(x, None)[0]
+    assert query.dtype == torch.bfloat16
+    assert (query.float() - linear._heads(x, None)[0]).abs().max() < 0.03
+    assert (found.float() - expected).abs().max() < 0.03 * expected.abs().max()
+
+
 def test_weights_fit_those_of_softmax_attention() -> None:
     several: Any = {}, {"context_width": 5, "num_kv_heads": 2}, {"query_norm": True, "head_width": 3}
     for options in several:

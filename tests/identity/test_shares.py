@@ -158,6 +158,22 @@ def test_two_processes_leave_the_gradients_of_one(case: Case, cut: int, monkeypa
     assert own == pytest.approx(loss, rel=1e-12)
 
 
+@pytest.mark.parametrize(("examples", "parts"), [(3, 3), (4, 3), (1, 1)])
+def test_every_process_makes_as_many_parts(examples: int, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 7 examples one process has 4 and the other 3; of 3, 2 and 1: each part is a meeting of both."""
+    case = CASES["next-token"]
+    model, prepared = prepared_once(case, monkeypatch)
+    algorithm = Supervised(model, case.objective, SGD(lr=0.1), Constant(), accumulate=4)
+    algorithm.setup(Fabric(accelerator="cpu", devices=1), 1)
+    made: list[Tensor] = []
+    monkeypatch.setattr(algorithm.placement, "backward", made.append)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda counts: None)
+    algorithm.fabric = SimpleNamespace(world_size=2)  # type: ignore[assignment]
+    batch = replace(prepared._rows(torch.arange(examples)), global_size=7 if examples > 2 else 3)
+    algorithm.step(batch, detail=False)
+    assert len(made) == parts
+
+
 def test_weighing_by_examples_instead_of_terms_would_be_another_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the shares are for: the mean of the parts' means is not the mean of all terms."""
     case = CASES["next-token"]

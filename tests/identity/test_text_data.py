@@ -94,6 +94,26 @@ def test_the_tokenizer_knows_the_training_part_only(tmp_path: Path) -> None:
     assert any("test" in note and "% of them unknown" in note and " 0.00 %" not in note for note in data.found.notes)
 
 
+def test_however_a_path_is_typed_the_fingerprint_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "tokenizer.json", train_tokenizer("bpe", [TEXT], vocabulary_size=300).to_json())
+    lines = [f"line {n}" for n in range(40)]
+    for name in ("a.en", "a.de", "b.de"):
+        write(tmp_path / name, "\n".join(f"{name[0]} {line}" for line in lines))
+    text = write(tmp_path / "t.txt", TEXT)
+    monkeypatch.chdir(tmp_path)
+
+    def both(source: Path, name: str, field: str, **fields: Any) -> list[str]:
+        paths = (name, f"./{name}", str(tmp_path / name))
+        return [load(source, text={"length": 16, **fields, field: path}).fingerprint for path in paths]
+
+    assert len(set(both(text, "tokenizer.json", "tokenizer"))) == 1
+    pairs = both(tmp_path / "a.en", "a.de", "pair", tokenizer="characters")
+    assert len(set(pairs)) == 1
+    assert pairs[0] not in both(tmp_path / "a.en", "b.de", "pair", tokenizer="characters")
+    write(tmp_path / "other.json", train_tokenizer("bpe", [TEXT], vocabulary_size=301).to_json())
+    assert both(text, "tokenizer.json", "tokenizer")[0] != both(text, "other.json", "tokenizer")[0]
+
+
 def test_what_is_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "t.txt", "é a\n" * 60 + "é b\n" * 40)  # the first 240 characters train
     data = load(path, validation_fraction=0.25, test_fraction=0.2, text=letters(length=8))

@@ -406,3 +406,12 @@ def test_what_is_no_text_and_no_token_is_refused(kind: str) -> None:
         tokenizer.encode_batch([bad, "fine"])
     with pytest.raises(ConfigurationError, match="did you mean 'mask'"):
         tokenizer.special("masks")
+
+
+def test_a_word_without_an_end_takes_no_more_time_than_its_length() -> None:
+    """DNA on one line, or a file of one letter: pairs are counted within 1,000 characters at a time."""
+    text = "ACGT" * 50_000
+    tokenizer = train_tokenizer("bpe", [text], vocabulary_size=300)
+    assert tokenizer.decode(tokenizer.encode(text[:5000])) == text[:5000]
+    halves = train_tokenizer("bpe", [text[i : i + 1000] for i in range(0, len(text), 1000)], vocabulary_size=300)
+    assert halves.to_json() == tokenizer.to_json()

@@ -131,6 +131,84 @@ def test_every_head(name: str, make: Make, tmp_path: Path) -> None:
     close(found, expected)
 
 
+def rewrite(folder: Path, **changes: Any) -> None:
+    """Other values in config.json."""
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("name", ["BertForTokenClassification", "BertForQuestionAnswering"])
+def test_older_heads_on_tokens_carry_a_pooler(name: str, make: Make, tmp_path: Path) -> None:
+    reference = make(name, **HEADS[name][1])
+    reference.save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    pooler = {"bert.pooler.dense.weight": torch.ones(8, 8), "bert.pooler.dense.bias": torch.ones(8)}
+    save_file({**load_file(file), **pooler}, file)
+    model: Any = from_pretrained(tmp_path)
+    given = reference(texts())
+    if name == "BertForTokenClassification":
+        assert (model.task, model(texts()).shape) == ("token-classification", (4, 9, 5))
+        close(model(texts()), given.logits)
+    else:
+        close(model(texts()), torch.stack([given.start_logits, given.end_logits], 2))
+    assert model.pooler is None
+    fresh: Any = from_pretrained(tmp_path, num_outputs=3)
+    assert fresh(texts()).shape == (4, 3)
+    assert torch.equal(fresh.pooler.weight, torch.ones(8, 8))
+
+
+def test_one_output_is_a_number(make: Make, tmp_path: Path) -> None:
+    reference = make("BertForSequenceClassification", num_labels=1)
+    reference.save_pretrained(tmp_path)
+    loaded: Any = load_pretrained(tmp_path)
+    assert (loaded.predictor.task, loaded.labels) == ("regression", None)
+    close(loaded.predictor(texts()), reference(texts()).logits)
+    assert torch.equal(from_pretrained(tmp_path, task="regression")(texts()), loaded.predictor(texts()))
+    rewrite(tmp_path, problem_type="single_label_classification")
+    again: Any = from_pretrained(tmp_path)
+    assert again.task == "classification"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("BertForMultipleChoice", {}, "BertForMultipleChoice"),
+        ("BertForSequenceClassification", {"problem_type": "multi_label_classification"}, "multi_label_classification"),
+        ("BertForSequenceClassification", {"problem_type": "regression"}, "'regression' with 2 outputs"),
+        ("BertForTokenClassification", {"architectures": ["BertForSequenceClassification"]}, r"no pooler.dense.weight"),
+        ("BertModel", {"architectures": ["BertForQuestionAnswering"]}, r"no qa_outputs.weight"),
+        ("BertModel", {"architectures": "BertModel"}, "architectures"),
+    ],
+)
+def test_heads_that_we_do_not_have_are_refused(
+    name: str, changes: dict[str, Any], words: str, make: Make, tmp_path: Path
+) -> None:
+    make(name).save_pretrained(tmp_path)
+    rewrite(tmp_path, **changes)
+    with pytest.raises(CheckpointError, match=words):
+        from_pretrained(tmp_path)
+    assert from_pretrained(tmp_path, num_outputs=4)(texts()).shape == (4, 4)  # a fresh head needs none of it
+
+
+@pytest.mark.parametrize("name", [name for name in HEADS if name != "BertForTokenClassification"])
+def test_without_architectures_the_weights_tell(name: str, make: Make, tmp_path: Path) -> None:
+    make(name, **HEADS[name][1]).save_pretrained(tmp_path)
+    expected: Any = from_pretrained(tmp_path)
+    rewrite(tmp_path, architectures=None)
+    found: Any = from_pretrained(tmp_path)
+    assert found.task == expected.task
+    assert torch.equal(found(texts()), expected(texts()))
+
+
+def test_the_dropout_of_the_classifier(make: Make, tmp_path: Path) -> None:
+    make("BertForSequenceClassification", classifier_dropout=0.1).save_pretrained(tmp_path)
+    model: Any = from_pretrained(tmp_path)
+    assert model.dropout.p == 0.1
+    rewrite(tmp_path, classifier_dropout=0.5)
+    with pytest.raises(CheckpointError, match=r"classifier_dropout 0\.5"):
+        from_pretrained(tmp_path)
+
+
 def test_the_next_sentence_alone(make: Make, tmp_path: Path) -> None:
     reference = make("BertForNextSentencePrediction")
     reference.save_pretrained(tmp_path)

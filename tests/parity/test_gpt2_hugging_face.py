@@ -100,6 +100,13 @@ def test_equal_logits_hidden_states_and_gradients(pair: tuple[Any, Any]) -> None
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_gelu_under_its_other_name(make: Make, tmp_path: Path) -> None:
+    reference = make(activation_function="gelu_pytorch_tanh")
+    reference.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["activation_function"] == "gelu_pytorch_tanh"
+    torch.testing.assert_close(from_pretrained(tmp_path)(texts()), reference(texts()).logits, rtol=1e-5, atol=1e-5)
+
+
 def test_equal_with_filling_before_the_text(pair: tuple[Any, Any]) -> None:
     reference, model = pair
     tokens, present = texts(), torch.arange(9) >= torch.tensor([[0], [2], [5], [8]])

@@ -37,4 +37,5 @@ def figures(folder: RunFolder) -> Table:
             unit = f" {measure['unit']}" if measure["unit"] else ""
             cells.append(f"{measure['value']:.4f} ± {measure['standard_error']:.4f}{unit}")
         table.add_row(name, *cells)
+    table.add_row("loss", *(f"{reading['loss']:.4f}" for reading in readings.values()))
     return table

@@ -14,6 +14,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("run", help="the run folder")
     parser.add_argument("--split", default="test", help="train, validation or test (default: test)")
     parser.add_argument("--data", help="measure on all examples of this source instead")
+    parser.add_argument("--pair", help="of a translator: the file, or column, with the other text of --data")
     parser.add_argument("--json", action="store_true", help="everything measured, as JSON")
     given = parser.parse_args(words)
 
@@ -21,6 +22,6 @@ def run(words: Sequence[str]) -> int:
 
     run = open_run(given.run)
     tell_unfinished(run.folder)
-    evaluation = run.evaluate(given.split, data=given.data)
+    evaluation = run.evaluate(given.split, data=given.data, pair=given.pair)
     sys.stdout.write((to_json(evaluation.to_dict(), indent=1) if given.json else str(evaluation)) + "\n")
     return 0

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,12 @@ def run(words: Sequence[str]) -> int:
         "embeddings (default: last)",
     )
     parser.add_argument("--pool", default="mean", help="over tokens: first, mean, max or last (default: mean)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="vectors as .npz (names, vectors) or .csv")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="vectors as .csv, or as .npz: vectors, and names, the texts: json.loads(bytes(file['names']))",
+    )
     parser.add_argument("--nearest", type=int, default=0, metavar="N", help="tell each text's N nearest by cosine")
     parser.add_argument("--cut", action="store_true", help="cut texts longer than the context instead of refusing them")
     given = parser.parse_args(words)
@@ -123,7 +129,8 @@ def _write(path: Path, texts: Sequence[str], vectors: "Tensor") -> None:
 
     if path.suffix == ".npz":
         packed = io.BytesIO()
-        np.savez(packed, names=np.array(texts), vectors=vectors.numpy())
+        names = np.frombuffer(json.dumps(list(texts), ensure_ascii=False).encode(), np.uint8)
+        np.savez(packed, names=names, vectors=vectors.numpy())
         write_whole(path, packed.getvalue())
         return
     table = io.StringIO()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 BOLD, PLAIN = "\033[1m", "\033[0m"
 
-TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
+PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0x2426)
+"""Control characters as the visible signs for them (U+2400 and on); those beyond ASCII have one for all."""
 
 MOST = 200
 """New tokens, where no number is given and the network has no shorter limit."""
@@ -46,6 +48,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--min-tokens", type=int, default=0, help="new tokens before the text may end (default: 0)")
     parser.add_argument("--samples", type=int, default=1, help="texts for each prompt (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of sampling (default: 0)")
+    parser.add_argument("--batch-size", type=int, default=32, help="texts written side by side (default: 32)")
     parser.add_argument("--dtype", default="float32", help="number format of the weights: float32, bfloat16 (faster)")
     parser.add_argument("--stream", action="store_true", help="show the text while it is written")
     parser.add_argument("--json", action="store_true", help="texts, tokens and log-probabilities, as JSON")
@@ -67,7 +70,7 @@ def run(words: Sequence[str]) -> int:
     tell_unfinished(run.folder)
     model = decoding_copy(run.model, dtype=getattr(torch, given.dtype))
     repeated = [prompt for prompt in prompts for _ in range(1 if given.beam else given.samples)]
-    show = _Show(repeated, colour=sys.stdout.isatty(), bare=schema.task == "sequence")
+    show = _Show(repeated, terminal=sys.stdout.isatty(), bare=schema.task == "sequence")
     passages = generate_text(
         model,
         tokenizer,
@@ -80,6 +83,7 @@ def run(words: Sequence[str]) -> int:
         rules=rules,
         window=True,
         seed=given.seed,
+        batch_size=given.batch_size,
     )
     if given.json:
         sys.stdout.write(to_json([_plain(passage) for passage in passages], indent=1) + "\n")
@@ -111,6 +115,10 @@ def _check(given: Namespace) -> None:
         raise ConfigurationError(expected="--prompt or --prompts", found="both", do="leave one of the two out")
     if given.samples < 1:
         raise ConfigurationError(expected="--samples of at least 1", found=f"--samples {given.samples}", do="use 1")
+    if given.batch_size < 1:
+        raise ConfigurationError(
+            expected="--batch-size of at least 1", found=f"--batch-size {given.batch_size}", do="use 32"
+        )
     if given.greedy and given.samples > 1:
         raise ConfigurationError(
             expected="one text for each prompt, as greedy decoding gives no other",
@@ -164,10 +172,9 @@ def _method(given: Namespace) -> Any:
 def _before(run: "Run") -> tuple[int, ...]:
     """The tokens that stood before each document in training."""
     from sightline.data.frame import text_frame
+    from sightline.data.text_source import trained_form
 
-    spec = run.spec.data.text
-    table = spec.column is not None or run.spec.data.source.endswith(TABLES)
-    form = spec.form or ("blocks" if spec.documents == "file" and not table else "packed")
+    form = trained_form(run.spec.data)
     frame = text_frame(run.tokenizer, 0)
     if run.schema.task == "sequence" or form == "blocks":
         return ()
@@ -190,12 +197,14 @@ def _plain(passage: "Passage") -> dict[str, Any]:
 class _Show:
     """Writes prompts plainly and new text after them, in bold on a terminal; several as paragraphs of their own.
 
+    On a terminal control characters are shown by their signs, as a text could give it orders by them.
+
     While it streams, a prompt's text is shown as it comes; the texts of later prompts wait until it has ended.
     """
 
-    def __init__(self, prompts: list[str], *, colour: bool, bare: bool) -> None:
-        self.prompts, self.bare = prompts, bare
-        self.bold, self.plain = (BOLD, PLAIN) if colour else ("", "")
+    def __init__(self, prompts: list[str], *, terminal: bool, bare: bool) -> None:
+        self.prompts, self.bare, self.terminal = prompts, bare, terminal
+        self.bold, self.plain = (BOLD, PLAIN) if terminal else ("", "")
         self.waiting: dict[int, str] = {}
         self.shown = 0
         self.first = True
@@ -203,7 +212,7 @@ class _Show:
     def whole(self, row: int, text: str) -> None:
         """One prompt with its text."""
         self._begin(row)
-        sys.stdout.write(f"{self.bold}{text}{self.plain}\n")
+        sys.stdout.write(f"{self.bold}{self._safe(text)}{self.plain}\n")
 
     def piece(self, row: int, text: str) -> None:
         """Some new text of one prompt."""
@@ -212,7 +221,7 @@ class _Show:
             return
         if self.first:
             self._begin(0)
-        sys.stdout.write(f"{self.bold}{text}{self.plain}")
+        sys.stdout.write(f"{self.bold}{self._safe(text)}{self.plain}")
         sys.stdout.flush()
 
     def end(self) -> None:
@@ -226,4 +235,7 @@ class _Show:
     def _begin(self, row: int) -> None:
         separator = "" if self.first or self.bare else "\n"
         self.first = False
-        sys.stdout.write(separator + ("" if self.bare else self.prompts[row]))
+        sys.stdout.write(separator + ("" if self.bare else self._safe(self.prompts[row])))
+
+    def _safe(self, text: str) -> str:
+        return text.translate(PICTURES) if self.terminal else text

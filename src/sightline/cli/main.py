@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from sightline.core.errors import SightlineError, UnknownNameError, near
 
@@ -47,6 +48,9 @@ first steps:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 well, 2 a user's mistake, 128 + n a signal)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without Unicode shows letters it lacks by their numbers
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in words
     words = [w for w in words if w != "--debug"]
     try:

@@ -57,7 +57,8 @@ def run(words: Sequence[str]) -> int:
     tokenizer = run.tokenizer
     tell_unfinished(run.folder)
     shots = ask.draw_shots(classes)
-    asked = [row for row in permutation(len(rows), given.seed + 2).tolist() if row not in set(shots)][: given.limit]
+    solved = set(shots)
+    asked = [row for row in permutation(len(rows), given.seed + 2).tolist() if row not in solved][: given.limit]
     asked.sort()
     if not asked:
         raise DataError(expected="rows to ask beside the shots", found="none", do="give a longer table, or fewer shots")

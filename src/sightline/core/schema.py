@@ -50,7 +50,8 @@ class TextSchema:
         vocabulary_size: number of different tokens, the special ones included.
         length: most tokens in one example.
         target_length: most tokens in the text to be predicted, for the task "sequence"; else 0.
-        bytes_per_token: UTF-8 bytes of the training text over its tokens.
+        bytes_per_token: UTF-8 bytes of the training text over its tokens; where each next token is to be predicted,
+            end tokens are counted too.
         pad: fills short examples up.
         unknown: stands for what the vocabulary does not have.
         begin: the first token of a text.

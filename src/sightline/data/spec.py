@@ -27,7 +27,9 @@ class DataSpec(Config):
     """
 
     source: Annotated[str, Option("name of an embedded set, path of a file or folder, or hf:owner/name")]
-    target: Annotated[str | None, Option("column to predict; not needed for image folders")] = None
+    target: Annotated[
+        str | None, Option("column to predict; of texts also file or folder; not needed for image folders")
+    ] = None
     task: Annotated[
         Literal["classification", "regression", "language", "sequence", "token-classification", "span"] | None,
         Option("kind of prediction; none: decided by the target, and by what the source is"),

@@ -90,6 +90,9 @@ class Split(ABC):
     Lecture: F2
     """
 
+    bytes_per_term: float | None = None
+    """Of a text whose next token is to be predicted, its UTF-8 bytes over the tokens predicted; none: not known."""
+
     def __init__(self, name: str, target: Int[Tensor, " n"] | Float[Tensor, " n"]) -> None:
         self.name = name
         self.target: Tensor = target

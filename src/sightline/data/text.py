@@ -21,6 +21,7 @@ from sightline.data.token_array import Stored, Writer
 from sightline.data.token_split import BlockSplit
 from sightline.data.tokenise import (
     Account,
+    Count,
     SplitWriter,
     Texts,
     TrainingTexts,
@@ -92,6 +93,8 @@ def language_data(spec: DataSpec, corpus: Corpus) -> Data:
         text=tokenizer.text_schema(length, bytes_per_token=kept.facts["bytes_per_token"]),
     )
     splits = {name: _split(name, spec, corpus, kept, tokenizer) for name in SPLIT_NAMES}
+    for name, split in splits.items():
+        split.bytes_per_term = Count(**kept.facts["counts"][name]).bytes_per_term
     characters = sum(count["characters"] for count in kept.facts["counts"].values())
     what = f"{corpus.what}: a text of {characters:,} characters, {kept.facts['letters']} of them different"
     found = text_found(spec, what, schema, splits, kept, tokenizer, notes=corpus.notes)
@@ -138,6 +141,7 @@ def write_language(spec: DataSpec, corpus: Corpus, tokenizer: Tokenizer, writer:
     for name, documents in corpus.texts():
         tokens: list[Tokens] = list(tokenizer.encode_batch(documents)) if documents else []
         account.add(name, documents, tokens, tokenizer.special("unknown"))
+        account.counts[name].add_terms(documents, tokens, frame, corpus.form)
         if corpus.form == "padded":
             account.cut_off += frame.cut_off(tokens)
             out.add(f"{name}-tokens", frame.around(tokens))

@@ -22,7 +22,7 @@ from sightline.data.target import Target, read_target
 from sightline.data.text import as_data, no_split
 from sightline.data.text_account import text_found
 from sightline.data.text_file import read_text, stem
-from sightline.data.text_pieces import given_splits
+from sightline.data.text_pieces import given_splits, split_notes
 from sightline.data.text_spec import Documents
 from sightline.data.token_array import Stored, Writer
 from sightline.data.tokenise import (
@@ -91,7 +91,12 @@ def files_by_class(source: TextSource, target: str, documents: Documents) -> Lab
             do="give the folder that holds them",
         )
     return LabelledTexts(
-        source.what, texts, target, pa.chunked_array([pa.array(labels, pa.string())]), given=splits if given else None
+        source.what,
+        texts,
+        target,
+        pa.chunked_array([pa.array(labels, pa.string())]),
+        given=splits if given else None,
+        notes=split_notes(given),
     )
 
 

@@ -27,6 +27,7 @@ from sightline.data.text_table import strings, text_column
 from sightline.data.token_array import TokenArray, token_type
 from sightline.data.token_labels import pieces_of, read_sentences
 from sightline.data.token_split import BlockSplit
+from sightline.data.tokenise import Count
 from sightline.data.tokenizer import Tokenizer
 from sightline.data.tokenizer_match import require_matching
 
@@ -128,19 +129,28 @@ def _framed(texts: Sequence[str], frame: Frame, tokenizer: Tokenizer) -> Ragged:
 
 def _language(texts: list[str], what: str, form: Form, schema: Schema, tokenizer: Tokenizer) -> Split:
     length = schema.input_shape[0]
-    frame = text_frame(tokenizer, length)
+    frame, dtype = text_frame(tokenizer, length), token_type(tokenizer.vocabulary_size)
+    encoded: list[Tokens] = list(tokenizer.encode_batch(texts))
+    count = Count()
+    count.add(texts, encoded, tokenizer.special("unknown"))
+    count.add_terms(texts, encoded, frame, form)
+    split: Split
     if form == "padded":
-        return NextTokenSplit("test", None, _framed(texts, frame, tokenizer), pad=_pad(tokenizer), tokenizer=tokenizer)
+        documents = rows_of(frame.around(encoded), dtype)
+        split = NextTokenSplit("test", None, documents, pad=_pad(tokenizer), tokenizer=tokenizer)
+        split.bytes_per_term = count.bytes_per_term
+        return split
     ends = np.array(frame.after if form == "packed" else (), np.int64)
-    parts: list[Tokens] = [part for tokens in tokenizer.encode_batch(texts) for part in (tokens, ends)]
-    stream = flat(parts, token_type(tokenizer.vocabulary_size))
+    stream = flat([part for tokens in encoded for part in (tokens, ends)], dtype)
     if len(stream) <= length:
         raise ShortTextError(
             expected=f"a block of {length} tokens and the next one in {what}",
             found=f"{len(stream):,} tokens",
             do="give more text",
         )
-    return BlockSplit("test", TokenArray(stream), length, tokenizer=tokenizer)
+    split = BlockSplit("test", TokenArray(stream), length, tokenizer=tokenizer)
+    split.bytes_per_term = count.bytes_per_term
+    return split
 
 
 def _classes(

@@ -6,12 +6,12 @@ from pathlib import Path
 from sightline.core.errors import DataError
 from sightline.data.documents import cut_characters, documents_of, require_splits, split_documents
 from sightline.data.duplicates import content_hash, fingerprint
-from sightline.data.hub import split_word
+from sightline.data.hub import SPLIT_OF
 from sightline.data.pictures import read_bytes
 from sightline.data.source import TextSource
 from sightline.data.spec import DataSpec
 from sightline.data.splits import SPLIT_NAMES, SplitName
-from sightline.data.text_file import read_text
+from sightline.data.text_file import read_text, stem
 from sightline.data.text_spec import Form, Order
 
 
@@ -31,6 +31,8 @@ def content_of(files: Sequence[Path], root: Path) -> str:
 def given_splits(source: TextSource) -> list[SplitName] | None:
     """The split of each file as its folder or name tells, "train" where it tells none; none where none tells one.
 
+    Only a whole name tells one, ``test.txt`` or ``test/emma.txt``: ``a-test-of-will.txt`` is a novel.
+
     Example:
         >>> root = Path("wiki")
         >>> given_splits(TextSource("wiki", (root / "test.txt", root / "train.txt"), root))
@@ -38,8 +40,27 @@ def given_splits(source: TextSource) -> list[SplitName] | None:
     """
     if len(source.files) < 2:
         return None
-    words = [split_word(str(file.relative_to(source.root))) for file in source.files]
-    return [word or "train" for word in words] if "train" in words and len(set(words)) > 1 else None
+    words = [_split_named(file.relative_to(source.root)) for file in source.files]
+    return [word or "train" for word in words] if "train" in words and len(set(words) - {None}) > 1 else None
+
+
+def _split_named(path: Path) -> SplitName | None:
+    """The split that the first telling folder, or else the file, is named after."""
+    names = (name.lower() for name in (*path.parts[:-1], stem(path)))
+    return next((SPLIT_OF[name] for name in names if name in SPLIT_OF), None)
+
+
+def split_notes(given: Sequence[SplitName] | None) -> tuple[str, ...]:
+    """What is said of splits that names tell.
+
+    Example:
+        >>> split_notes(["test", "train", "train"])
+        ('files are divided as their names or folders tell: 2 train, 1 test',)
+    """
+    if given is None:
+        return ()
+    told = ", ".join(f"{given.count(name)} {name}" for name in SPLIT_NAMES if name in given)
+    return (f"files are divided as their names or folders tell: {told}",)
 
 
 def file_pieces(spec: DataSpec, source: TextSource, form: Form, order: Order) -> Iterator[tuple[SplitName, list[str]]]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from sightline.core.errors import ConfigurationError
 from sightline.data.data import Data
 from sightline.data.documents import documents_of
+from sightline.data.embedded import DATASETS
+from sightline.data.hub import PREFIX, parquet_files
 from sightline.data.image import SUFFIXES
 from sightline.data.image_folder import files_below, subfolders
 from sightline.data.pictures import path_kind
@@ -16,7 +18,7 @@ from sightline.data.text import Corpus, language_data
 from sightline.data.text_classes import CLASSES_OF_FILES, class_data, files_by_class
 from sightline.data.text_file import is_text_file, read_text
 from sightline.data.text_pairs import line_pairs, pair_data
-from sightline.data.text_pieces import content_of, file_pieces, require_text
+from sightline.data.text_pieces import content_of, file_pieces, given_splits, require_text, split_notes
 from sightline.data.text_spans import span_data
 from sightline.data.text_spec import Form
 from sightline.data.token_labels import LABEL_SUFFIXES, token_label_data
@@ -87,13 +89,37 @@ def corpus_of(spec: DataSpec, source: TextSource) -> Corpus:
         content_of(source.files, source.root),
         form,
         order,
-        (f"{len(source.files):,} files",) if len(source.files) > 1 else (),
+        (*((f"{len(source.files):,} files",) if len(source.files) > 1 else ()), *split_notes(given_splits(source))),
     )
 
 
 def usual_form(spec: DataSpec) -> Form:
     """How text files become examples, unless it is said: blocks of whole files, packed lines and paragraphs."""
     return spec.text.form or ("blocks" if spec.text.documents == "file" else "packed")
+
+
+def trained_form(spec: DataSpec) -> Form:
+    """How texts of any source became examples, by the settings alone: those of a table are packed too.
+
+    Args:
+        spec: a run's data settings; its source need not be there any more.
+
+    Example:
+        >>> trained_form(DataSpec(source="novel.txt")), trained_form(DataSpec(source="hf:owner/name"))
+        ('blocks', 'packed')
+        >>> trained_form(DataSpec(source="reviews.CSV")), trained_form(DataSpec(source="digits"))
+        ('packed', 'packed')
+    """
+    path = Path(spec.source.removeprefix(PREFIX))
+    kind = path_kind(path)
+    is_table = (
+        spec.text.column is not None
+        or spec.source in DATASETS
+        or path.name.lower().endswith(TABLE_SUFFIXES)
+        or (spec.source.startswith(PREFIX) and kind == "none")
+        or (kind == "folder" and bool(parquet_files(path)))
+    )
+    return spec.text.form or "packed" if is_table else usual_form(spec)
 
 
 def whole_documents(source: TextSource, spec: DataSpec) -> list[str]:

@@ -15,7 +15,7 @@ from sightline.data.frame import Frame, Tokens
 from sightline.data.pictures import path_kind
 from sightline.data.spec import DataSpec
 from sightline.data.splits import SPLIT_NAMES, SplitName, SplitRows
-from sightline.data.text_spec import SENTINELS, VOCABULARY_SIZE, TextSpec
+from sightline.data.text_spec import SENTINELS, VOCABULARY_SIZE, Form, TextSpec
 from sightline.data.token_array import Make, Stored, Values, Writer, stored, token_type
 from sightline.data.tokenizer import Tokenizer
 from sightline.data.train_tokenizer import train_tokenizer
@@ -93,6 +93,8 @@ class Count:
         documents: files, paragraphs, lines or rows.
         tokens: without special ones.
         unknown: of them, those the vocabulary does not have.
+        terms: of a text to be written on, the tokens that are to be predicted, end tokens among them.
+        term_bytes: of the text they stand for.
     """
 
     characters: int = 0
@@ -102,19 +104,47 @@ class Count:
     documents: int = 0
     tokens: int = 0
     unknown: int = 0
+    terms: int = 0
+    term_bytes: float = 0.0
+
+    @property
+    def bytes_per_term(self) -> float | None:
+        """Bytes a predicted token stands for; none where nothing is predicted, or unknown tokens hide the text."""
+        return self.term_bytes / self.terms if self.terms and not self.unknown else None
 
     def add(self, documents: Sequence[str], tokens: Sequence[Tokens], unknown: int | None) -> None:
         """Count some more documents."""
         self.documents += len(documents)
         for document in documents:
             self.characters += len(document)
-            self.bytes += len(document.encode("utf-8", "surrogatepass"))
+            self.bytes += _bytes_of(document)
             self.lines += document.count("\n") + (not document.endswith("\n"))
             self.words += len(document.split())
         for part in tokens:
             self.tokens += len(part)
             if unknown is not None:
                 self.unknown += int((part == unknown).sum())
+
+    def add_terms(self, documents: Sequence[str], tokens: Sequence[Tokens], frame: Frame, form: Form) -> None:
+        """Count what is to be predicted of some documents.
+
+        Where a part of a document is (it is cut off, or nothing stands before its first token), its bytes are shared
+        evenly among its tokens. The few tokens of a stream that its blocks leave out count too.
+        """
+        if form != "padded":
+            ends = len(frame.after) * len(documents) if form == "packed" else 0
+            self.terms += sum(map(len, tokens)) + ends
+            self.term_bytes += sum(map(_bytes_of, documents))
+            return
+        for document, part in zip(documents, tokens, strict=True):
+            kept = min(len(part), frame.room)
+            self.terms += max(len(frame.before) + kept + len(frame.after) - 1, 0)
+            asked = kept if frame.before else max(kept - 1, 0)
+            self.term_bytes += _bytes_of(document) * asked / max(len(part), 1)
+
+
+def _bytes_of(document: str) -> int:
+    return len(document.encode("utf-8", "surrogatepass"))
 
 
 @dataclass
@@ -150,7 +180,7 @@ class Account:
             "letters": len(self.letters),
             "beginning": self.beginning,
             "cut_off": self.cut_off,
-            "bytes_per_token": train.bytes / max(train.tokens, 1),
+            "bytes_per_token": train.term_bytes / train.terms if train.terms else train.bytes / max(train.tokens, 1),
         }
 
 
@@ -227,14 +257,19 @@ def kept_for(spec: DataSpec, what: Mapping[str, Any], content: str, tokenizer: T
 
 def identity_of(spec: DataSpec, what: Mapping[str, Any], content: str, tokenizer: Tokenizer | None) -> str:
     """A hash that differs where the texts differ, or what becomes of them."""
+    text = plain(spec.text)
+    # paths may be typed in several ways; what stands there is in the content, and in the saved tokenizer
+    text["pair"] = None
+    if spec.text.tokenizer not in KINDS:
+        text["tokenizer"] = "saved"
     asked = {
         **what,
-        "text": plain(spec.text),
+        "text": text,
         "validation": spec.validation_fraction,
         "test": spec.test_fraction,
         "seed": spec.split_seed,
     }
     saved = tokenizer.to_json() if tokenizer is not None else ""
     return fingerprint(
-        b"1", repr(sorted(asked.items())).encode(errors="surrogatepass"), content.encode(), saved.encode()
+        b"2", repr(sorted(asked.items())).encode(errors="surrogatepass"), content.encode(), saved.encode()
     )

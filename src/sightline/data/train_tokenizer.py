@@ -1,6 +1,7 @@
 """A tokenizer trained on texts: characters, words, byte-level BPE or WordPiece."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, get_args
@@ -13,6 +14,9 @@ from sightline.data.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import tokenizers
+
+LONGEST_WORD = 1000
+"""Characters of a word that are looked at together in training."""
 
 Kind = Literal["characters", "words", "bpe", "wordpiece"]
 
@@ -168,7 +172,7 @@ def _bpe(texts: Iterable[str], size: int, lowercase: bool, special: tuple[str, .
         vocab_size=size, min_frequency=LEAST_COUNT, special_tokens=list(special), initial_alphabet=alphabet,
         show_progress=False,
     )  # fmt: skip
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(_without_giants(texts), trainer)
     return _finished(tokenizer, tokenizer.normalizer, special)
 
 
@@ -201,12 +205,23 @@ def _wordpiece(texts: Iterable[str], size: int, lowercase: bool, special: tuple[
         vocab_size=size, min_frequency=LEAST_COUNT, special_tokens=[*special, *inside], initial_alphabet=alphabet,
         show_progress=False,
     )  # fmt: skip
-    draft.train_from_iterator(texts, trainer)
+    draft.train_from_iterator(_without_giants(texts), trainer)
     vocabulary = json.loads(draft.to_str())["model"]["vocab"]
     tokenizer = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = cut
     tokenizer.decoder = decoders.WordPiece()
     return _finished(tokenizer, normalizer, special)
+
+
+def _without_giants(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, with a cut after every 1,000 characters of a word: training takes the square of a word's length."""
+    for text in texts:
+        start = 0
+        for word in re.finditer(rf"\S{{{LONGEST_WORD + 1},}}", text):
+            for place in range(word.start() + LONGEST_WORD, word.end(), LONGEST_WORD):
+                yield text[start:place]
+                start = place
+        yield text[start:]
 
 
 _TRAIN: dict[str, Callable[[Iterable[str], int, bool, tuple[str, ...]], Tokenizer]] = {

@@ -146,6 +146,7 @@ def beam_search(
     limits: Limits,
     rules: Sequence[Rule] = (),
     stream: Stream | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[Continuation]:
     """Search for the best continuation of every prompt; each prompt's search goes and stops by itself.
 
@@ -157,12 +158,13 @@ def beam_search(
         limits: when a text ends.
         rules: what may not come.
         stream: is told a prompt's new tokens when its search is over.
+        numbers: the prompts', for ``stream`` and messages; none: 0, 1, …
 
     Returns:
         one continuation a prompt, the next best in its ``others``
 
     Raises:
-        InputError: when no token may come next, or scores are no numbers.
+        InputError: when no token may come next, or scores are NaN or +∞.
 
     Lecture: X8
 
@@ -176,9 +178,10 @@ def beam_search(
         (2, 0)
     """
     start = tokens.shape[1]
+    numbers = range(len(tokens)) if numbers is None else numbers
     tokens = torch.nn.functional.pad(tokens, (0, limits.longest))
     present = torch.nn.functional.pad(present, (0, limits.longest), value=True)
-    searches = [_Search(row, beam) for row in range(len(tokens))]
+    searches = [_Search(number, beam) for number in numbers]
     results: dict[int, Continuation] = {}
     for step in range(limits.longest):
         so_far, where = tokens[:, : start + step], present[:, : start + step]
@@ -203,7 +206,7 @@ def beam_search(
         select_rows(scores, kept)
         tokens, present = tokens[kept], present[kept]
         tokens[:, start + step] = torch.tensor(new, device=tokens.device)
-    return [results[row] for row in range(len(results))]
+    return [results[number] for number in numbers]
 
 
 def _best(
@@ -218,7 +221,9 @@ def _best(
     values, numbers = allowed.topk(min(beam.width + ends, vocabulary), 1)
     each = values.shape[1]
     sums = torch.tensor([_filled(s.sums, width, -torch.inf) for s in searches], dtype=torch.float64, device="cpu")
-    steps = (values - own.logsumexp(1, keepdim=True)).to("cpu", torch.float64)
+    mass = own.logsumexp(1, keepdim=True)
+    mass = mass.masked_fill(mass == torch.inf, torch.nan)  # as x − ∞ would look like a token that may not come
+    steps = (values - mass).to("cpu", torch.float64)
     totals = (sums[:, :, None] + steps.view(len(searches), width, each)).flatten(1)
     totals, order = totals.sort(dim=1, descending=True, stable=True)
     needed = beam.width + width * ends

@@ -173,7 +173,8 @@ class FewShot:
                     do="ask for fewer shots, or give more examples",
                 )
             chosen += rows[:count]
-        return [row for row in order if row in set(chosen)]
+        drawn = set(chosen)
+        return [row for row in order if row in drawn]
 
     def ask(
         self,

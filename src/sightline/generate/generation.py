@@ -14,7 +14,7 @@ from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
 from sightline.generate.continuation import Continuation
 from sightline.generate.greedy import Greedy
-from sightline.generate.next_token_scores import left_padded
+from sightline.generate.next_token_scores import RowScores, left_padded
 from sightline.generate.rules import Rule, require_known
 from sightline.generate.sampling import Sample
 from sightline.generate.stepwise import Limits, Stream, decode_stepwise
@@ -36,6 +36,7 @@ def generate(
     window: bool = False,
     seed: int = 0,
     stream: Stream | None = None,
+    batch_size: int = 32,
 ) -> list[Continuation]:
     """Write on after each prompt, until an end token or the most tokens.
 
@@ -62,6 +63,8 @@ def generate(
             would be longer are refused.
         seed: of sampling.
         stream: called with (prompt, token) of each new token as soon as it is fixed; with beams when a prompt is done.
+        batch_size: prompts decoded side by side, those of like length together and the first prompt's first; it bounds
+            the memory of the cache. Scores that remember their rows (:class:`RowScores`) get all at once.
 
     Returns:
         the continuation of each prompt
@@ -85,44 +88,59 @@ def generate(
         )
     ends = (end,) if isinstance(end, int) else tuple(dict.fromkeys(end))
     limits = _checked_limits(max_new_tokens, min_new_tokens, ends)
+    if batch_size < 1:
+        raise ConfigurationError(expected="batch_size of at least 1", found=f"batch_size = {batch_size}", do="use 32")
     vocabulary_size = getattr(model, "vocabulary_size", None)
     given = _checked_prompts(prompts, begin, vocabulary_size)
     require_known(ends, vocabulary_size, "end token")
-    if not given:
-        return []
+    _require_fit(model, given, limits.longest, window)
+    chances = _chances(given, limits.longest, seed) if isinstance(method, Sample) else _none(given, limits)
+    found: dict[int, Continuation] = {}
     with evaluating(model):
-        scores, tokens, present = _start(model, given, limits.longest, window)
-        if isinstance(method, Beam):
-            return beam_search(scores, tokens, present, beam=method, limits=limits, rules=rules, stream=stream)
-        chances = _chances(given, limits.longest, seed) if isinstance(method, Sample) else _none(tokens, limits)
-        return decode_stepwise(
-            scores,
-            tokens,
-            present,
-            chooser=method,
-            limits=limits,
-            chances=chances.to(tokens.device),
-            rules=rules,
-            stream=stream,
-        )
+        for part in _parts(given, len(given) if isinstance(model, RowScores) else batch_size):
+            scores, tokens, present = _start(model, [given[number] for number in part], limits.longest)
+            options: dict[str, Any] = {"limits": limits, "rules": rules, "stream": stream, "numbers": part}
+            if isinstance(method, Beam):
+                texts = beam_search(scores, tokens, present, beam=method, **options)
+            else:
+                drawn = chances[part].to(tokens.device)
+                texts = decode_stepwise(scores, tokens, present, chooser=method, chances=drawn, **options)
+            found.update(zip(part, texts, strict=True))
+    return [found[number] for number in range(len(given))]
 
 
-def _start(model: Any, prompts: list[list[int]], longest: int, window: bool) -> tuple[Any, Tensor, Tensor]:
+def _parts(prompts: list[list[int]], size: int) -> list[list[int]]:
+    """The prompts' numbers, those of like length together; the part with the first prompt is the first."""
+    order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
+    return sorted((sorted(order[start : start + size]) for start in range(0, len(order), size)), key=min)
+
+
+def _require_fit(model: Any, prompts: list[list[int]], longest: int, window: bool) -> None:
+    """Refuse a prompt or a length beyond the context before anything is decoded."""
+    task = getattr(model, "text_task", None) if isinstance(model, nn.Module) else None
+    most = max(map(len, prompts), default=0)
+    if task == "decoder" and getattr(model, "num_outputs", None) is None:
+        _require_room(model, most, longest, window)
+    elif task == "encoder-decoder":
+        _require_source_room(model, most, longest)
+
+
+def _start(model: Any, prompts: list[list[int]], longest: int) -> tuple[Any, Tensor, Tensor]:
     """The scores, and the tokens they begin with."""
     task = getattr(model, "text_task", None)
     if not isinstance(model, nn.Module) or task is None:
-        device = next(model.parameters()).device if isinstance(model, nn.Module) else "cpu"
+        weight = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+        device = torch.device("cpu") if weight is None else weight.device
         return model, *left_padded(prompts, device=device)
     device = next(model.parameters()).device
     if task == "decoder" and getattr(model, "num_outputs", None) is None:
         most = max(map(len, prompts)) + longest - 1  # the last new token is never read
-        slides = _require_room(model, max(map(len, prompts)), longest, window)
         tokens, present = left_padded(prompts, device=device)
-        if slides:
-            return FullScores(model, window=model.context_length), tokens, present  # type: ignore[arg-type]
+        context: Any = model.context_length
+        if context is not None and most > context:  # allowed only with a window
+            return FullScores(model, window=context), tokens, present
         return CachedScores(model, capacity=most), tokens, present
     if task == "encoder-decoder":
-        _require_source_room(model, max(map(len, prompts)), longest)
         source, source_present = (side.flip(1) for side in left_padded([p[::-1] for p in prompts], device=device))
         start = torch.full((len(prompts), 1), int(model.start_token), device=device)  # type: ignore[arg-type]
         scores = CachedScores(model, capacity=longest, source=source, source_present=source_present)
@@ -134,13 +152,11 @@ def _start(model: Any, prompts: list[list[int]], longest: int, window: bool) -> 
     )
 
 
-def _require_room(model: Any, prompt: int, longest: int, window: bool) -> bool:
-    """Whether the window must slide; a prompt or a length that does not fit is refused."""
+def _require_room(model: Any, prompt: int, longest: int, window: bool) -> None:
+    """Refuse a prompt or a length that does not fit, where no window slides."""
     context = model.context_length
-    if context is None or prompt + longest - 1 <= context:
-        return False
-    if window:
-        return True
+    if window or context is None or prompt + longest - 1 <= context:
+        return
     if prompt > context:
         raise ConfigurationError(
             expected=f"prompts of at most {context} tokens, the context length of this {type(model).__name__}",
@@ -210,11 +226,11 @@ def _chances(prompts: list[list[int]], longest: int, seed: int) -> Float[Tensor,
         met[prompt] = met.get(prompt, 0) + 1
         generator = torch.Generator().manual_seed(seeds.number("sample", met[prompt], *prompt))
         rows.append(torch.rand(longest, generator=generator, dtype=torch.float64))
-    return torch.stack(rows)
+    return torch.stack(rows) if rows else torch.zeros(0, longest)
 
 
-def _none(tokens: Tensor, limits: Limits) -> Tensor:
-    return torch.zeros(len(tokens), limits.longest)
+def _none(prompts: list[list[int]], limits: Limits) -> Tensor:
+    return torch.zeros(len(prompts), limits.longest)
 
 
 @contextmanager

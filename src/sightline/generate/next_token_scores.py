@@ -68,15 +68,15 @@ def next_scores(
 
 
 def refuse_hopeless(row: int, step: int, value: float) -> None:
-    """Raise the error of a row for which no token is left: its best score is −∞, or no number at all.
+    """Raise the error of a row for which no token is left: its best score is −∞, or NaN or +∞, no number to choose by.
 
     Raises:
         InputError: always.
     """
-    if value != value:  # NaN
+    if value != -torch.inf:
         raise InputError(
-            expected="scores of the next token that are numbers",
-            found=f"NaN for prompt {row}, at its new token {step}",
+            expected="scores of the next token that are numbers, or -inf",
+            found=f"NaN or +inf for prompt {row}, at its new token {step}",
             do="check the model's weights; in reduced precision try float32",
         )
     raise InputError(

@@ -60,6 +60,7 @@ def decode_stepwise(
     chances: Float[Tensor, "batch longest"],
     rules: Sequence[Rule] = (),
     stream: Stream | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[Continuation]:
     """Choose a token for every row, add it, and so on until an end token or the longest length.
 
@@ -74,12 +75,13 @@ def decode_stepwise(
         chances: uniform numbers in [0, 1), one for each row and step.
         rules: what may not come.
         stream: is told of every new token.
+        numbers: the prompts', for ``stream`` and messages; none: 0, 1, …
 
     Returns:
         one continuation a row
 
     Raises:
-        InputError: when no token may come next, or scores are no numbers.
+        InputError: when no token may come next, or scores are NaN or +∞.
 
     Lecture: X8
 
@@ -94,6 +96,7 @@ def decode_stepwise(
         ((2, 3, 4), True)
     """
     start = tokens.shape[1]
+    numbers = range(len(tokens)) if numbers is None else numbers
     tokens = torch.nn.functional.pad(tokens, (0, limits.longest))
     present = torch.nn.functional.pad(present, (0, limits.longest), value=True)
     written: list[list[int]] = [[] for _ in tokens]
@@ -106,23 +109,25 @@ def decode_stepwise(
         allowed = apply_rules(rules, limits.hold_back(own, step), so_far, where)
         chosen = chooser.choose(allowed, chances[:, step])
         tokens[:, start + step] = chosen
+        total = own.logsumexp(1)
         told = torch.stack(
             [
                 chosen.to(own),
-                own.gather(1, chosen[:, None])[:, 0] - own.logsumexp(1),
+                own.gather(1, chosen[:, None])[:, 0] - total,
                 allowed.gather(1, chosen[:, None])[:, 0],
+                total,
             ]
         )
-        for row, token, chance, value in zip(rows, *told.tolist(), strict=True):
+        for row, token, chance, value, mass in zip(rows, *told.tolist(), strict=True):
             if finished[row]:
                 continue
-            if not value > -torch.inf:
-                refuse_hopeless(row, step, value)
+            if not (mass < torch.inf and -torch.inf < value < torch.inf):
+                refuse_hopeless(numbers[row], step, value if mass < torch.inf else mass)
             written[row].append(int(token))
             sums[row] += chance
             finished[row] = int(token) in limits.end
             if stream is not None:
-                stream(row, int(token))
+                stream(numbers[row], int(token))
         going = [place for place, row in enumerate(rows) if not finished[row]]
         if not going:
             break

@@ -58,7 +58,8 @@ def generate_text(
         one passage a prompt
 
     Raises:
-        SightlineError: those of :func:`generate`; ``DataError`` for a tokenizer that is not the model's.
+        SightlineError: those of :func:`generate`; ``DataError`` for a token of a prompt that the model does
+            not have.
 
     Lecture: X8
 
@@ -71,8 +72,11 @@ def generate_text(
         >>> passage.prompt, len(passage.continuation.tokens) <= 4
         ('ab', True)
     """
-    spare = _spare_tokens(model, tokenizer)
+    size = tokenizer.vocabulary_size
+    wanted = int(getattr(model, "vocabulary_size", size))
     encoded = _encoded(model, tokenizer, prompts, tuple(before))
+    _require_known(encoded, wanted, model, tokenizer)
+    spare = range(size, wanted)
     ends = text_frame(tokenizer, 0).after
     options = {"end": ends, **options}
     if spare:
@@ -125,14 +129,13 @@ def _encoded(
     return encoded
 
 
-def _spare_tokens(model: nn.Module, tokenizer: Tokenizer) -> range:
-    """The network's tokens beyond the tokenizer's; a tokenizer that can't be the network's is refused."""
-    size = tokenizer.vocabulary_size
-    wanted = int(getattr(model, "vocabulary_size", size))
-    if wanted not in (size, -(-size // 64) * 64, -(-size // 128) * 128):
-        raise DataError(
-            expected=f"a tokenizer of {wanted} tokens, the vocabulary of this {type(model).__name__}",
-            found=f"one of {size} ({tokenizer.kind})",
-            do="give the tokenizer that the model was trained with",
-        )
-    return range(size, wanted)
+def _require_known(encoded: Sequence[Sequence[int]], wanted: int, model: nn.Module, tokenizer: Tokenizer) -> None:
+    """Refuse a prompt with a token that the network does not have. Sizes may differ: some tables lack unused tokens."""
+    for number, tokens in enumerate(encoded):
+        beyond = next((token for token in tokens if token >= wanted), None)
+        if beyond is not None:
+            raise DataError(
+                expected=f"a tokenizer of {wanted} tokens, the vocabulary of this {type(model).__name__}",
+                found=f"one of {tokenizer.vocabulary_size} ({tokenizer.kind}), and token {beyond} in prompt {number}",
+                do="give the tokenizer that the model was trained with",
+            )

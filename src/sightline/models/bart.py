@@ -128,12 +128,18 @@ class BART(EncoderDecoder):
 
 
 def bart_base(*, vocabulary_size: int = 50265, start_token: int = 2) -> BART:
-    """BART base: 6 + 6 blocks, width 768, 12 heads; 139.4 million parameters (Lewis et al. 2020)."""
+    """BART base: 6 + 6 blocks, width 768, 12 heads; 139.4 million parameters (Lewis et al. 2020).
+
+    Lecture: T6
+    """
     return _sized("base", vocabulary_size, start_token)
 
 
 def bart_large(*, vocabulary_size: int = 50265, start_token: int = 2) -> BART:
-    """BART large: 12 + 12 blocks, width 1024, 16 heads; 406.3 million parameters (Lewis et al. 2020)."""
+    """BART large: 12 + 12 blocks, width 1024, 16 heads; 406.3 million parameters (Lewis et al. 2020).
+
+    Lecture: T6
+    """
     return _sized("large", vocabulary_size, start_token)
 
 

@@ -250,12 +250,18 @@ def _counted(task: Task, num_outputs: int | None) -> int | None:
 
 
 def bert_base(*, vocabulary_size: int = 30522, context_length: int = 512) -> BERT:
-    """BERT base: 12 blocks, width 768, 12 heads (Devlin et al. 2019, §3)."""
+    """BERT base: 12 blocks, width 768, 12 heads (Devlin et al. 2019, §3).
+
+    Lecture: T6
+    """
     return _sized("bert-base", vocabulary_size, context_length)
 
 
 def bert_large(*, vocabulary_size: int = 30522, context_length: int = 512) -> BERT:
-    """BERT large: 24 blocks, width 1024, 16 heads (Devlin et al. 2019, §3)."""
+    """BERT large: 24 blocks, width 1024, 16 heads (Devlin et al. 2019, §3).
+
+    Lecture: T6
+    """
     return _sized("bert-large", vocabulary_size, context_length)
 
 

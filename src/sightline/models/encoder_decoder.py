@@ -247,7 +247,7 @@ class EncoderDecoder(TextPredictor):
             layers.append(embedded)
         num_tokens = tokens.shape[1]
         mask = attention_mask(present, num_tokens=num_tokens, causal=False)
-        mask, bias = _together(mask, self.score_bias(num_tokens, num_tokens, decoding=False))
+        mask, bias, _ = _together(mask, self.score_bias(num_tokens, num_tokens, decoding=False), causal=False)
         last = self.encoder(embedded, mask=mask, bias=bias, layers=layers)
         return self.finish(last, decoding=False)
 
@@ -278,12 +278,14 @@ class EncoderDecoder(TextPredictor):
             layers.append(embedded)
         num_tokens = decoder_tokens.shape[1]
         seen = attention_mask(decoder_present, num_tokens=num_tokens, causal=True)
-        mask, bias = _together(seen, self.score_bias(num_tokens, earlier + num_tokens, decoding=True))
+        mask, bias, causal = _together(
+            seen, self.score_bias(num_tokens, earlier + num_tokens, decoding=True), causal=seen is None
+        )
         last = self.decoder(
             embedded,
             mask=mask,
             bias=bias,
-            causal=seen is None,
+            causal=causal,
             cache=cache,
             context=context,
             context_mask=context_mask(present, batch=decoder_tokens.shape[0], num_context=num_context),
@@ -308,11 +310,18 @@ class EncoderDecoder(TextPredictor):
         return list(encoded.unbind(1)) if layered else encoded
 
 
-def _together(mask: Tensor | None, bias: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Both in the bias, (B, H, N, M) numbers: once for all blocks, where each would do it for itself."""
-    if mask is None or bias is None:
-        return mask, bias
-    return None, bias.masked_fill(~mask, -torch.inf)
+def _together(mask: Tensor | None, bias: Tensor | None, *, causal: bool) -> tuple[Tensor | None, Tensor | None, bool]:
+    """All in the bias, (B, H, N, M) numbers: once for all blocks, where each would do it for itself.
+
+    Without a bias the mask stays one, and ``causal`` is left to the blocks, whose kernels know it.
+    """
+    if bias is None:
+        return mask, None, causal
+    num_tokens, num_keys = bias.shape[-2:]
+    if causal and num_tokens > 1:
+        triangle = torch.ones(num_tokens, num_keys, dtype=torch.bool, device=bias.device).tril(num_keys - num_tokens)
+        mask = triangle if mask is None else mask & triangle
+    return None, bias if mask is None else bias.masked_fill(~mask, -torch.inf), False
 
 
 def _both(depth: int | Sequence[int]) -> tuple[int, int]:

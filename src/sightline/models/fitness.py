@@ -54,10 +54,18 @@ def require_text(schema: Schema, model: str, tasks: Sequence[Task]) -> TextSchem
         tasks: what the model can predict.
 
     Returns:
-        how the text becomes tokens.
+        How the text becomes tokens.
 
     Raises:
         DataError: for images, tables, or another task.
+
+    Lecture: T6
+
+    Example:
+        >>> text = TextSchema(vocabulary_size=65, length=64)
+        >>> schema = Schema("text", "language", (64,), text=text)
+        >>> require_text(schema, "gpt", ("language",)) is text
+        True
     """
     if schema.kind != "text" or schema.text is None:
         raise DataError(

@@ -230,22 +230,34 @@ def _last_present(tokens: Tensor, present: Tensor | None) -> Tensor:
 
 
 def gpt2(*, vocabulary_size: int = 50257, context_length: int = 1024) -> GPT:
-    """GPT-2, the smallest: 12 blocks, width 768, 12 heads; 124.4 million parameters (Radford et al. 2019, table 2)."""
+    """GPT-2, the smallest: 12 blocks, width 768, 12 heads; 124.4 million parameters (Radford et al. 2019, table 2).
+
+    Lecture: T6
+    """
     return _sized("gpt2", vocabulary_size, context_length)
 
 
 def gpt2_medium(*, vocabulary_size: int = 50257, context_length: int = 1024) -> GPT:
-    """GPT-2 medium: 24 blocks, width 1024, 16 heads; 354.8 million parameters (Radford et al. 2019, table 2)."""
+    """GPT-2 medium: 24 blocks, width 1024, 16 heads; 354.8 million parameters (Radford et al. 2019, table 2).
+
+    Lecture: T6
+    """
     return _sized("gpt2-medium", vocabulary_size, context_length)
 
 
 def gpt2_large(*, vocabulary_size: int = 50257, context_length: int = 1024) -> GPT:
-    """GPT-2 large: 36 blocks, width 1280, 20 heads; 774.0 million parameters (Radford et al. 2019, table 2)."""
+    """GPT-2 large: 36 blocks, width 1280, 20 heads; 774.0 million parameters (Radford et al. 2019, table 2).
+
+    Lecture: T6
+    """
     return _sized("gpt2-large", vocabulary_size, context_length)
 
 
 def gpt2_xl(*, vocabulary_size: int = 50257, context_length: int = 1024) -> GPT:
-    """GPT-2: 48 blocks, width 1600, 25 heads; 1557.6 million parameters (Radford et al. 2019, table 2)."""
+    """GPT-2: 48 blocks, width 1600, 25 heads; 1557.6 million parameters (Radford et al. 2019, table 2).
+
+    Lecture: T6
+    """
     return _sized("gpt2-xl", vocabulary_size, context_length)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from huggingface_hub import PyTorchModelHubMixin, constants, hf_hub_download
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
-from safetensors.torch import load_model
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sightline.core.config import Choice
@@ -133,7 +133,7 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
         try:
             inspect.signature(cls).bind(**arguments)
             predictor = cls(**arguments)
-            load_model(predictor, weights, strict=strict, device=map_location)
+            predictor.load_state_dict(_with_tied(predictor, load_file(weights, device=map_location)), strict=strict)
         except (TypeError, RuntimeError, OSError, SafetensorError) as error:
             raise CheckpointError(
                 expected=f"a {cls.__name__} saved by save_pretrained in {model_id}",
@@ -141,6 +141,18 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
                 do="load it with the class that saved it, or save it again",
             ) from error
         return predictor.eval()
+
+
+def _with_tied(predictor: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under all names of a tied one: files may hold it once (``save_pretrained``) or twice (a run's)."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in predictor.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    for tied in names.values():
+        held = next((weights[name] for name in tied if name in weights), None)
+        if held is not None:
+            weights |= {name: held for name in tied if name not in weights}
+    return weights
 
 
 def _told(error: Exception) -> str:

@@ -175,32 +175,50 @@ def _start_attention(layer: Attention, width: int) -> None:
 
 
 def t5_small(*, vocabulary_size: int = 32128, start_token: int = 0) -> T5:
-    """T5 small: 6 + 6 blocks, width 512, 8 heads; 60.5 million parameters (Raffel et al. 2020)."""
+    """T5 small: 6 + 6 blocks, width 512, 8 heads; 60.5 million parameters (Raffel et al. 2020).
+
+    Lecture: T6
+    """
     return _sized("small", vocabulary_size, start_token)
 
 
 def t5_base(*, vocabulary_size: int = 32128, start_token: int = 0) -> T5:
-    """T5 base: 12 + 12 blocks, width 768, 12 heads; 222.9 million parameters (Raffel et al. 2020)."""
+    """T5 base: 12 + 12 blocks, width 768, 12 heads; 222.9 million parameters (Raffel et al. 2020).
+
+    Lecture: T6
+    """
     return _sized("base", vocabulary_size, start_token)
 
 
 def t5_large(*, vocabulary_size: int = 32128, start_token: int = 0) -> T5:
-    """T5 large: 24 + 24 blocks, width 1024, 16 heads; 737.7 million parameters (Raffel et al. 2020)."""
+    """T5 large: 24 + 24 blocks, width 1024, 16 heads; 737.7 million parameters (Raffel et al. 2020).
+
+    Lecture: T6
+    """
     return _sized("large", vocabulary_size, start_token)
 
 
 def t5_v1_1_small(*, vocabulary_size: int = 32128, start_token: int = 0) -> T5:
-    """T5 v1.1 small: 8 + 8 blocks, width 512, 6 heads of width 64; 77.0 million parameters."""
+    """T5 v1.1 small: 8 + 8 blocks, width 512, 6 heads of width 64; 77.0 million parameters.
+
+    Lecture: T6
+    """
     return _sized("v1.1-small", vocabulary_size, start_token)
 
 
 def t5_v1_1_base(*, vocabulary_size: int = 32128, start_token: int = 0) -> T5:
-    """T5 v1.1 base: 12 + 12 blocks, width 768, 12 heads; 247.6 million parameters."""
+    """T5 v1.1 base: 12 + 12 blocks, width 768, 12 heads; 247.6 million parameters.
+
+    Lecture: T6
+    """
     return _sized("v1.1-base", vocabulary_size, start_token)
 
 
 def t5_v1_1_large(*, vocabulary_size: int = 32128, start_token: int = 0) -> T5:
-    """T5 v1.1 large: 24 + 24 blocks, width 1024, 16 heads; 783.2 million parameters."""
+    """T5 v1.1 large: 24 + 24 blocks, width 1024, 16 heads; 783.2 million parameters.
+
+    Lecture: T6
+    """
     return _sized("v1.1-large", vocabulary_size, start_token)
 
 

@@ -55,8 +55,19 @@ def completed(network: TextPredictor, weights: Mapping[str, Tensor]) -> dict[str
         network: what they are for.
         weights: under the network's names.
 
+    Returns:
+        Those given, and what is added to them.
+
     Raises:
         CheckpointError: for two values of a weight that stands in two places.
+
+    Lecture: T6
+
+    Example:
+        >>> from sightline.models.gpt import GPT
+        >>> network = GPT(vocabulary_size=9, context_length=8, depth=1, width=8, num_heads=2)
+        >>> list(completed(network, {"embedding.weight": torch.ones(9, 8)}))  # the head is the embedding
+        ['embedding.weight', 'head.weight']
     """
     own = network.state_dict(keep_vars=True)
     places: dict[int, list[str]] = {}

@@ -84,8 +84,6 @@ class TextPredictor(Predictor):
         Raises:
             ConfigurationError: for a task that the class has no head for, or no number where one is needed.
         """
-        if cls.text_task == "encoder-decoder" and task in ("language", "sequence") and num_outputs is None:
-            return {}
         raise ConfigurationError(
             expected=f"a task that a {cls.__name__} has a head for",
             found=f"{task} with " + ("no number of outputs" if num_outputs is None else f"num_outputs = {num_outputs}"),

@@ -127,12 +127,18 @@ class Transformer(EncoderDecoder):
 
 
 def transformer_base(*, vocabulary_size: int = 37000, start_token: int = 0) -> Transformer:
-    """The base transformer: 6 + 6 blocks, width 512, 8 heads; 63 million parameters (Vaswani et al. 2017)."""
+    """The base transformer: 6 + 6 blocks, width 512, 8 heads; 63 million parameters (Vaswani et al. 2017).
+
+    Lecture: T4
+    """
     return _sized("base", vocabulary_size, start_token)
 
 
 def transformer_big(*, vocabulary_size: int = 37000, start_token: int = 0) -> Transformer:
-    """The big transformer: 6 + 6 blocks, width 1024, 16 heads; 214 million parameters (Vaswani et al. 2017)."""
+    """The big transformer: 6 + 6 blocks, width 1024, 16 heads; 214 million parameters (Vaswani et al. 2017).
+
+    Lecture: T4
+    """
     return _sized("big", vocabulary_size, start_token)
 
 

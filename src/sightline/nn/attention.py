@@ -86,7 +86,7 @@ class Attention(nn.Module):
         else:
             self.query = nn.Linear(width, num_heads * head, bias=bias)
             self.key_value = nn.Linear(context_width, 2 * groups * head, bias=bias)
-        self.query_norm = nn.RMSNorm(head) if query_norm else None
+        self.query_norm = QueryNorm(head) if query_norm else None
         self.output = nn.Linear(num_heads * head, width, bias=bias)
 
     @property
@@ -193,8 +193,7 @@ class Attention(nn.Module):
         if self.query_norm is not None:
             query = self.query_norm(query)
         if rotate is not None:
-            query = rotate(query)
-            key = key if self.crosses else rotate(key)
+            query, key = rotate(query), rotate(key)
         if cache is not None and not self.crosses:
             key, value = cache.append(key, value)
         return query, key, value
@@ -210,6 +209,26 @@ class Attention(nn.Module):
         """What ``print`` says of it."""
         shared = f", num_kv_heads={self.num_kv_heads}" if self.num_kv_heads < self.num_heads else ""
         return f"num_heads={self.num_heads}{shared}, dropout={self.dropout}"
+
+
+class QueryNorm(nn.RMSNorm):
+    """q ⊙ g / √(mean(q²) + ε) of every head, g rounded to the number format of the queries, ε that of g's own.
+
+    Under autocast the queries are in bfloat16 and g is not; for two formats torch has no fused kernel.
+
+    Source: Zhang & Sennrich 2019, "Root Mean Square Layer Normalization", eq. (4)
+
+    Lecture: T1
+
+    Example:
+        >>> QueryNorm(2)(torch.tensor([3.0, 3.0]).bfloat16())
+        tensor([1., 1.], dtype=torch.bfloat16, grad_fn=...)
+    """
+
+    def forward(self, x: Float[Tensor, "... head_width"]) -> Float[Tensor, "... head_width"]:
+        """The queries, each divided by its root mean square."""
+        eps = torch.finfo(self.weight.dtype).eps if self.eps is None else self.eps
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), eps)
 
 
 def _combined(

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.fx import Proxy
 from torch.nn.grad import conv2d_input
 
@@ -66,6 +67,8 @@ class DepthwiseConv2d(nn.Conv2d):
         if type(x) is not Tensor or x.device.type != "cpu" or not torch.is_grad_enabled():
             return False
         if not self.weight.requires_grad or torch._C._are_functorch_transforms_active():
+            return False
+        if getattr(forward_ad, "_current_level", -1) >= 0:  # forward mode knows torch's own operations alone
             return False
         if torch.is_autocast_enabled("cpu"):
             return torch.get_autocast_dtype("cpu") == torch.bfloat16

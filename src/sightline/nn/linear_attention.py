@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
-from sightline.nn.attention import require_heads
+from sightline.nn.attention import QueryNorm, require_heads
 from sightline.nn.linear_attention_forms import (
     FeatureMap,
     LinearState,
@@ -79,7 +79,7 @@ class LinearAttention(nn.Module):
         else:
             self.query = nn.Linear(width, num_heads * head, bias=bias)
             self.key_value = nn.Linear(context_width, 2 * groups * head, bias=bias)
-        self.query_norm = nn.RMSNorm(head) if query_norm else None
+        self.query_norm = QueryNorm(head) if query_norm else None
         self.output = nn.Linear(num_heads * head, width, bias=bias)
 
     @property

@@ -13,7 +13,7 @@ from sightline.core.config import Option, check
 from sightline.core.errors import ConfigurationError, DataError
 from sightline.core.schema import IGNORED, Schema
 from sightline.data.batch import Batch
-from sightline.objectives.random_places import random_rank, text_of, together
+from sightline.objectives.random_places import random_rank, together, unless_full, words_of
 from sightline.objectives.registry import OBJECTIVES
 from sightline.objectives.token_objective import LanguageObjective, write
 
@@ -27,7 +27,8 @@ class Denoising(LanguageObjective):
 
     Span lengths are drawn from Poisson(λ) until they come to m tokens; the last is cut to that. Should m spans not do,
     the m-th takes what is missing, so that no text grows. Every arrangement of the spans among the tokens that stay is
-    equally likely. Where the vocabulary has a begin and an end, they stand around both texts.
+    equally likely. Special tokens in a text are dropped first; unknown words stay. Where the vocabulary has a begin and
+    an end, they stand around both texts.
 
     Args:
         schema: the data set's; its vocabulary has a mask.
@@ -75,10 +76,7 @@ class Denoising(LanguageObjective):
         """The text with masks as the inputs, the whole text as the target."""
         assert self.text.mask is not None
         begin, end = ([] if token is None else [token] for token in (self.text.begin, self.text.end))
-        kept = text_of(batch.inputs, batch.present).clone()
-        if begin:
-            kept[:, 0] &= batch.inputs[:, 0] != begin[0]  # one that is there already is not doubled
-        text, lengths = together(batch.inputs, kept)
+        text, lengths = together(batch.inputs, words_of(batch.inputs, batch.present, self.text))
         room = text.shape[1] - len(begin) - len(end)
         if room < 1:
             raise DataError(
@@ -99,7 +97,7 @@ class Denoising(LanguageObjective):
             target.masked_fill(~asked | (lengths == 0)[:, None], IGNORED),
             batch.indices,
             batch.global_size,
-            present=present,
+            present=unless_full(present),
         )
 
     def outputs(self, model: nn.Module, batch: Batch, chosen: Bool[Tensor, "batch length"] | None) -> Tensor:

@@ -14,7 +14,7 @@ from sightline.core.schema import IGNORED, Schema, TextSchema
 from sightline.core.words import one_of
 from sightline.data.batch import Batch
 from sightline.objectives.objective import Loss, Metrics, run, widened
-from sightline.objectives.random_places import choose, text_of, together
+from sightline.objectives.random_places import choose, text_of, together, unless_full
 from sightline.objectives.registry import OBJECTIVES
 from sightline.objectives.sentence_pair import Pairs, frame
 from sightline.objectives.surrogate import cross_entropy
@@ -122,7 +122,7 @@ class MaskedLanguage(LanguageObjective):
             segments = None if pair is None else framed.segments
         inputs, hidden = self.hide(tokens, text_of(tokens, present))
         target = tokens.masked_fill(~hidden, IGNORED)
-        return PairBatch(inputs, target, batch.indices, batch.global_size, None, present, segments, pair)
+        return PairBatch(inputs, target, batch.indices, batch.global_size, None, unless_full(present), segments, pair)
 
     def hide(
         self, tokens: Int[Tensor, "batch length"], present: Bool[Tensor, "batch length"]

@@ -70,7 +70,8 @@ def measure_language(
         nats: summed −log p of each example's tokens.
         right: tokens that were the likeliest.
         tokens: tokens predicted.
-        bytes_per_token: UTF-8 bytes of a text over its tokens; none: bits per byte are not told.
+        bytes_per_token: UTF-8 bytes of this text over the tokens predicted of it, end tokens among them; none: bits
+            per byte are not told.
 
     Lecture: F14
 

@@ -157,10 +157,13 @@ class Perplexity(MeanNats):
 
 
 class BitsPerByte(MeanNats):
-    """mean nats / (ln 2 · bytes a token): the length the text would be packed to; the same for every tokenizer.
+    """mean nats / (ln 2 · bytes a token): the length the text would be packed to.
+
+    Tokenizers compare by it as long as they keep the whole text: an unknown token is cheap, for it does not say what
+    stood there.
 
     Args:
-        bytes_per_token: UTF-8 bytes of a text over its tokens.
+        bytes_per_token: UTF-8 bytes of a text over the tokens that are predicted of it, end tokens among them.
 
     Lecture: F14
 
@@ -218,7 +221,8 @@ def language_metrics(bytes_per_token: float | None) -> MetricCollection:
     """Perplexity and the share of right tokens; bits per byte, where a token's bytes are known.
 
     Args:
-        bytes_per_token: UTF-8 bytes of the training text over its tokens.
+        bytes_per_token: UTF-8 bytes of the training text over the tokens predicted of it, end tokens among them. While
+            a run trains, other texts are taken to have as many.
 
     Lecture: F14
     """

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from sightline.core.schema import TextSchema
+
 
 def random_rank(allowed: Bool[Tensor, "batch length"]) -> Int[Tensor, "batch length"]:
     """The places of each row in random order: rank 0, 1, … for those allowed, then the others.
@@ -69,6 +71,29 @@ def together(
     """
     order = (~kept).to(torch.int8).argsort(dim=1, stable=True)
     return tokens.gather(1, order), kept.sum(1)
+
+
+def words_of(tokens: Tensor, present: Tensor | None, text: TextSchema) -> Bool[Tensor, "batch length"]:
+    """True where a token is of the text itself, and neither filling nor special; unknown words are words.
+
+    Example:
+        >>> text = TextSchema(vocabulary_size=9, length=4, unknown=1, begin=2, end=3)
+        >>> words_of(torch.tensor([[2, 5, 1, 3]]), None, text).tolist()
+        [[False, True, True, False]]
+    """
+    names = (text.pad, text.begin, text.end, text.mask, text.classify, text.separator, *text.sentinels)
+    special = [number for number in names if number is not None]
+    return text_of(tokens, present) & torch.isin(tokens, tokens.new_tensor(special), invert=True)
+
+
+def unless_full(present: Bool[Tensor, "batch length"] | None) -> Bool[Tensor, "batch length"] | None:
+    """The same, or none where all is text: networks have a faster way then.
+
+    Example:
+        >>> unless_full(torch.ones(2, 3, dtype=torch.bool)) is None
+        True
+    """
+    return None if present is None or bool(present.all()) else present
 
 
 def text_of(tokens: Tensor, present: Tensor | None) -> Bool[Tensor, "batch length"]:

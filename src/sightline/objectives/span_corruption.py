@@ -14,7 +14,7 @@ from sightline.core.config import Option, check
 from sightline.core.errors import ConfigurationError
 from sightline.core.schema import IGNORED, Schema
 from sightline.data.batch import Batch
-from sightline.objectives.random_places import random_parts, text_of, together
+from sightline.objectives.random_places import random_parts, together, words_of
 from sightline.objectives.registry import OBJECTIVES
 from sightline.objectives.token_objective import LanguageObjective, write
 
@@ -28,7 +28,8 @@ class SpanCorruption(LanguageObjective):
 
     Sentinels stand in the same order in both texts, and the end token ends both. Every division of the text into as
     many spans and stretches between them is equally likely; it begins with a stretch and ends with a span. Texts of
-    fewer than two tokens lose none and count nowhere.
+    fewer than two tokens lose none and count nowhere. Special tokens in a text, such as an end between two documents,
+    are dropped first; unknown words stay.
 
     Args:
         schema: the data set's; its vocabulary has an end and as many sentinels as there are spans.
@@ -91,7 +92,7 @@ class SpanCorruption(LanguageObjective):
     def prepare(self, batch: Batch) -> Batch:
         """The text with sentinels as the inputs, what they stand for as the target."""
         assert self.text.end is not None
-        tokens, lengths = together(batch.inputs, text_of(batch.inputs, batch.present))
+        tokens, lengths = together(batch.inputs, words_of(batch.inputs, batch.present, self.text))
         length = tokens.shape[1]
         self.require_sentinels(length)
         self.sentinels = self.sentinels.to(tokens.device)
@@ -108,7 +109,7 @@ class SpanCorruption(LanguageObjective):
             tokens, lengths, noise, self.sentinels, end=end, fill=self.text.pad or 0, width=length - most_lost + ends
         )
         target, _ = behind_sentinels(tokens, noise, self.sentinels, end=end, fill=IGNORED, width=most_lost + ends)
-        full = batch.present is None and most_spans > 0
+        full = most_spans > 0 and bool((lengths == length).all())
         return Batch(
             inputs,
             target.masked_fill((spans == 0)[:, None], IGNORED),

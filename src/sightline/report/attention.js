@@ -60,6 +60,7 @@
   }
 
   function draw() {
+    if (!weights) return; // no picture has been read yet
     const down = weights.length / across;
     const cell = Math.max(1, Math.floor(canvas.clientWidth * devicePixelRatio / Math.max(across, down)));
     canvas.width = cell * across;
@@ -90,6 +91,7 @@
   }
 
   canvas.addEventListener("pointermove", (event) => {
+    if (!weights) return;
     const box = canvas.getBoundingClientRect();
     const down = weights.length / across;
     look(Math.max(0, Math.min(down - 1, Math.floor((event.clientY - box.top) / box.height * down))));

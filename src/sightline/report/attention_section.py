@@ -96,5 +96,5 @@ def _title(rows: str, columns: str, pair: bool) -> str:
 
 
 def _letter(piece: str) -> str:
-    """A token on one line, with something to see of spaces and line breaks."""
-    return piece.replace("\n", "↵").replace("\t", "⇥").replace(" ", "␣") or "∅"
+    """A token on one line, with something to see of spaces, line breaks and control characters."""
+    return text.visible(piece).replace("\n", "↵").replace("\t", "⇥").replace(" ", "␣") or "∅"

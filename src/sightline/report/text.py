@@ -8,6 +8,20 @@ from typing import Any
 SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
 """Metrics that are shares of one, shown in per cent."""
 
+_TURNS = {
+    0x061C: "ALM", 0x200E: "LRM", 0x200F: "RLM", 0x202A: "LRE", 0x202B: "RLE", 0x202C: "PDF", 0x202D: "LRO",
+    0x202E: "RLO", 0x2066: "LRI", 0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI",
+}  # fmt: skip
+"""Letters that turn the direction of writing, also that of the words behind a text on a page."""
+
+_PICTURES = (
+    {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
+    | {0x7F: "␡"}
+    | {code: f"‹U+{code:04X}›" for code in (*range(0x80, 0xA0), *range(0xD800, 0xE000))}
+    | {code: f"‹{name}›" for code, name in _TURNS.items()}
+)
+"""What is shown for control characters but tab and line feed, for letters that turn, and for halves of a pair."""
+
 _LABELS = {
     "f1": "F1",
     "mae": "MAE",
@@ -43,6 +57,16 @@ def number(value: int | float, digits: int = 4) -> str:
     if "e" in text and 1e3 <= abs(value) < 1e15:
         text = f"{value:,.0f}"
     return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def visible(words: str) -> str:
+    """Anybody's text, fit for a page: control characters, turns of direction and halves of a letter can be seen.
+
+    Example:
+        >>> visible("a\\0b\\x1b[1m \\u202ec \\ud83d")
+        'a␀b␛[1m ‹RLO›c ‹U+D83D›'
+    """
+    return words.translate(_PICTURES)
 
 
 def figure(name: str, value: int | float, standard_error: int | float | None = None) -> str:
@@ -119,7 +143,7 @@ def plain(value: Any) -> str:
         return ", ".join(f"{key} = {plain(entry)}" for key, entry in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(plain(entry) for entry in value) or "none"
-    return str(value)
+    return visible(str(value))
 
 
 def short(value: Any) -> str:
@@ -139,4 +163,4 @@ def cell(value: Any) -> str:
         >>> cell(3109), cell(0.33333333), cell("none")
         ('3,109', '0.3333', 'none')
     """
-    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else visible(str(value))

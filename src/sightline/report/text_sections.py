@@ -66,7 +66,8 @@ def read_text_parts(folder: RunFolder) -> TextParts:
         worst = [passage(one) for one in examples.get("passages") or ()]
         guessed = [filled(one) for one in examples.get("filled") or ()]
         translated = [
-            {k: str(one[k]) for k in ("source", "target", "model")} for one in examples.get("translations", ())
+            {k: text.visible(str(one[k])) for k in ("source", "target", "model")}
+            for one in examples.get("translations", ())
         ]
     with reading(folder, ATTENTION):
         seen = attention(from_json(folder.text(ATTENTION))) if folder.has(ATTENTION) else {}
@@ -95,7 +96,9 @@ def samples(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for step in steps:
         most = MOST_LETTERS * (3 if step == steps[-1] else 1)
         texts = [
-            {"prompt": str(row["prompt"]), "text": _cut(str(row["text"]), most)} for row in rows if row["step"] == step
+            {"prompt": text.visible(str(row["prompt"])), "text": text.visible(_cut(str(row["text"]), most))}
+            for row in rows
+            if row["step"] == step
         ]
         told.append({"step": step, "texts": texts})
     return told
@@ -117,7 +120,12 @@ def passage(one: Row) -> dict[str, Any]:
         {"text": visible(str(piece)), "shade": _shade(float(nats)), "words": _surprise(float(nats))}
         for piece, nats in zip(one["pieces"], one["nats"], strict=True)
     ]
-    return {"index": one["index"], "loss": float(one["loss"]), "before": str(one["before"]), "tokens": tokens}
+    return {
+        "index": one["index"],
+        "loss": float(one["loss"]),
+        "before": text.visible(str(one["before"])),
+        "tokens": tokens,
+    }
 
 
 def _shade(nats: float) -> int:
@@ -153,28 +161,29 @@ def filled(one: Row) -> dict[str, Any]:
 
 
 def visible(piece: str) -> str:
-    """A token's own text with its line breaks showing.
+    """A token's own text with its line breaks and control characters showing.
 
     Example:
-        >>> visible("a\\n")
-        'a↵\\n'
+        >>> visible("a\\0\\n")
+        'a␀↵\\n'
     """
-    return piece.replace("\n", "↵\n")
+    return text.visible(piece).replace("\n", "↵\n")
 
 
 def facts(schema: Row, data: Row) -> list[tuple[str, str, str]]:
     """Figures of the text for the page's head: label, value, a word below.
 
     Example:
-        >>> facts({"text": {"vocabulary_size": 65, "length": 64, "bytes_per_token": 1.0}}, {})
-        [('vocabulary', '65', '1 byte a token'), ('context', '64 tokens', '')]
+        >>> facts({"task": "language", "text": {"vocabulary_size": 65, "length": 64, "bytes_per_token": 1.0}}, {})
+        [('vocabulary', '65', '1 byte a predicted token'), ('context', '64 tokens', '')]
     """
     about = schema.get("text")
     if not about:
         return []
     per_token = float(about.get("bytes_per_token") or 1.0)
     unit = "byte" if per_token == 1 else "bytes"
-    told = [("vocabulary", f"{int(about['vocabulary_size']):,}", f"{text.number(per_token, 3)} {unit} a token")]
+    token = "predicted token" if schema.get("task") == "language" else "token"
+    told = [("vocabulary", f"{int(about['vocabulary_size']):,}", f"{text.number(per_token, 3)} {unit} a {token}")]
     counts = _tokens(data.get("notes") or ())
     if counts:
         told.append(("tokens", f"{sum(counts.values()):,}", f"{counts.get('train', 0):,} to train on"))

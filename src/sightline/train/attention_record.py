@@ -14,7 +14,7 @@ from sightline.core.seeds import Seeds
 from sightline.data import Batch, Split
 from sightline.nn.attention import Attention
 from sightline.objectives import Objective
-from sightline.understand.attention_maps import AttentionMaps, attention_maps
+from sightline.understand.attention_maps import AttentionMap, AttentionMaps, attention_maps
 
 if TYPE_CHECKING:
     from sightline.data.tokenizer import Tokenizer
@@ -102,11 +102,16 @@ def _plain(maps: AttentionMaps, source: Sequence[str], target: Sequence[str]) ->
         "maps": [
             {
                 "layer": one.layer,
-                "rows": written if one.crosses or one.causal else "source",
-                "columns": written if one.causal else "source",
+                "rows": written if _writes(one) else "source",
+                "columns": written if _writes(one) and not one.crosses else "source",
                 "thousandths": (one.weights * 1000).round().to(torch.int64).tolist(),
             }
             for one in maps.maps
         ],
         "heads": [asdict(figures) for figures in maps.heads],
     }
+
+
+def _writes(one: AttentionMap) -> bool:
+    """Whether those that ask are the text to be written; a score bias may hold the causal mask, told by no argument."""
+    return one.crosses or one.causal or "decoder" in one.layer.split(".")

@@ -178,12 +178,14 @@ class Engine:
                     if self.stopping.stop:
                         return
                 self._save_or_stop()
-        place.epoch, place.batch = place.epoch + 1, 0
+        if place.batch == self.steps_per_epoch:  # else the run ends within the epoch
+            place.epoch, place.batch = place.epoch + 1, 0
         if place.step == self.total_steps or self._due(place.step):
             self._look()
         elif self.plan.evaluate_steps is None:
             self.record.look(place, self.total_steps, self.epochs, {})
-        place.examples, place.loss_sum = 0, 0.0
+        if self.plan.evaluate_steps is None:
+            place.examples, place.loss_sum = 0, 0.0
         self._save()
         if self._agree(bool(self.listener.number)):
             raise Interrupted(self.listener.number or signal.SIGTERM, place.step)
@@ -261,14 +263,14 @@ class Engine:
         """Evaluate on the validation split, and remember whether this is the best so far."""
         self._read_window()
         place = self.position
-        with self.seeds.scope("evaluate", place.step):
+        with self.seeds.scope("evaluate", 0):  # what is hidden from the model is the same at every look
             metrics = self.algorithm.evaluate(self._evaluation_batches(self.data.validation))
         if self.stopping.update(metrics[self.algorithm.monitor], metrics["loss"]):
             place.best_step = place.step
-        self.record.validation(place, metrics)
-        by_steps = self.plan.evaluate_steps is not None
+        self.record.validation(place, place.epoch + place.batch / self.steps_per_epoch, metrics)
+        by_steps = self.plan.evaluate_steps is not None or bool(place.batch)
         self.record.look(place, self.total_steps, None if by_steps else self.epochs, metrics)
-        if by_steps:  # the training loss told next is that of the updates since
+        if self.plan.evaluate_steps is not None:  # the training loss told next is that of the updates since
             place.examples, place.loss_sum = 0, 0.0
         for follow in self.followers:
             follow(place.step)

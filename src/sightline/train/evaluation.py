@@ -220,7 +220,7 @@ def _as_mistake(passage: Passage, schema: Schema, decode: Decode | None) -> Mist
         index=passage.index,
         target=told(passage.target),
         predicted=told(passage.predicted),
-        probability=math.exp(-passage.loss),
+        probability=math.exp(-passage.nats),
         loss=passage.loss,
     )
 

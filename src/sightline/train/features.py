@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from sightline.core.errors import ConfigurationError, DataError
+from sightline.core.errors import CheckpointError, ConfigurationError, DataError
 from sightline.core.progress import progress
 from sightline.understand.hidden_states import mix_layers, pool_tokens
 
@@ -45,6 +45,7 @@ def text_features(
     Raises:
         ConfigurationError: for a network without hidden states, or a mix or pooling that there is not.
         DataError: for no text, one without tokens, or one longer than the context.
+        CheckpointError: for features that are not finite.
 
     Lecture: W4
 
@@ -80,7 +81,15 @@ def text_features(
                 bar.advance(len(part))
     finally:
         model.train(was_training)
-    return torch.stack([vector for _, vector in sorted(found, key=lambda pair: pair[0])])
+    vectors = torch.stack([vector for _, vector in sorted(found, key=lambda pair: pair[0])])
+    wrong = (~vectors.isfinite().all(1)).nonzero()[:, 0]
+    if len(wrong):
+        raise CheckpointError(
+            expected="finite features",
+            found=f"NaN or infinity in those of text {int(wrong[0]) + 1}",
+            do="the network's weights are not finite: take an earlier checkpoint",
+        )
+    return vectors
 
 
 def _hidden_states(model: Any, tokens: Tensor, present: Tensor | None) -> Sequence[Tensor]:

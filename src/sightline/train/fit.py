@@ -277,10 +277,14 @@ def _announce(data: Data, folder: RunFolder, quiet: bool) -> None:
     if quiet:
         return
     console.print(f"data        {data.found.what}", markup=False)
-    amiss = [f"{len(data.found.left_out)} left out"] if data.found.left_out else []
+    for name, why in data.found.left_out[:3] if data.tokenizer is not None else ():
+        console.print(f"            left out: {name}: {why}", markup=False)
+    listed = data.found.left_out if data.tokenizer is None else ()
+    amiss = [f"{len(listed)} left out"] if listed else []
     amiss += [f"{d.count} of {d.second} stand in {d.first} too" for d in data.found.duplicates]
     if amiss:
-        console.print(f"            {'; '.join(amiss)}: `sightline data {data.source}` lists them", markup=False)
+        where = f"`sightline data {data.source}` lists them" if data.tokenizer is None else "the report lists them"
+        console.print(f"            {'; '.join(amiss)}: {where}", markup=False)
     console.print(f"run         {folder.path}", markup=False)
 
 
@@ -351,7 +355,9 @@ def _work(fabric: Fabric, listener: Listener, job: Job) -> Position:
     algorithm = algorithm_of(job.spec, model, job.data)
     seeds = Seeds(job.spec.seed, fabric.global_rank)
     beside = _beside_weights(model, job.data)
-    followers = samples_of(folder, seeds, model, job.data) if fabric.is_global_zero else []
+    # a model that is spread over processes can't be run by one of them
+    alone = fabric.is_global_zero and (fabric.world_size == 1 or job.spec.plan.strategy != "fsdp")
+    followers = samples_of(folder, seeds, model, job.data) if alone else []
     engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, beside, followers)
     algorithm.setup(fabric, engine.total_steps)
     if job.checkpoint is not None:

@@ -30,12 +30,14 @@ class Passage:
     Args:
         index: its row in the split.
         loss: the mean over its terms, in nats.
+        nats: the mean of −log p of what its terms should have been; ``loss`` unless the targets are smoothed.
         target: what its terms should have been: tokens, classes, or places of first and last token.
         predicted: what the model gave.
     """
 
     index: int
     loss: float
+    nats: float
     target: list[int]
     predicted: list[int]
 
@@ -100,7 +102,8 @@ def measure_tokens(
         metrics = measure_token_classes(sums["right"], sums["terms"], confusion)
     else:
         assert isinstance(objective, LanguageObjective)
-        metrics = measure_language(sums["nats"], sums["right"], sums["terms"], objective.bytes_per_token)
+        known = split.bytes_per_term if objective.counts_bytes else None
+        metrics = measure_language(sums["nats"], sums["right"], sums["terms"], known)
     if pairs:
         metrics |= {"pair_accuracy": measure_share(torch.cat(pairs))}
     loss = float(sums["loss"].sum() / sums["terms"].sum())
@@ -129,7 +132,7 @@ def measure_answers(model: nn.Module, objective: Span, split: Split, *, seed: in
         rows.append(objective.answered(batch).nonzero()[:, 0].cpu() + first)
     loss, given, true, row = torch.cat(losses), torch.cat(predicted), torch.cat(target), torch.cat(rows)
     passages = [
-        Passage(int(row[i]), float(loss[i]), true[i].tolist(), given[i].tolist())
+        Passage(int(row[i]), float(loss[i]), float(loss[i]), true[i].tolist(), given[i].tolist())
         for i in loss.argsort(descending=True, stable=True)[:worst].tolist()
     ]
     return TextFigures(float(loss.double().mean()), measure_spans(given, true), passages)
@@ -168,12 +171,21 @@ def _passages(scores: TokenScores, rows: Int[Tensor, " terms"], worst: int) -> l
     if not len(rows):
         return []
     examples, inverse, counts = rows.unique(return_inverse=True, return_counts=True)
-    means = torch.zeros(len(examples), dtype=torch.float64).index_add_(0, inverse, scores.losses.double()) / counts
+    means, nats = (
+        torch.zeros(len(examples), dtype=torch.float64).index_add_(0, inverse, values.double()) / counts
+        for values in (scores.losses, scores.nats)
+    )
     passages = []
     for i in means.argsort(descending=True, stable=True)[:worst].tolist():
         own = inverse == i
         passages.append(
-            Passage(int(examples[i]), float(means[i]), scores.target[own].tolist(), scores.predicted[own].tolist())
+            Passage(
+                int(examples[i]),
+                float(means[i]),
+                float(nats[i]),
+                scores.target[own].tolist(),
+                scores.predicted[own].tolist(),
+            )
         )
     return passages
 

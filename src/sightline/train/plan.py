@@ -89,3 +89,9 @@ class Plan(Config):
                 found=f"batch_size = {self.batch_size}",
                 do="raise plan.batch_size or lower plan.devices",
             )
+        if self.accumulate > max(1, self.batch_size // self.devices):
+            raise ConfigurationError(
+                expected="at least one example for each part of a batch",
+                found=f"batch_size = {self.batch_size}, accumulate = {self.accumulate}, devices = {self.devices}",
+                do="lower plan.accumulate or raise plan.batch_size",
+            )

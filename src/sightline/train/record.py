@@ -87,10 +87,10 @@ class Record:
             values | {"examples_per_second": rate},
         )
 
-    def validation(self, place: "Position", metrics: Mapping[str, float]) -> None:
-        """A look at the validation split."""
+    def validation(self, place: "Position", epoch: float, metrics: Mapping[str, float]) -> None:
+        """A look at the validation split, after so many epochs."""
         if self.speaks:
-            self._write("validation", place, float(place.epoch), metrics)
+            self._write("validation", place, epoch, metrics)
 
     def look(self, place: "Position", steps: int, epochs: int | None, metrics: Mapping[str, float]) -> None:
         """One plain line on the terminal, for a finished epoch or, with ``epochs`` none, after some updates."""

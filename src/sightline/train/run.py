@@ -167,20 +167,31 @@ class Run:
         """The best checkpoint; the last one where no look at the validation split has come yet."""
         return best_checkpoint(self.folder)
 
-    def evaluate(self, split: str = "test", *, data: str | Path | None = None) -> Evaluation:
+    def evaluate(
+        self, split: str = "test", *, data: str | Path | None = None, pair: str | Path | None = None
+    ) -> Evaluation:
         """Measure the best checkpoint; of a network with early exits accuracy against compute too.
 
         Args:
             split: "train", "validation" or "test".
             data: measure on all examples of another source instead, read by this run's schema.
+            pair: for a run that translates, the file (or column) with the other text of that source.
 
         Raises:
             SightlineError: when the data or the checkpoint can't be used.
         """
         if data is not None:
-            text: dict[str, Any] = (
-                {"tokenizer": self.tokenizer, "text": self.spec.data.text} if self.schema.text is not None else {}
-            )
+            text: dict[str, Any] = {}
+            if self.schema.text is not None:
+                told = self.spec.data.text
+                own = told.pair if told.pair is not None and not Path(told.pair).is_file() else None
+                if self.schema.task == "sequence" and own is None and pair is None:
+                    raise ConfigurationError(
+                        expected=f"the other text of {data}",
+                        found="no pair",
+                        do="name the file with its translations: `sightline evaluate RUN --data FILE --pair FILE`",
+                    )
+                text = {"tokenizer": self.tokenizer, "text": told.replace(pair=own if pair is None else str(pair))}
             other = load_like(data, self.schema, target=self.spec.data.target, **text)
             return self._measure(other, str(data))
         splits = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
@@ -243,12 +254,12 @@ class Run:
         return Predictions(answers, list(inputs.left_out))
 
     def features(
-        self, texts: Sequence[str], *, mix: str | int = "last", pool: str = "mean"
+        self, texts: str | Sequence[str], *, mix: str | int = "last", pool: str = "mean"
     ) -> Float[Tensor, "texts width"]:
         """What the network's layers make of texts, one vector each; see ``sightline.train.features``.
 
         Args:
-            texts: at least one.
+            texts: at least one; a single text is one.
             mix: which layers, or how many of them together.
             pool: how the tokens' vectors become one.
 
@@ -257,14 +268,16 @@ class Run:
 
         Lecture: W4
         """
-        return text_features(self.model, self.tokenizer, texts, mix=mix, pool=pool)
+        given = [texts] if isinstance(texts, str) else texts
+        return text_features(self.model, self.tokenizer, given, mix=mix, pool=pool)
 
-    def generate(self, prompts: Sequence[str], **options: Any) -> "list[Passage]":
+    def generate(self, prompts: str | Sequence[str], *, max_new_tokens: int = 200, **options: Any) -> "list[Passage]":
         """Write on after prompts, or translate sources; see :func:`sightline.generate.generate_text`.
 
         Args:
-            prompts: texts.
-            options: those of ``generate_text``: ``max_new_tokens``, ``method``, ``seed`` and so on.
+            prompts: texts; a single one is one prompt.
+            max_new_tokens: most new tokens of each.
+            options: those of ``generate_text``: ``method``, ``seed``, ``window``, ``stream`` and so on.
 
         Raises:
             SightlineError: for a run on other data than text, or what ``generate_text`` refuses.
@@ -273,7 +286,8 @@ class Run:
         """
         from sightline.generate.text_generation import generate_text
 
-        return generate_text(self.model, self.tokenizer, prompts, **options)
+        given = [prompts] if isinstance(prompts, str) else prompts
+        return generate_text(self.model, self.tokenizer, given, max_new_tokens=max_new_tokens, **options)
 
     def _outputs(self, inputs: Inputs) -> Iterator[Tensor]:
         """The model's outputs, a batch at a time."""
@@ -308,7 +322,7 @@ class Run:
             raise ConfigurationError(
                 expected="a run on images or a table, whose inputs have one size",
                 found="one on text",
-                do="its checkpoints have the Hub's layout: model.safetensors, config.json, tokenizer.json",
+                do="its checkpoints can be loaded as they are: sightline.from_pretrained(RUN/checkpoints/best)",
             )
         model, split, origin = self.model, self.data.test, f"run {self.folder.name}, {self.checkpoint.name}"
         file = default_path(self.folder, format) if path is None else Path(path)

@@ -35,7 +35,7 @@ class RunSpec(Config):
     objective: Annotated[
         Choice | None,
         OneOf(OBJECTIVES),
-        Option("the surrogate loss; none: cross-entropy for classes, squared for numbers"),
+        Option("the surrogate loss; none: cross-entropy for classes, squared for numbers, the network's own for text"),
     ] = None
     schedule: Annotated[Choice, OneOf(SCHEDULES), Option("how the rate changes over the run")] = field(
         default_factory=lambda: Choice("constant")

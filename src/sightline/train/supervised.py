@@ -82,7 +82,9 @@ class Supervised:
         batch = self.objective.prepare(batch)
         whole = whole_terms(self.objective, batch, self.fabric.world_size)
         own = total = torch.zeros((), device=batch.inputs.device)
-        for number, part in enumerate(batch.split(self.accumulate)):
+        # as many parts in every process, though one may have an example more: each part is a meeting of all
+        smallest = max(1, batch.global_size // self.fabric.world_size)
+        for number, part in enumerate(batch.split(min(self.accumulate, smallest))):
             loss = self.objective(self.placement.model, part)
             share = share_of(loss, self.objective, part, whole, self.fabric.world_size)
             own, total = own + share.own, total + share.total.detach()

@@ -100,7 +100,8 @@ def _example(
     entry: dict[str, Any] = {"loss": float(nats.mean()) if len(nats) else 0.0}
     rounded = [round(value, 3) for value in nats.tolist()]
     if not filled:
-        first = batch.inputs[0, :1] if objective.schema.task == "language" else batch.inputs[0, :0]
+        continues = objective.schema.task == "language" and getattr(model, "text_task", "") != "encoder-decoder"
+        first = batch.inputs[0, : int(continues)]  # of a text that is written anew, nothing stands before
         return entry | {
             "before": "".join(shown_pieces(tokenizer, first.tolist())),
             "pieces": shown_pieces(tokenizer, target.tolist()[:SHOWN_TOKENS]),

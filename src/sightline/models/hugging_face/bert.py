@@ -47,24 +47,37 @@ _LAYERS = {
     "output.LayerNorm": "mlp_norm",
 }
 _BLOCK = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
+_HEADS: dict[str, tuple[Task, tuple[str, ...]]] = {
+    "BertModel": ("none", ()),
+    "BertForPreTraining": ("language", ("cls.predictions.transform.dense.weight",)),
+    "BertForMaskedLM": ("language", ("cls.predictions.transform.dense.weight",)),
+    "BertLMHeadModel": ("language", ("cls.predictions.transform.dense.weight",)),
+    "BertForNextSentencePrediction": ("none", ("cls.seq_relationship.weight",)),
+    "BertForSequenceClassification": ("classification", ("classifier.weight", "pooler.dense.weight")),
+    "BertForTokenClassification": ("token-classification", ("classifier.weight",)),
+    "BertForQuestionAnswering": ("span", ("qa_outputs.weight",)),
+}
+"""What each of ``architectures`` predicts, and the weights that its head has at least."""
+
 _LEFT_OUT = ("embeddings.position_ids", "embeddings.token_type_ids")
 
 
 def convert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Constructor arguments and weights under our names.
 
-    The task is that of the head in the file: masked language, classes of a text (whose pooler is there) or of tokens,
-    spans; with none of these the task is "none". A head for the next sentence becomes the one for pairs: its first
-    logit says that the second sentence follows. A name that is not known stays as it is. Query, key and value become
-    one layer.
+    The task is that of the network named in ``architectures``; where none is named, that of the head in the file:
+    masked language, classes of a text (whose pooler is there) or of tokens, spans; with none of these the task is
+    "none". One output for a text is a regression, unless ``problem_type`` says otherwise. A head for the next sentence
+    becomes the one for pairs: its first logit says that the second sentence follows. A name that is not known stays as
+    it is. Query, key and value become one layer.
 
     Args:
         config: of ``config.json``.
         weights: all of them; names begin with "bert." but for the heads', or leave that out.
 
     Raises:
-        CheckpointError: for a field that our network has no counterpart of, or a part of an attention that is not
-            there.
+        CheckpointError: for a field or a head that our network has no counterpart of, or a part of a head or of an
+            attention that is not there.
 
     Lecture: T6
 
@@ -79,7 +92,7 @@ def convert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[d
     require(config, "is_decoder", only=False)
     require(config, "add_cross_attention", only=False)
     theirs = {name.removeprefix("bert."): weight for name, weight in weights.items()}
-    task, num_outputs = _task(theirs)
+    task, num_outputs = _task(config, theirs)
     arguments: dict[str, Any] = {
         "vocabulary_size": whole(config, "vocab_size", 30522),
         "context_length": whole(config, "max_position_embeddings", 512),
@@ -97,14 +110,56 @@ def convert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[d
     return arguments, join_attentions(ours)
 
 
-def _task(weights: Mapping[str, Tensor]) -> tuple[Task, int | None]:
-    """What the head in the file predicts, and how many classes there are."""
+def _task(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[Task, int | None]:
+    """What the checkpoint's head predicts, and how many classes there are."""
+    task, needed = _HEADS.get(_architecture(config), (None, ()))
+    missing = [name for name in needed if name not in weights]
+    if missing and task not in ("language", "none"):
+        raise CheckpointError(
+            expected=f"the head of a {_architecture(config)}, which config.json names",
+            found=f"no {missing[0]}",
+            do="check that config.json and the weights belong together; num_outputs=… gives a fresh head",
+        )
+    if task is None or missing:
+        task = _task_of_head(weights)
+    if task == "classification":
+        return _classes_of_text(config, len(weights["classifier.weight"]))
+    return task, len(weights["classifier.weight"]) if task == "token-classification" else None
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    """The name of the network that was saved; empty where the file does not tell."""
+    named = config.get("architectures") or [""]
+    if isinstance(named, list) and named[0] in ("", *_HEADS):
+        return str(named[0])
+    raise CheckpointError(
+        expected=f"a network whose head we have, as architectures in config.json: {', '.join(_HEADS)}",
+        found=f"{named!r}",
+        do="choose another checkpoint; num_outputs=… gives this one a fresh head, to be trained",
+    )
+
+
+def _task_of_head(weights: Mapping[str, Tensor]) -> Task:
+    """What the head in the file predicts, from its weights alone."""
     if any(name.startswith("cls.predictions.") for name in weights):
-        return "language", None
+        return "language"
     if "classifier.weight" in weights:
-        pooled = "pooler.dense.weight" in weights
-        return "classification" if pooled else "token-classification", len(weights["classifier.weight"])
-    return ("span", None) if "qa_outputs.weight" in weights else ("none", None)
+        return "classification" if "pooler.dense.weight" in weights else "token-classification"
+    return "span" if "qa_outputs.weight" in weights else "none"
+
+
+def _classes_of_text(config: Mapping[str, Any], num_outputs: int) -> tuple[Task, int | None]:
+    """A text's class, or with one output a number."""
+    kind = config.get("problem_type") or ("regression" if num_outputs == 1 else "single_label_classification")
+    if kind == "single_label_classification":
+        return "classification", num_outputs
+    if kind == "regression" and num_outputs == 1:
+        return "regression", None
+    raise CheckpointError(
+        expected="problem_type in config.json: 'single_label_classification', or 'regression' with one output",
+        found=f"{kind!r} with {num_outputs} outputs",
+        do="choose another checkpoint; num_outputs=… gives this one a fresh head, to be trained",
+    )
 
 
 def _renamed(name: str) -> str:
@@ -117,12 +172,14 @@ def _renamed(name: str) -> str:
 
 
 def _dropout(config: Mapping[str, Any]) -> float:
-    """The one probability, of branches, embeddings and attention weights."""
-    hidden, attention = (number(config, f"{name}_dropout_prob", 0.1) for name in ("hidden", "attention_probs"))
-    if hidden != attention:
+    """The one probability, of branches, embeddings, attention weights and what a classifier sees."""
+    given = {name: number(config, name, 0.1) for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")}
+    if config.get("classifier_dropout") is not None:  # none: as hidden_dropout_prob
+        given["classifier_dropout"] = number(config, "classifier_dropout", 0.1)
+    if len(set(given.values())) > 1:
         raise CheckpointError(
-            expected="one probability for hidden_dropout_prob and attention_probs_dropout_prob in config.json",
-            found=f"{hidden:g} and {attention:g}",
-            do="set both to the one that you want to train with",
+            expected=f"one probability for {', '.join(given)} in config.json",
+            found=", ".join(f"{name} {value:g}" for name, value in given.items()),
+            do="set all to the one that you want to train with",
         )
-    return hidden
+    return given["hidden_dropout_prob"]

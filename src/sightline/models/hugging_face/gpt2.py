@@ -56,7 +56,8 @@ def convert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[d
         (8, 3, None)
     """
     width = whole(config, "n_embd", 768)
-    require(config, "activation_function", "gelu_new")
+    if config.get("activation_function") != "gelu_pytorch_tanh":  # the same function under its other name
+        require(config, "activation_function", "gelu_new")
     require(config, "layer_norm_epsilon", 1e-5)
     require(config, "scale_attn_weights", only=True)
     require(config, "scale_attn_by_inverse_layer_idx", only=False)

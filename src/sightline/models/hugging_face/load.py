@@ -34,7 +34,7 @@ class Source:
     def __init__(self, name: str | Path, revision: str | None = None) -> None:
         self.name, self.revision = str(name), revision
         self.repository = self.name.removeprefix(PREFIX) if self.name.startswith(PREFIX) else None
-        self.folder = Path(name)
+        self.folder = _marked(Path(name))
         self.reason = ""
         if self.repository is None and revision is not None:
             raise ConfigurationError(
@@ -186,6 +186,14 @@ class Source:
         return CheckpointError(
             expected=f"{file} of {self.name}, whole and readable", found=found, do="fetch the checkpoint anew"
         )
+
+
+def _marked(path: Path) -> Path:
+    """The checkpoint's folder where a run's mark is named, "best" or "last": a small file with the folder's name."""
+    if not path.is_file() or path.stat().st_size > 100:
+        return path
+    folder = path.parent / path.read_text(encoding="utf-8", errors="replace").strip()
+    return folder if folder.name.startswith("step-") and folder.is_dir() else path
 
 
 def _line(error: Exception) -> str:

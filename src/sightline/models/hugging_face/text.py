@@ -10,6 +10,9 @@ from sightline.models.hugging_face.preprocessing import read_labels
 from sightline.models.task_weights import completed, for_task
 from sightline.models.text_predictor import TextPredictor
 
+_OF_HEAD = ("architectures", "problem_type")
+"""Fields of a config.json that tell of the head alone."""
+
 
 def load_text(
     network: type[TextPredictor], convert: Convert | None, files: Source, num_outputs: int | None, task: Task | None
@@ -39,6 +42,8 @@ def load_text(
             predictor = for_task(predictor, wanted, num_outputs=num_outputs)
         return predictor, None
     config, theirs = files.config(), files.weights()
+    if num_outputs is not None:  # what the old head was for does not matter
+        config = {name: value for name, value in config.items() if name not in _OF_HEAD}
     with building(network, files.name):
         arguments, weights = convert(config, theirs)
     fresh = wanted is not None and not _has_head(network, arguments, wanted, num_outputs)
