@@ -126,6 +126,15 @@ def test_shots_teach_the_task(tokenizer: Tokenizer) -> None:
     assert wrong.classes == ("neg",) * 4
 
 
+def test_weights_that_are_no_numbers_give_no_answers(tokenizer: Tokenizer) -> None:
+    sizes: Any = {"vocabulary_size": tokenizer.vocabulary_size, "context_length": 32, "depth": 1, "width": 8}
+    model = GPT(**sizes, num_heads=2)
+    with torch.no_grad():
+        model.embedding.weight.fill_(torch.nan)
+    with pytest.raises(InputError, match="NaN in example 1"):
+        FewShot("{text} was", {"neg": "bad", "pos": "great"}).ask(model, tokenizer, EXAMPLES, classes=CLASSES)
+
+
 def test_likelihoods_stay_in_the_order_of_the_examples(tokenizer: Tokenizer) -> None:
     """Batches are made of prompts of like length."""
     examples = [{"text": text} for text in ("gem gem gem slog", "bore", "gem it feast", "slog")]

@@ -221,6 +221,13 @@ class FewShot:
             found[rows] = self._score(model, tokenizer, context, [examples[row] for row in rows])
         if self.calibrate:
             found = found - self._score(model, tokenizer, context, [dict.fromkeys(self.fields, "")])
+        lost = found.isnan().any(1).nonzero()[:, 0]
+        if len(lost):
+            raise InputError(
+                expected="a likelihood for every label",
+                found=f"NaN in example {int(lost[0]) + 1}",
+                do="the model's weights are not finite: take an earlier checkpoint",
+            )
         names = list(self.labels)
         chosen = found.argmax(1)
         right = torch.tensor([names.index(name) for name in classes])
