@@ -31,3 +31,10 @@ SMALL_TEXT: dict[str, dict[str, Any]] = {
     "transformer": {"depth": 1, "num_heads": 2, "width": 8},
 }
 """Networks for text."""
+
+SMALL_IMAGES: dict[str, dict[str, Any]] = {
+    "autoencoder": {"latent": 3, "hidden": (8,)},
+    "gan": {"latent": 3, "widths": (4, 6)},
+    "vae": {"latent": 3, "hidden": (8,)},
+}
+"""Networks that make images."""

@@ -62,7 +62,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command: Command) -> None:
     code, out, _ = command(["--help"])
     assert code == 0
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 15
     assert all(f"  {name}" in out for name in COMMANDS)
 
 
@@ -208,7 +208,7 @@ def test_compare_report_and_list(command: Command, table_run: Path) -> None:
     assert Path(out.strip()).is_file()
     code, out, _ = command(["list", "--json"])
     assert {kind: len(names) for kind, names in json.loads(out).items()} == {
-        "recipes": 15, "models": 22, "data": 5, "objectives": 14, "optimizers": 5, "schedules": 6,
+        "recipes": 16, "models": 25, "data": 5, "objectives": 17, "optimizers": 5, "schedules": 6,
         "topics": 9,
     }  # fmt: skip
 

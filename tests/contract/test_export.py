@@ -26,7 +26,7 @@ from sightline.models.resnet import resnet
 from sightline.objectives import Squared
 from sightline.train.export import TOLERANCE, DeployedModel, export_model
 from sightline.train.export_format import FORMATS, Onnx, TorchProgram
-from small_models import SMALL, SMALL_TEXT
+from small_models import SMALL, SMALL_IMAGES, SMALL_TEXT
 
 HOME = str(Path(sightline.__file__).parent).encode()
 
@@ -90,7 +90,7 @@ def loaded(path: Path, inputs: Tensor) -> Tensor:
 
 
 def test_every_registered_model_has_small_options() -> None:
-    assert {*SMALL, *SMALL_TEXT} == set(MODELS)
+    assert {*SMALL, *SMALL_TEXT, *SMALL_IMAGES} == set(MODELS)
     assert all(name in MODELS for names in QUICK.values() for name in names)
 
 

@@ -18,7 +18,7 @@ from sightline.core.errors import (
 )
 from sightline.core.schema import Schema
 from sightline.models import MLP, MODELS, Predictor, ResNet, mlp, resnet
-from small_models import SMALL, SMALL_TEXT
+from small_models import SMALL, SMALL_IMAGES, SMALL_TEXT
 
 GREY = Schema("image", "classification", (1, 8, 8), classes=tuple("abcdefghij"))
 COLOUR = Schema("image", "classification", (3, 32, 32), classes=("cat", "dog"))
@@ -56,8 +56,8 @@ def make(name: str, schema: Schema, options: dict[str, Any], seed: int = 0) -> P
 
 
 def test_the_cases_cover_the_registry() -> None:
-    assert len(MODELS) == 22
-    assert sorted(MODELS) == sorted([*SMALL, *SMALL_TEXT])
+    assert len(MODELS) == 25
+    assert sorted(MODELS) == sorted([*SMALL, *SMALL_TEXT, *SMALL_IMAGES])
     assert {name for name, _, _ in CASES} == set(SMALL)
     assert all(MODELS.summary(name).endswith(".") for name in MODELS)
 

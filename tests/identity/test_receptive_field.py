@@ -14,7 +14,7 @@ from sightline.models import MODELS
 from sightline.understand.measured_receptive_field import measured_receptive_field
 from sightline.understand.receptive_field import receptive_field, receptive_fields
 from sightline.understand.tracked import UnknownOperationError
-from small_models import SMALL, SMALL_TEXT
+from small_models import SMALL, SMALL_IMAGES, SMALL_TEXT
 
 DEEP = ("resnet34", "resnet101", "resnet152")
 """Made of the blocks of ResNet-18 and ResNet-50, more of them."""
@@ -63,7 +63,7 @@ def test_analysis_is_measurement_for_every_model_of_the_registry(name: str) -> N
 
 
 def test_the_registry_is_all_there() -> None:
-    assert set(MODELS) == set(SMALL) | set(SMALL_TEXT)
+    assert set(MODELS) == set(SMALL) | set(SMALL_TEXT) | set(SMALL_IMAGES)
     assert len(SMALL) == 17
 
 

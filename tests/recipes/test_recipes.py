@@ -31,16 +31,19 @@ ON_THE_HUB = {
 }
 """Recipes whose data are not embedded; their results stand in docs/results.md."""
 
+MAKE_IMAGES = {"mnist-vae"}
+"""Recipes of networks that make images."""
+
 ON_TEXT = {"names-gpt", "novels-bert", "novels-t5", "shakespeare-gpt", "shakespeare-gpt-gpu"}
 """Recipes that need a text of the user's (``--data``)."""
 
 
 def test_these_are_the_recipes() -> None:
-    assert sorted(RECIPES) == sorted({*FIRST_EPOCHS, *ON_THE_HUB, *ON_TEXT})
+    assert sorted(RECIPES) == sorted({*FIRST_EPOCHS, *ON_THE_HUB, *MAKE_IMAGES, *ON_TEXT})
     assert all(RECIPES.summary(name).endswith(".") for name in RECIPES)
 
 
-@pytest.mark.parametrize("name", sorted({*FIRST_EPOCHS, *ON_THE_HUB, *ON_TEXT}))
+@pytest.mark.parametrize("name", sorted({*FIRST_EPOCHS, *ON_THE_HUB, *MAKE_IMAGES, *ON_TEXT}))
 def test_a_recipe_survives_its_yaml(name: str) -> None:
     spec = RECIPES[name]()
     assert from_yaml(RunSpec, to_yaml(spec)) == spec
@@ -73,6 +76,20 @@ def test_a_recipe_of_the_hub_trains(name: str, photos: Path, tmp_path: Path) -> 
     assert all(math.isfinite(row["loss"]) for row in rows)
     assert run.folder.status()["state"] == "completed"
     assert run.folder.has("samples/augmented.png")
+
+
+@pytest.mark.parametrize("name", sorted(MAKE_IMAGES))
+def test_a_recipe_that_makes_images_trains(name: str, photos: Path, tmp_path: Path) -> None:
+    """Two updates with the recipe's own model and objective; then the whole of evaluation, and some images."""
+    spec = RECIPES[name]()
+    small = spec.replace(
+        data=spec.data.replace(source=str(photos), validation_fraction=0.2, test_fraction=0.2),
+        plan=spec.plan.replace(epochs=None, steps=2, batch_size=16, log_steps=1),
+    )
+    run = train(small, runs=tmp_path, quiet=True)
+    assert run.folder.status()["state"] == "completed"
+    assert all(math.isfinite(row["loss"]) for row in run.folder.metrics() if row["kind"] == "train")
+    assert run.sample(3).pixels.shape == (3, 3, 32, 32)
 
 
 @pytest.mark.parametrize("name", sorted(ON_TEXT))

@@ -39,7 +39,8 @@ class Batch:
 
     Shapes:
         inputs (batch, *input_shape) float, or (batch, length) int64 tokens; target (batch,) int64 class numbers,
-        (batch,) float64 in the target's own units, or int64 tokens (batch, target_length) of a text; indices
+        (batch,) float64 in the target's own units, int64 tokens (batch, target_length) of a text, or the images that
+        are to be restored, of the inputs' shape; indices
         (batch,) int64 rows of the split they came from; present, segments (batch, length).
 
     Args:
@@ -53,7 +54,7 @@ class Batch:
     """
 
     inputs: Float[Tensor, "batch ..."] | Int[Tensor, "batch length"]
-    target: Int[Tensor, "batch ..."] | Float[Tensor, " batch"]
+    target: Int[Tensor, "batch ..."] | Float[Tensor, "batch ..."]
     indices: Int[Tensor, " batch"]
     global_size: int
     mix: Mix | None = None

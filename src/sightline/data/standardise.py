@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from sightline.core.errors import ConfigurationError
 from sightline.core.schema import Schema
 from sightline.data.spec import Standardise
 
@@ -112,6 +113,39 @@ def standardise(
         2.0
     """
     return Standardiser(schema, images.device)(images)
+
+
+def unstandardise(
+    images: Float[Tensor, "batch channels height width"], schema: Schema
+) -> Float[Tensor, "batch channels height width"]:
+    """Pixel values from standardised ones, x·σ + E: the inverse of :func:`standardise`, in [0, 1] for real images.
+
+    Args:
+        images: standardised; made by a model they may lie a little outside the pixel range, and stay so.
+        schema: how they were standardised.
+
+    Raises:
+        ConfigurationError: for "image" and "patch", which forget each image's own mean and deviation.
+
+    Lecture: O10
+
+    Example:
+        >>> schema = Schema("image", "none", (1, 1, 1), image_mean=(0.5,), image_std=(0.25,))
+        >>> unstandardise(torch.full((1, 1, 1, 1), 2.0), schema).item()
+        1.0
+    """
+    if schema.standardise in ("image", "patch"):
+        raise ConfigurationError(
+            expected="a standardisation that can be undone: channel, position, midpoint or none",
+            found=f"{schema.standardise!r}, which forgets each image's own mean",
+            do="load the images with another data.standardise",
+        )
+    shape = schema.input_shape if schema.standardise == "position" else (schema.input_shape[0], 1, 1)
+    mean, std = (
+        torch.tensor(values, dtype=torch.float64).reshape(shape).to(images.device, images.dtype)
+        for values in (schema.image_mean, schema.image_std)
+    )
+    return images * std + mean
 
 
 def _in_unit(images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Decoding text from any scores of next tokens, and asking a model by prompts."""
+"""Decoding text from any scores of next tokens, asking a model by prompts, and sampling images."""
 
 from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
@@ -7,7 +7,9 @@ from sightline.generate.decoding_copy import PackedLinear, decoding_copy
 from sightline.generate.few_shot import Answers, FewShot
 from sightline.generate.generation import generate
 from sightline.generate.greedy import Greedy
+from sightline.generate.image_sampling import SAMPLERS, SampledImages, sample_images
 from sightline.generate.label_likelihood import label_log_likelihoods, masked_label_log_likelihoods
+from sightline.generate.latent_sampling import decoded, interpolated
 from sightline.generate.rules import Banned, NoRepeatedNgram, Rule
 from sightline.generate.sampling import Sample, draw, keep_nucleus, keep_top_k
 from sightline.generate.stepwise import Limits, decode_stepwise
@@ -15,6 +17,7 @@ from sightline.generate.text_generation import Passage, generate_text
 from sightline.generate.text_stream import TextStream
 
 __all__ = [
+    "SAMPLERS",
     "Answers",
     "Banned",
     "Beam",
@@ -29,15 +32,19 @@ __all__ = [
     "Passage",
     "Rule",
     "Sample",
+    "SampledImages",
     "TextStream",
     "beam_search",
     "decode_stepwise",
+    "decoded",
     "decoding_copy",
     "draw",
     "generate",
     "generate_text",
+    "interpolated",
     "keep_nucleus",
     "keep_top_k",
     "label_log_likelihoods",
     "masked_label_log_likelihoods",
+    "sample_images",
 ]

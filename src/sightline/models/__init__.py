@@ -30,6 +30,7 @@ from sightline.models.text_predictor import TextPredictor
 
 # last: the builders take the place of the submodules they are named after
 from sightline.models.alexnet import AlexNet, SmallAlexNet, alexnet  # isort: skip
+from sightline.models.autoencoder import Autoencoder, autoencoder  # isort: skip
 from sightline.models.bart import BART, bart, bart_base, bart_large  # isort: skip
 from sightline.models.bert import BERT, bert, bert_base, bert_large  # isort: skip
 from sightline.models.convnext import (  # isort: skip
@@ -40,6 +41,7 @@ from sightline.models.convnext import (  # isort: skip
     convnext_small,
     convnext_tiny,
 )
+from sightline.models.gan import GAN, gan  # isort: skip
 from sightline.models.googlenet import GoogLeNet, googlenet  # isort: skip
 from sightline.models.gpt import GPT, gpt, gpt2, gpt2_large, gpt2_medium, gpt2_xl  # isort: skip
 from sightline.models.lenet import LeNet5, ModernLeNet5, lenet  # isort: skip
@@ -61,6 +63,7 @@ from sightline.models.transformer import (  # isort: skip
     transformer_base,
     transformer_big,
 )
+from sightline.models.variational_autoencoder import VAE, LatentOutputs, vae  # isort: skip
 from sightline.models.vgg import VGG, vgg, vgg11, vgg13, vgg16, vgg19  # isort: skip
 from sightline.models.vit import (  # isort: skip
     ViT,
@@ -75,16 +78,20 @@ from sightline.models.whitening_net import WhiteningNet, whitening_net  # isort:
 __all__ = [
     "BART",
     "BERT",
+    "GAN",
     "GPT",
     "MLP",
     "MODELS",
     "T5",
+    "VAE",
     "VGG",
     "AlexNet",
+    "Autoencoder",
     "AuxiliaryOutputs",
     "ConvNeXt",
     "EarlyExits",
     "GoogLeNet",
+    "LatentOutputs",
     "LeNet5",
     "ModernLeNet5",
     "ODENet",
@@ -98,6 +105,7 @@ __all__ = [
     "ViT",
     "WhiteningNet",
     "alexnet",
+    "autoencoder",
     "bart",
     "bart_base",
     "bart_large",
@@ -111,6 +119,7 @@ __all__ = [
     "convnext_tiny",
     "for_task",
     "from_pretrained",
+    "gan",
     "googlenet",
     "gpt",
     "gpt2",
@@ -149,6 +158,7 @@ __all__ = [
     "transformer",
     "transformer_base",
     "transformer_big",
+    "vae",
     "vgg",
     "vgg11",
     "vgg13",

@@ -82,3 +82,31 @@ def require_text(schema: Schema, model: str, tasks: Sequence[Task]) -> TextSchem
             do="choose another model or another form of the data",
         )
     return schema.text
+
+
+def require_pictures(schema: Schema, model: str, *, conditional: bool = False) -> tuple[int, int, int]:
+    """Refuse data that a network which makes images can't take; labels are needed for a condition alone.
+
+    Args:
+        schema: the data set's.
+        model: the model's name, for the message.
+        conditional: whether the images' classes are to steer the network.
+
+    Returns:
+        (channels, height, width)
+
+    Raises:
+        DataError: for data that are no images, or have no classes where they are to steer.
+    """
+    if schema.kind != "image":
+        raise DataError(
+            expected=f"images for the model {model!r}", found=f"a {schema.kind}", do="give a folder of images"
+        )
+    if conditional and not schema.classes:
+        raise DataError(
+            expected=f"images with classes, for a conditional {model!r}",
+            found="images without",
+            do="leave the condition out, or put the images into one folder a class",
+        )
+    channels, height, width = schema.input_shape
+    return channels, height, width

@@ -51,8 +51,8 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
         """What the head sees."""
         raise NotImplementedError
 
-    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch num_outputs"]:
-        """Outputs: one logit a class, or one standardised number."""
+    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """Outputs: one logit a class, or one standardised number, (batch, num_outputs); of an autoencoder images."""
         outputs: Tensor = self.head(self.features(x))
         return outputs
 
@@ -63,10 +63,12 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
             x: standardised training inputs, some thousands.
         """
 
-    def __call__(self, x: Float[Tensor, "batch ..."] | Int[Tensor, "batch ..."], *rest: Any, **options: Any) -> Any:
+    def __call__(
+        self, x: Float[Tensor, "batch ..."] | Int[Tensor, "batch ..."] | None = None, *rest: Any, **options: Any
+    ) -> Any:
         """The forward pass with its hooks; an input that does not fit is told by the layer that refused it."""
         try:
-            return super().__call__(x, *rest, **options)
+            return super().__call__(*(() if x is None else (x,)), *rest, **options)
         except (RuntimeError, ValueError, IndexError) as error:
             misfit = find_misfit(self, x, error) if isinstance(x, Tensor) else None
             if misfit is None:

@@ -15,7 +15,7 @@ from sightline.models.fitness import require_images
 from sightline.models.registry import model
 from sightline.models.staged import StagedPredictor
 from sightline.nn.pre_activation import PreActivationBlock, PreActivationBottleneck
-from sightline.nn.residual import BasicBlock, BottleneckBlock
+from sightline.nn.residual import BasicBlock, BottleneckBlock, zero_branches
 from sightline.nn.shortcut import Shortcut
 from sightline.nn.stochastic_depth import linear_decay
 
@@ -40,7 +40,7 @@ class ResNet(StagedPredictor):
     ``resnet20()``, ``plain56()``, ``resnet50()``, are in ``models/resnet_sizes.py``.
 
     Convolutions start normal with mean 0 and variance 2/fan_in, the head 1/fan_in; γ at 1, biases at 0, with skips
-    or without. Blocks that start as their shortcut are ``zero_branches(network)``.
+    or without. Blocks that start as their shortcut are ``zero_branches(network)``, an option of the builder.
 
     Either memory format works and gives the same outputs; on a CPU training is quickest with weights and
     inputs in ``torch.channels_last`` (5-10 % at 128 images of 28 × 28).
@@ -207,10 +207,17 @@ def resnet(
     stochastic_depth: Annotated[
         float, Option("probability of dropping the last block in training; rises linearly", minimum=0, below=1)
     ] = 0.0,
+    zero_start: Annotated[
+        bool, Option("start every block as its shortcut (Goyal et al. 2017): deep networks learn sooner")
+    ] = False,
 ) -> ResNet:
-    """A residual network for small images (He et al. 2016, §4.2)."""
+    """A residual network for small images (He et al. 2016, §4.2).
+
+    Raises:
+        ConfigurationError: for a zero start of blocks that normalise before their convolutions.
+    """
     require_images(schema, "resnet")
-    return ResNet(
+    network = ResNet(
         in_channels=schema.input_shape[0],
         num_outputs=schema.num_outputs,
         depths=[blocks_per_stage(depth)] * 3,
@@ -218,6 +225,9 @@ def resnet(
         block="basic" if activation == "post" else "pre-activation",
         stochastic_depth=stochastic_depth,
     )
+    if zero_start:
+        zero_branches(network)
+    return network
 
 
 @model("plain")

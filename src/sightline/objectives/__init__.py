@@ -1,5 +1,6 @@
 """What is minimised, and the metrics that are really wanted."""
 
+from sightline.objectives.adversarial import Adversarial
 from sightline.objectives.classification import (
     BinaryCrossEntropy,
     CrossEntropy,
@@ -8,9 +9,12 @@ from sightline.objectives.classification import (
     Logistic,
 )
 from sightline.objectives.denoising import Denoising
+from sightline.objectives.evidence_lower_bound import EvidenceLowerBound
+from sightline.objectives.image_objective import ImageObjective
 from sightline.objectives.masked_language import MaskedLanguage
 from sightline.objectives.next_token import NextToken
 from sightline.objectives.objective import Loss, Objective, Prediction
+from sightline.objectives.reconstruction import Reconstruction
 from sightline.objectives.registry import OBJECTIVES, default_objective
 from sightline.objectives.regression import Absolute, Squared
 from sightline.objectives.sequence import Sequence
@@ -21,17 +25,21 @@ from sightline.objectives.token_classification import TokenClassification
 __all__ = [
     "OBJECTIVES",
     "Absolute",
+    "Adversarial",
     "BinaryCrossEntropy",
     "CrossEntropy",
     "Denoising",
+    "EvidenceLowerBound",
     "Exponential",
     "Hinge",
+    "ImageObjective",
     "Logistic",
     "Loss",
     "MaskedLanguage",
     "NextToken",
     "Objective",
     "Prediction",
+    "Reconstruction",
     "Sequence",
     "Span",
     "SpanCorruption",

@@ -93,6 +93,8 @@ class Objective:
     """The metric that picks the best checkpoint."""
     mode: ClassVar[str]
     """Whether a better ``monitor`` is larger ("max") or smaller ("min")."""
+    progress: float = 1.0
+    """Share of the run's updates that are done, in [0, 1]; training sets it before each, outside training it is 1."""
 
     def __init__(self, schema: Schema) -> None:
         if schema.task != self.task:

@@ -15,12 +15,21 @@ LANGUAGE = {"decoder": "next-token", "encoder": "masked-language", "encoder-deco
 """How each kind of network learns from text that nothing is written beside."""
 
 
-def default_objective(schema: Schema, text_task: str | None = None) -> Choice:
+IMAGES = {
+    "adversarial pair": "adversarial",
+    "autoencoder": "reconstruction",
+    "variational autoencoder": "elbo",
+}
+"""How each kind of network that makes images learns."""
+
+
+def default_objective(schema: Schema, text_task: str | None = None, makes_images: str | None = None) -> Choice:
     """The customary objective of a task: cross-entropy for classes, squared loss for numbers, the next token for text.
 
     Args:
         schema: the data set's.
         text_task: the kind of network, "decoder", "encoder" or "encoder-decoder", for plain text.
+        makes_images: the kind of network, where it makes images; nothing needs to be predicted then.
 
     Raises:
         DataError: for data in which nothing is to be predicted.
@@ -31,6 +40,8 @@ def default_objective(schema: Schema, text_task: str | None = None) -> Choice:
         >>> default_objective(Schema(kind="text", task="language", input_shape=(64,)), "encoder").name
         'masked-language'
     """
+    if makes_images is not None:
+        return resolve(IMAGES[makes_images], OBJECTIVES, "objective")
     if schema.task == "none":
         raise DataError(
             expected="data with a target",

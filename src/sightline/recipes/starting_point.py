@@ -116,3 +116,43 @@ _text("bert", 1e-3)
 _text("t5", 2e-3)
 _text("bart", 1e-3)
 _text("transformer", 1e-3)
+
+
+@STARTING_POINTS.register("vae")
+def vae(data: DataSpec, name: str) -> RunSpec:
+    """AdamW without decay, a cosine, the divergence's weight grown over the first tenth against collapse."""
+    return RunSpec(
+        name=name,
+        data=data,
+        model=Choice("vae"),
+        objective=Choice("elbo", {"pixels": "grey", "anneal": 0.1}),
+        optim=Choice("adamw", {"lr": 1e-3, "weight_decay": 0.0}),
+        schedule=Choice("cosine", {"warmup": 0.02, "final": 0.02}),
+        plan=Plan(batch_size=128, clip_norm=100.0),
+    )
+
+
+@STARTING_POINTS.register("autoencoder")
+def autoencoder(data: DataSpec, name: str) -> RunSpec:
+    """AdamW at its usual rate, a cosine."""
+    return RunSpec(
+        name=name,
+        data=data,
+        model=Choice("autoencoder"),
+        optim=Choice("adamw", {"lr": 1e-3, "weight_decay": 0.0}),
+        schedule=Choice("cosine", {"warmup": 0.02, "final": 0.02}),
+        plan=Plan(batch_size=128),
+    )
+
+
+@STARTING_POINTS.register("gan")
+def gan(data: DataSpec, name: str) -> RunSpec:
+    """Adam with a short memory (β₁ = ½), no schedule, an average of the generator's weights."""
+    return RunSpec(
+        name=name,
+        data=data,
+        model=Choice("gan"),
+        objective=Choice("adversarial", {"penalty": 0.1}),
+        optim=Choice("adamw", {"lr": 2e-4, "beta1": 0.5, "beta2": 0.99, "weight_decay": 0.0}),
+        plan=Plan(batch_size=128, average=0.995),
+    )

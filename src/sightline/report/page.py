@@ -7,6 +7,7 @@ from sightline.core.run_folder import RunFolder
 from sightline.report import charts, page_parts, sections
 from sightline.report.curves import Panel, panels
 from sightline.report.figures import accuracy_by_compute
+from sightline.report.image_section import made_images
 from sightline.report.read import EXITS, Evaluation, RunRecord, read_run, reading
 from sightline.report.text_sections import read_text_parts
 from sightline.report.vega import Spec
@@ -69,6 +70,7 @@ def render(folder: RunFolder | Path | str) -> str:
         mistakes=mistakes,
         gallery=sections.gallery(run.folder),
         text_parts=text_parts,
+        made=made_images(run.folder),
         data=data,
         configuration=sections.grouped(run.spec),
         machine=sections.flat(run.environment),

@@ -12,6 +12,7 @@ from PIL import Image
 from sightline.core.errors import RunFolderError
 from sightline.core.run_folder import RunFolder
 from sightline.report import text, text_sections
+from sightline.report.image_section import RECORD
 from sightline.report.read import Evaluation, Metric, Row, RunRecord, leaves
 
 PICTURE_BYTES = 300_000
@@ -25,6 +26,9 @@ PICTURE_SIDE = 224
 
 TINY_SIDE = 64
 """Pictures up to this many pixels a side are enlarged with their pixels showing."""
+
+NATURAL = ("nats", "bits")
+"""Units that are no target's."""
 
 MOST_MISTAKES = 24
 MOST_LISTED = 20
@@ -68,7 +72,7 @@ def facts(run: RunRecord) -> list[tuple[str, str, str]]:
 
 
 def _evaluation_fact(evaluation: Evaluation, metric: Metric) -> tuple[str, str, str]:
-    unit = f"in units of {metric.unit}, " if metric.unit else ""
+    unit = f"{metric.unit}, " if metric.unit in NATURAL else f"in units of {metric.unit}, " if metric.unit else ""
     value = text.figure(metric.name, metric.value, metric.standard_error)
     return f"{evaluation.split} {text.label(metric.name)}", value, f"{unit}{evaluation.count:,} examples"
 
@@ -251,9 +255,12 @@ def commands(run: RunRecord) -> list[tuple[str, str]]:
     """How to go on from here: what for, and the command."""
     place = shlex.quote(str(run.folder.path))
     done = run.status["state"] == "completed"
+    usual = ("predict new inputs", f"sightline predict {place} FILE-OR-FOLDER")
+    if run.folder.has(RECORD):
+        usual = ("make new images", f"sightline sample {place} -n 64")
     return [
         *([] if done else [("go on where it stopped", f"sightline resume {place}")]),
-        *(text_sections.commands(run, place) or [("predict new inputs", f"sightline predict {place} FILE-OR-FOLDER")]),
+        *(text_sections.commands(run, place) or [usual]),
         ("evaluate it again, or on other data with --data", f"sightline evaluate {place}"),
         ("set it beside another run", f"sightline compare {place} OTHER-RUN"),
         ("rebuild this page", f"sightline report {place}"),

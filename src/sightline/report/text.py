@@ -27,6 +27,7 @@ _LABELS = {
     "mae": "MAE",
     "rmse": "RMSE",
     "r2": "R²",
+    "negative_elbo": "negative ELBO",
     "lr": "learning rate",
     "grad_norm": "gradient norm",
 }

@@ -1,6 +1,7 @@
 """What an algorithm is: how one update uses data, model, objective and optimiser."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from lightning_fabric import Fabric
@@ -30,6 +31,9 @@ class Algorithm(Protocol):
 
     def evaluate(self, batches: Iterable[Batch]) -> Mapping[str, float]:
         """Metrics over batches; draws no numbers that training would have drawn, and changes nothing."""
+
+    def shown(self) -> AbstractContextManager[object]:
+        """The model with the weights that are kept, for a ``with`` block that every process enters."""
 
     def weights(self) -> Mapping[str, Tensor]:
         """Every weight and buffer by name: what ``model.safetensors`` holds."""

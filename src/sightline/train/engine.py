@@ -272,8 +272,9 @@ class Engine:
         self.record.look(place, self.total_steps, None if by_steps else self.epochs, metrics)
         if self.plan.evaluate_steps is not None:  # the training loss told next is that of the updates since
             place.examples, place.loss_sum = 0, 0.0
-        for follow in self.followers:
-            follow(place.step)
+        with self.algorithm.shown():
+            for follow in self.followers:
+                follow(place.step)
         self.record.resumes(place)
 
     def _evaluation_batches(self, split: Split) -> Iterator[Batch]:

@@ -14,10 +14,12 @@ from sightline.core.progress import progress
 from sightline.core.run_folder import RunFolder
 from sightline.data import Schema, Split
 from sightline.objectives import Objective
+from sightline.objectives.image_objective import ImageObjective
 from sightline.objectives.measure import Measure, measure
 from sightline.objectives.objective import run
 from sightline.objectives.span import Span
 from sightline.objectives.token_objective import TokenObjective
+from sightline.train.image_evaluation import measure_images
 from sightline.train.language_evaluation import Passage, measure_answers, measure_tokens
 
 MISTAKES = 24
@@ -133,6 +135,21 @@ def evaluate(
     """
     if isinstance(objective, TokenObjective | Span):
         return _evaluate_text(model, objective, split, schema, name, checkpoint, seed, decode)
+    if isinstance(objective, ImageObjective):
+        figures = measure_images(
+            model, objective, split, seed=seed, worst=MISTAKES if objective.monitor == "loss" else 0
+        )
+        return Evaluation(
+            split=name,
+            checkpoint=checkpoint,
+            count=len(split),
+            loss=figures.loss,
+            metrics=figures.metrics,
+            mistakes=[
+                Mistake(index=index, target="", predicted="", probability=None, loss=loss)
+                for index, loss in figures.worst
+            ],
+        )
     answers = _collect(model, objective, split)
     classification = schema.task == "classification"
     prediction = objective.predict(answers.outputs)

@@ -26,10 +26,12 @@ from sightline.data.text_spec import TextSpec
 from sightline.data.tokenise import KINDS
 from sightline.models import MODELS, Predictor
 from sightline.models.predictor import CLASS
-from sightline.objectives import OBJECTIVES, Objective, default_objective
+from sightline.objectives import OBJECTIVES, Adversarial, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
+from sightline.train.adversarial import AdversarialTraining
 from sightline.train.engine import Engine, Position, total_steps
 from sightline.train.gallery import GALLERY, write_gallery
+from sightline.train.image_samples import image_samples_of
 from sightline.train.interruption import Interrupted, Listener, Stopper, listening
 from sightline.train.matching import load_matching
 from sightline.train.plan import Plan
@@ -188,7 +190,12 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
     """The update that a specification asks for."""
     assert spec.objective is not None
     objective: Objective = build(spec.objective, OBJECTIVES, data.schema)
-    return Supervised(
+    if isinstance(objective, Adversarial) and spec.plan.devices > 1:
+        raise ConfigurationError(
+            expected="one process, for two players", found=f"devices = {spec.plan.devices}", do="use plan.devices 1"
+        )
+    kind = AdversarialTraining if isinstance(objective, Adversarial) else Supervised
+    return kind(
         model,
         objective,
         build(spec.optim, OPTIMIZERS),
@@ -198,6 +205,7 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
         accumulate=spec.plan.accumulate,
         channels_last=spec.plan.channels_last,
         sharded=spec.plan.strategy == "fsdp",
+        average=spec.plan.average,
     )
 
 
@@ -205,7 +213,10 @@ def settle(spec: RunSpec, data: Data, model: nn.Module) -> RunSpec:
     """The specification with all that depends on data and model decided, and paths that hold from anywhere."""
     return spec.replace(
         data=spec.data.replace(source=_from_anywhere(spec.data.source), text=_text_from_anywhere(spec.data.text)),
-        objective=spec.objective or default_objective(data.schema, getattr(model, "text_task", None)),
+        objective=spec.objective
+        or default_objective(
+            data.schema, getattr(model, "text_task", None), makes_images=getattr(model, "makes_images", None)
+        ),
         plan=spec.plan.for_examples(len(data.train)),
     )
 
@@ -358,6 +369,7 @@ def _work(fabric: Fabric, listener: Listener, job: Job) -> Position:
     # a model that is spread over processes can't be run by one of them
     alone = fabric.is_global_zero and (fabric.world_size == 1 or job.spec.plan.strategy != "fsdp")
     followers = samples_of(folder, seeds, model, job.data) if alone else []
+    followers += image_samples_of(folder, seeds, model, algorithm.objective) if alone else []
     engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, beside, followers)
     algorithm.setup(fabric, engine.total_steps)
     if job.checkpoint is not None:

@@ -34,6 +34,14 @@ class Plan(Config):
     clip_value: Annotated[
         float | None, Option("largest absolute value of a gradient entry; none: no clipping", above=0)
     ] = None
+    average: Annotated[
+        float | None,
+        Option(
+            "decay of a running average of the weights, which is measured and kept; none: no average",
+            minimum=0,
+            below=1,
+        ),
+    ] = None
     patience: Annotated[
         int | None,
         Option("stop early after this many evaluations without a better one; none: never", minimum=1),
@@ -82,6 +90,12 @@ class Plan(Config):
                 expected="one way of clipping the gradient",
                 found=f"clip_norm = {self.clip_norm} and clip_value = {self.clip_value}",
                 do="leave one of the two out",
+            )
+        if self.average is not None and self.strategy == "fsdp":
+            raise ConfigurationError(
+                expected="whole weights in each process, for their average",
+                found="strategy = 'fsdp', which spreads them",
+                do="leave plan.average out, or choose plan.strategy ddp",
             )
         if self.batch_size < self.devices:
             raise ConfigurationError(

@@ -20,6 +20,7 @@ from sightline.data.inputs import Inputs
 from sightline.models import MODELS
 from sightline.models.early_exits import EarlyExits
 from sightline.objectives import OBJECTIVES, Objective
+from sightline.objectives.image_objective import ImageObjective
 from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation
 from sightline.train.exits import measure_exits
 from sightline.train.export import Export, default_path, export_model
@@ -29,6 +30,7 @@ from sightline.train.spec import RunSpec
 
 if TYPE_CHECKING:
     from sightline.data.tokenizer import Tokenizer
+    from sightline.generate.image_sampling import SampledImages
     from sightline.generate.text_generation import Passage
 
 TOKENIZER = "tokenizer.json"
@@ -224,6 +226,12 @@ class Run:
             ConfigurationError: for a run that writes text, or tells something of every token.
             DataError: when nothing there can be used, or a table does not fit the schema.
         """
+        if isinstance(self.objective, ImageObjective):
+            raise ConfigurationError(
+                expected="a run that tells a class or a number",
+                found=f"one that makes images ({self.objective.name})",
+                do="`sightline sample` makes some",
+            )
         if self.schema.task not in ("classification", "regression"):
             raise ConfigurationError(
                 expected="a run that tells a class or a number",
@@ -288,6 +296,29 @@ class Run:
 
         given = [prompts] if isinstance(prompts, str) else prompts
         return generate_text(self.model, self.tokenizer, given, max_new_tokens=max_new_tokens, **options)
+
+    def sample(self, count: int = 64, **options: Any) -> "SampledImages":
+        """Make new images; see :func:`sightline.generate.image_sampling.sample_images`.
+
+        Args:
+            count: images.
+            options: ``label``, ``seed``, ``batch_size``, ``steps``, ``guidance``.
+
+        Raises:
+            ConfigurationError: for a run whose network makes no images, or what ``sample_images`` refuses.
+
+        Lecture: X1, X7
+        """
+        from sightline.generate.image_sampling import sample_images
+
+        objective = self.objective
+        if not isinstance(objective, ImageObjective):
+            raise ConfigurationError(
+                expected="a run whose network makes images",
+                found=f"one trained with the objective {objective.name!r}",
+                do="train one that does, for example `sightline train vae --data FOLDER`",
+            )
+        return sample_images(self.model, objective, count, **options)
 
     def _outputs(self, inputs: Inputs) -> Iterator[Tensor]:
         """The model's outputs, a batch at a time."""

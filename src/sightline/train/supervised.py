@@ -1,6 +1,7 @@
 """Supervised learning: one model, one objective, one optimiser, one gradient step a batch."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import isfinite
 from typing import Any
@@ -12,11 +13,13 @@ from torch import Tensor, nn
 from sightline.core.errors import ConfigurationError
 from sightline.data.batch import Batch
 from sightline.objectives import Objective
+from sightline.objectives.image_objective import ImageObjective
 from sightline.optim import Optimizer, Schedule, add_l1_gradient, clip_by_norm, clip_by_value, set_lr
 from sightline.train.non_finite import find_non_finite
-from sightline.train.placement import place
+from sightline.train.placement import Placement, place
 from sightline.train.sharded import whole_tensor
 from sightline.train.share import share_of, whole_terms
+from sightline.train.weight_average import Averaged
 
 
 class Supervised:
@@ -32,6 +35,7 @@ class Supervised:
         accumulate: parts that a batch is divided into, one after the other, their gradients added up.
         channels_last: lay images out with channels innermost.
         sharded: where there are several processes, spread the model over them.
+        average: decay of a running average of the weights, which is measured and kept in their place; none: no average.
 
     Lecture: F1, O1
     """
@@ -48,11 +52,12 @@ class Supervised:
         accumulate: int = 1,
         channels_last: bool = True,
         sharded: bool = False,
+        average: float | None = None,
     ) -> None:
         self.model, self.objective, self.optim, self.schedule = model, objective, optim, schedule
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.accumulate = accumulate
-        self.channels_last, self.sharded = channels_last, sharded
+        self.channels_last, self.sharded, self.average = channels_last, sharded, average
         self.monitor, self.mode = objective.monitor, objective.mode
         self.step_number = 0
 
@@ -62,7 +67,8 @@ class Supervised:
         self.layout = torch.channels_last if self.channels_last and _has_images(self.model) else None
         if self.layout is not None:
             self.model.to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.placement = place(self.model, fabric, sharded=self.sharded)
+        placed = place(self.model, fabric, sharded=self.sharded)
+        self.placement: Placement = placed if self.average is None else Averaged(placed, self.average)
         self.optimizer = self.optim.build(self.placement.model)
         self.checks_every_step = fabric.device.type == "cpu" and fabric.world_size == 1
         self.l1 = getattr(self.optim, "l1", 0.0)
@@ -76,9 +82,10 @@ class Supervised:
             more than that (heads inside the network), is "total_loss".
         """
         if self.layout is not None:
-            batch = _laid_out(batch, self.layout)
+            batch = laid_out(batch, self.layout)
         factor = self.schedule.factor(self.step_number, self.total_steps)
         set_lr(self.optimizer, factor)
+        self.objective.progress = self.step_number / self.total_steps
         batch = self.objective.prepare(batch)
         whole = whole_terms(self.objective, batch, self.fabric.world_size)
         own = total = torch.zeros((), device=batch.inputs.device)
@@ -101,6 +108,8 @@ class Supervised:
             add_l1_gradient(self.optimizer, self.l1)
         norm = self._clip(detail)
         self.optimizer.step()
+        if isinstance(self.placement, Averaged):
+            self.placement.update()
         self.step_number += 1
         if detail:
             logs |= {"grad_norm": norm, "lr": self.optimizer.param_groups[0]["lr"]}
@@ -126,10 +135,11 @@ class Supervised:
         metrics = self.objective.metrics().to(self.fabric.device)
         total, count = 0.0, 0
         self.placement.model.eval()
+        self.objective.progress = 1.0
         try:
             with torch.no_grad(), self.placement.whole() as model:
                 for batch in batches:
-                    laid = batch if self.layout is None else _laid_out(batch, self.layout)
+                    laid = batch if self.layout is None else laid_out(batch, self.layout)
                     losses, terms = self.objective.take_in(metrics, model, self.objective.prepare(laid))
                     total, count = total + losses, count + terms
         finally:
@@ -143,8 +153,12 @@ class Supervised:
             **{name: float(value) for name, value in metrics.compute().items()},
         }
 
+    def shown(self) -> AbstractContextManager[object]:
+        """The model as it is to be shown, for a ``with`` block that every process enters."""
+        return self.placement.whole() if isinstance(self.placement, Averaged) else nullcontext()
+
     def weights(self) -> Mapping[str, Tensor]:
-        """The model's parameters and buffers."""
+        """The model's parameters and buffers; where they are averaged, the average."""
         return self.placement.weights()
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
@@ -156,13 +170,17 @@ class Supervised:
         self.placement.load_weights(weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimiser's moments and the step number."""
-        return {"optimizer": self.placement.optimizer_state(self.optimizer), "step_number": self.step_number}
+        """The optimiser's moments and the step number; beside an average, the weights it is of."""
+        own = {"training": self.placement.state_dict()} if isinstance(self.placement, Averaged) else {}
+        moments = self.placement.optimizer_state(self.optimizer)
+        return {"optimizer": moments, "step_number": self.step_number, **own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
         self.placement.load_optimizer_state(self.optimizer, state["optimizer"])
         self.step_number = state["step_number"]
+        if isinstance(self.placement, Averaged):
+            self.placement.load_state_dict(state["training"])
 
     def find_non_finite(self, batch: Batch) -> str:
         """The first layer or parameter that is not finite on this batch."""
@@ -233,6 +251,8 @@ def require_inputs(model: nn.Module, objective: Objective, batch: Batch, num_out
     count = len(target)
     if objective.task == "span":  # its outputs are one a place
         num_outputs = first.inputs.shape[1]
+    elif isinstance(objective, ImageObjective):  # its answers are losses
+        num_outputs = 1
     if not isinstance(outputs, Tensor) or tuple(outputs.shape) != (count, num_outputs):
         one = "one example" if count == 1 else f"{count} terms of one example"
         raise ConfigurationError(
@@ -254,5 +274,6 @@ def _has_images(model: nn.Module) -> bool:
     return any(isinstance(m, nn.Conv2d) for m in model.modules())
 
 
-def _laid_out(batch: Batch, layout: torch.memory_format) -> Batch:
+def laid_out(batch: Batch, layout: torch.memory_format) -> Batch:
+    """A batch of images in a memory format."""
     return replace(batch, inputs=batch.inputs.contiguous(memory_format=layout))

@@ -1,0 +1,132 @@
+"""Images from latent vectors: draw z ~ N(0, I), decode; decode, encode and decode again; walk from one to another."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sightline.core.errors import ConfigurationError
+from sightline.generate.image_sampling import SAMPLERS, Request, device_of
+from sightline.models.autoencoder import Autoencoder
+from sightline.models.gan import GAN
+from sightline.models.variational_autoencoder import VAE
+from sightline.objectives.adversarial import Adversarial
+from sightline.objectives.evidence_lower_bound import EvidenceLowerBound
+from sightline.objectives.image_objective import ImageObjective
+from sightline.objectives.reconstruction import Reconstruction
+
+
+@SAMPLERS.register("elbo")
+def sample_latent(
+    model: nn.Module, objective: ImageObjective, request: Request
+) -> Float[Tensor, "count channels height width"]:
+    """x = E[x | z], z ~ N(0, I): each pixel's mean given a latent vector drawn by chance.
+
+    The notes' lecture 27 writes that the encoder generates; it is the decoder.
+
+    Lecture: X5
+    """
+    assert isinstance(model, VAE)
+    assert isinstance(objective, EvidenceLowerBound)
+    latents = torch.randn(request.count, model.latent, generator=request.generator).to(device_of(model))
+    return decoded(model, objective, latents, request.labels)
+
+
+@SAMPLERS.register("adversarial")
+def sample_generator(
+    model: nn.Module, objective: ImageObjective, request: Request
+) -> Float[Tensor, "count channels height width"]:
+    """G(z), z ~ N(0, I).
+
+    Lecture: X4
+    """
+    assert isinstance(model, GAN)
+    assert isinstance(objective, Adversarial)
+    device = device_of(model)
+    latents = torch.randn(request.count, model.latent, generator=request.generator).to(device)
+    labels = None if request.labels is None else request.labels.to(device)
+    return objective.picture(model(latents=latents, labels=labels))
+
+
+@SAMPLERS.register("reconstruction")
+def sample_plain_decoder(
+    model: nn.Module, objective: ImageObjective, request: Request
+) -> Float[Tensor, "count channels height width"]:
+    """decoder(z), z ~ N(0, I), of a plain autoencoder: a road that fails, for nothing made its codes normal.
+
+    Source: the lecture notes, lecture 25, §25.2.3.1
+
+    Lecture: X3
+    """
+    assert isinstance(model, Autoencoder)
+    assert isinstance(objective, Reconstruction)
+    latents = torch.randn(request.count, model.latent, generator=request.generator).to(device_of(model))
+    return objective.picture(model.decode(latents))
+
+
+def decoded(
+    model: VAE,
+    objective: EvidenceLowerBound,
+    latents: Float[Tensor, "batch latent"],
+    labels: Int[Tensor, " batch"] | None = None,
+    *,
+    rounds: int = 0,
+) -> Float[Tensor, "batch channels height width"]:
+    """Pixel means of latent vectors; with ``rounds`` they are coded by their mean and decoded again, so many times.
+
+    A vector drawn by chance may lie where few images were coded; what is decoded from it is pulled towards images that
+    the encoder knows. Once or twice helps; more makes all alike.
+
+    Args:
+        model: with the decoder.
+        objective: says how outputs become pixels.
+        latents: z.
+        labels: classes, of a conditional network.
+        rounds: times of coding and decoding again.
+
+    Source: the lecture notes, lecture 27, §3.4
+
+    Lecture: X5
+    """
+    labels = None if labels is None else labels.to(latents.device)
+    pixels = objective.picture(model.decode(latents, labels))
+    for _ in range(rounds):
+        pixels = objective.picture(model.decode(model.encode(objective.seen(pixels), labels).mean, labels))
+    return pixels
+
+
+def interpolated(
+    first: Float[Tensor, " latent"], last: Float[Tensor, " latent"], steps: int
+) -> Float[Tensor, "steps latent"]:
+    """Vectors on the arc from one to another: directions at equal angles, lengths in equal steps.
+
+    Normal vectors of many dimensions lie near a sphere; the straight line between two leaves it, the arc does not.
+    Opposite or zero vectors have no arc; the line is taken.
+
+    Args:
+        first: where it begins.
+        last: where it ends.
+        steps: vectors, both ends among them.
+
+    Raises:
+        ConfigurationError: for fewer than 2 steps.
+
+    Source: Shoemake 1985, "Animating rotation with quaternion curves"; White 2016, "Sampling Generative Networks", §2.1
+
+    Lecture: X5
+
+    Example:
+        >>> interpolated(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 3)[1]
+        tensor([0.7071, 0.7071])
+    """
+    if steps < 2:
+        raise ConfigurationError(expected="at least 2 steps: both ends", found=f"{steps}", do="use 8")
+    share = torch.linspace(0, 1, steps, dtype=first.dtype, device=first.device)[:, None]
+    lengths = first.norm(), last.norm()
+    cosine = (first @ last / (lengths[0] * lengths[1])).clamp(-1, 1)
+    angle = cosine.arccos()
+    if not torch.isfinite(angle) or angle.sin() < 1e-4:
+        return torch.lerp(first, last, share)
+    directions = (
+        ((1 - share) * angle).sin() * first / lengths[0] + (share * angle).sin() * last / lengths[1]
+    ) / angle.sin()
+    return directions * torch.lerp(lengths[0], lengths[1], share)

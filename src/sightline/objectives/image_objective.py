@@ -1,0 +1,148 @@
+"""Objectives of models that make images: every image is its own target, its label at most a condition."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, MetricCollection
+
+from sightline.core.errors import ConfigurationError
+from sightline.core.schema import Schema
+from sightline.data.batch import Batch
+from sightline.objectives.objective import Loss, Metrics, Objective, Prediction
+
+
+class ImageObjective(Objective):
+    """Mean over the images of Σ_p weight_p · part_p(image): what training minimises.
+
+    A subclass gives the parts of each image's loss, and their weights where these are not 1. Measured, and told to a
+    user, are the parts and :meth:`figures` made of them.
+
+    Args:
+        schema: the data set's; the images may have labels, numbers or nothing beside them.
+
+    Raises:
+        ConfigurationError: for data that are no images.
+
+    Lecture: X1
+    """
+
+    task = "none"
+    monitor = "loss"
+    mode = "min"
+    suits: ClassVar[str]
+    """The kind of network it is for: what its ``makes_images`` says."""
+    units: ClassVar[Mapping[str, str]] = {}
+    """The unit of each figure, where it has one."""
+
+    def __init__(self, schema: Schema) -> None:
+        if schema.kind != "image":
+            raise ConfigurationError(
+                expected=f"images, for the objective {self.name!r}",
+                found=f"a {schema.kind}",
+                do="give a folder of images, or choose another objective",
+            )
+        self.schema = schema
+
+    @abstractmethod
+    def parts(self, model: nn.Module, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
+        """Each image's loss in parts, for a prepared batch; the first is called as the objective."""
+
+    def weight(self, part: str) -> float:
+        """What a part counts at this moment of the training (``progress``)."""
+        return 1.0
+
+    def figures(self, parts: Mapping[str, Float[Tensor, " batch"]]) -> Mapping[str, Float[Tensor, " batch"]]:
+        """What a user is told of each image; the parts themselves unless there is something better."""
+        return parts
+
+    def labels(self, batch: Batch) -> Int[Tensor, " batch"] | None:
+        """The images' classes, where they have some."""
+        return batch.target if self.schema.task == "classification" else None
+
+    def require_kind(self, model: nn.Module) -> None:
+        """Refuse a network that makes no images, or makes them in another way.
+
+        Raises:
+            ConfigurationError: for a network of another kind.
+        """
+        inner = getattr(model, "module", model)
+        kind = getattr(inner, "makes_images", None)
+        if kind != self.suits:
+            raise ConfigurationError(
+                expected=f"for the objective {self.name!r} a network that is a {self.suits}",
+                found=f"{type(inner).__name__}, " + (f"a {kind}" if kind else "which makes no images"),
+                do="choose another --objective, or leave it out: each network has its own",
+            )
+
+    def answers(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Each image's loss, (batch, 1), and the 0 it should be: enough to see that model and batch fit."""
+        losses = self.total(self.parts(model, batch))
+        return losses[:, None], torch.zeros_like(losses)
+
+    def total(self, parts: Mapping[str, Float[Tensor, " batch"]]) -> Float[Tensor, " batch"]:
+        """Σ_p weight_p · part_p of each image."""
+        weighed = [self.weight(name) * part for name, part in parts.items()]
+        return torch.stack(weighed).sum(0)
+
+    def __call__(self, model: nn.Module, batch: Batch) -> Loss:
+        """Run the model on a prepared batch and weigh the parts of its loss."""
+        self.require_kind(model)
+        parts = self.parts(model, batch)
+        means = {name: self.weight(name) * part.mean() for name, part in parts.items()}
+        total = torch.stack(list(means.values())).sum()
+        each = torch.stack([part.detach() for part in parts.values()]).sum(0)
+        return Loss(total=total, parts=means, prediction=each[:, None], target=torch.zeros_like(each))
+
+    def take_in(self, metrics: Metrics, model: nn.Module, batch: Batch) -> tuple[float, int]:
+        """Measure a prepared batch."""
+        self.require_kind(model)
+        parts = self.parts(model, batch)
+        assert isinstance(metrics, MetricCollection)
+        for name, values in self.figures(parts).items():
+            metrics[name].update(values)
+        return float(self.total(parts).double().sum()), len(batch)
+
+    def metrics(self) -> Metrics:
+        """The mean of every figure."""
+        return MetricCollection({name: MeanMetric() for name in self.figure_names()})
+
+    @abstractmethod
+    def figure_names(self) -> tuple[str, ...]:
+        """The names that :meth:`figures` gives."""
+
+    def losses(self, outputs: Tensor, target: Tensor) -> Float[Tensor, " batch"]:
+        """Those of :meth:`answers`, which are losses already."""
+        return outputs[:, 0]
+
+    def predict(self, outputs: Tensor) -> Prediction:
+        """Nothing is predicted of an image.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(
+            expected="a run that predicts something",
+            found=f"one that makes images ({self.name})",
+            do="`sightline sample` makes some",
+        )
+
+    def update(self, metrics: Metrics, outputs: Tensor, target: Tensor) -> None:
+        """Not for these: :meth:`take_in` measures."""
+        raise NotImplementedError(f"{self.name} measures whole batches")
+
+
+def bits_per_dimension(nats: Float[Tensor, " batch"], shape: tuple[int, ...]) -> Float[Tensor, " batch"]:
+    """Nats an image as bits a number of it: nats / (D ln 2), D = C·H·W.
+
+    Lecture: X2
+
+    Example:
+        >>> bits_per_dimension(torch.tensor([784 * math.log(2)]), (1, 28, 28)).item()
+        1.0
+    """
+    return nats / (math.prod(shape) * math.log(2))

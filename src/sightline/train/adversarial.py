@@ -1,0 +1,157 @@
+"""Two players: the discriminator's updates, then the generator's, in turn; each has an optimiser of its own."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from sightline.core.errors import ConfigurationError
+from sightline.data.batch import Batch
+from sightline.models.gan import GAN
+from sightline.objectives.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
+from sightline.optim import Optimizer, Schedule, clip_by_norm, clip_by_value, set_lr
+from sightline.train.supervised import Supervised, laid_out
+
+
+class AdversarialTraining(Supervised):
+    """k times φ ← φ − η∇_φ L_D, each with its share of the batch; then θ ← θ − η∇_θ L_G with as many made images.
+
+    Real and made images pass the discriminator φ apart, so that its batch normalisation sees each kind by itself.
+    While the generator θ learns, φ gets no gradient.
+
+    Args:
+        model: both networks.
+        objective: the game.
+        optim: the specification of both optimisers; the discriminator's rate is the objective's multiple of it.
+        schedule: the factor on both rates at each step.
+        options: those of :class:`~sightline.train.supervised.Supervised`.
+
+    Raises:
+        ConfigurationError: for a model that is no pair, or a batch in parts.
+
+    Source: Goodfellow et al. 2014, "Generative Adversarial Nets", algorithm 1
+
+    Lecture: X4
+    """
+
+    def __init__(
+        self, model: nn.Module, objective: Adversarial, optim: Optimizer, schedule: Schedule, **options: Any
+    ) -> None:
+        super().__init__(model, objective, optim, schedule, **options)
+        objective.require_kind(model)
+        assert isinstance(model, GAN)
+        self.pair, self.game = model, objective
+        if self.accumulate > 1:
+            raise ConfigurationError(
+                expected="whole batches, for two players: the discriminator's steps divide them already",
+                found=f"accumulate = {self.accumulate}",
+                do="leave plan.accumulate out, or lower plan.batch_size",
+            )
+
+    def setup(self, fabric: Fabric, total_steps: int) -> None:
+        """Move to the device; make both optimisers.
+
+        Raises:
+            ConfigurationError: for several processes.
+        """
+        if fabric.world_size > 1:
+            raise ConfigurationError(
+                expected="one process, for two players", found=f"{fabric.world_size}", do="use plan.devices 1"
+            )
+        super().setup(fabric, total_steps)
+        self.optimizer = self.optim.build(self.pair.generator)
+        judge = nn.ModuleList([part for name, part in self.pair.named_children() if name != "generator"])
+        self.judge_optimizer = self.optim.build(judge)
+        for group in self.judge_optimizer.param_groups:
+            group["initial_lr"] *= self.game.discriminator_rate
+
+    def step(self, batch: Batch, *, detail: bool) -> Mapping[str, Tensor | float]:
+        """The updates of both players.
+
+        Returns:
+            "loss": the discriminator's, mean over its updates; "generator_loss" beside it.
+        """
+        if self.layout is not None:
+            batch = laid_out(batch, self.layout)
+        factor = self.schedule.factor(self.step_number, self.total_steps)
+        set_lr(self.optimizer, factor)
+        set_lr(self.judge_optimizer, factor)
+        self.objective.progress = self.step_number / self.total_steps
+        parts = batch.split(self.game.discriminator_steps)
+        losses = torch.stack([self._teach_discriminator(part) for part in parts])
+        deceived = self._teach_generator(batch)
+        loss = losses.mean()
+        if not isfinite(float(loss + deceived)):
+            return {"loss": loss + deceived}
+        if self.average is not None:
+            self.placement.update()  # type: ignore[attr-defined]
+        self.step_number += 1
+        logs: dict[str, Tensor | float] = {"loss": loss, "generator_loss": deceived}
+        if detail:
+            logs["lr"] = self.optimizer.param_groups[0]["lr"]
+        return logs
+
+    def _teach_discriminator(self, batch: Batch) -> Tensor:
+        """One update of φ."""
+        model, game = self.placement.model, self.game
+        with torch.no_grad():
+            made = game.blurred(game.make(model, batch))
+        real = game.blurred(batch.inputs)
+        if game.penalty:
+            real = real.detach().requires_grad_()
+        odds = game.judge(model, real, batch)
+        loss = discriminator_loss(odds, game.judge(model, made, batch), game.game).mean()
+        total = loss + game.penalty * gradient_penalty(odds, real) if game.penalty else loss
+        return self._update(self.judge_optimizer, total, loss)
+
+    def _teach_generator(self, batch: Batch) -> Tensor:
+        """One update of θ."""
+        model, game = self.placement.model, self.game
+        with still(self.pair.judges()):
+            made = game.judge(model, game.blurred(game.make(model, batch)), batch)
+            loss = generator_loss(made, game.game).mean()
+            return self._update(self.optimizer, loss, loss)
+
+    def _update(self, optimizer: torch.optim.Optimizer, total: Tensor, told: Tensor) -> Tensor:
+        """One step down a loss; one that is not finite is not followed."""
+        if not isfinite(total.item()):
+            return total.detach()
+        optimizer.zero_grad(set_to_none=True)
+        self.placement.backward(total)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if self.clip_norm is not None:
+            clip_by_norm(parameters, self.clip_norm)
+        if self.clip_value is not None:
+            clip_by_value(parameters, self.clip_value)
+        optimizer.step()
+        return told.detach()
+
+    def evaluate(self, batches: Iterable[Batch]) -> Mapping[str, float]:
+        """Both losses, and the number of updates, by which the last weights are kept: no loss tells the best images."""
+        return {**super().evaluate(batches), "updates": float(self.step_number)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both optimisers' moments and the step number."""
+        judge = self.placement.optimizer_state(self.judge_optimizer)
+        return {**super().state_dict(), "judge_optimizer": judge}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        super().load_state_dict(state)
+        self.placement.load_optimizer_state(self.judge_optimizer, state["judge_optimizer"])
+
+
+@contextmanager
+def still(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Parameters that get no gradient within a ``with`` block."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
