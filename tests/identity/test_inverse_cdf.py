@@ -91,6 +91,7 @@ def test_uniform_numbers_lie_inside_and_are_symmetric() -> None:
     u = uniforms(10_000, generator=generator())
     assert u.min() > 0
     assert u.max() < 1
+    assert bool((u * 2**53 % 2 == 1).all())  # midpoints of cells
     assert torch.equal(1 - (1 - u), u)  # every one of them has a mirror image
     assert torch.equal(u, uniforms(10_000, generator=generator()))
 
@@ -134,6 +135,27 @@ def test_a_clipped_gaussian_is_the_clipped_inverse_of_a_gaussian() -> None:
     torch.testing.assert_close(mixed.cdf(x), numerical.cdf(x), rtol=0, atol=1e-15)
     torch.testing.assert_close(mixed.cdf_below(x), numerical.cdf_below(x), rtol=0, atol=1e-14)
     assert mixed.cdf_below(wide(0)).item() == 0
+
+
+def test_a_mixed_distribution_keeps_order_to_the_last_bit() -> None:
+    """At the ends of a jump, where the share of the continuous part is rounded, in 2,000 distributions."""
+    means = torch.randn(2000, generator=generator(), dtype=torch.float64)
+    weights = 0.9 * torch.rand(2000, 1, generator=generator(1), dtype=torch.float64) + 0.05
+    law, atom = Mixed(wide(0.25), weights, Normal(means)), torch.full((2000,), 0.25, dtype=torch.float64)
+    before, at = law.cdf_below(atom), law.cdf(atom)
+    assert bool((law.inverse_cdf(before) <= atom).all())
+    assert bool((law.inverse_cdf(before.nextafter(at)) == atom).all())
+    assert bool((law.inverse_cdf(at) == atom).all())
+    assert bool((law.inverse_cdf(at.nextafter(torch.ones(2000).double())) >= atom).all())
+
+
+def test_nothing_lies_at_minus_infinity() -> None:
+    """Even where F as computed never comes down to 0; an atom at the lower end is found."""
+    rounded = Numerical(lambda x: torch.special.ndtr(x).clamp(min=1e-10))
+    assert rounded.cdf(wide(-inf, -40)).tolist() == [0, 1e-10]
+    step = Numerical(lambda x: (x + 1) / 2, low=0.0, high=1.0)
+    assert step.inverse_cdf(wide(0, 0.3, 0.5, 0.75)).tolist() == pytest.approx([0, 0, 0, 0.5], rel=1e-15, abs=0)
+    assert step.cdf_below(wide(0)).item() == 0
 
 
 def test_mixed_distributions_come_in_batches() -> None:

@@ -70,14 +70,13 @@ def smallest_reaching(
     top = torch.full_like(level, min(high, LARGEST))
     above = values(cdf, top)
     _check_ends(below, above, high)
-    x = _halved(cdf, level, (bottom, below), (top, above))
-    return torch.where(below >= level, bottom, x)
+    return _halved(cdf, level, (bottom, below), (top, above))
 
 
 def _halved(
     cdf: DistributionFunction, level: Tensor, bottom: tuple[Tensor, Tensor], top: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """The upper one of the two neighbours that are left, from the ends with their values of F."""
+    """The upper one of the two neighbours that are left, or the lower end, from the ends with their values of F."""
     (low, below), (high, above) = (_place(bottom[0]), bottom[1]), (_place(top[0]), top[1])
     for _ in range(STEPS):
         middle = (low & high) + ((low ^ high) >> 1)  # their mean, rounded down, without a sum that overflows
