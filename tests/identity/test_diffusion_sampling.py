@@ -60,7 +60,7 @@ def test_ddpm_is_algorithm_2_of_the_paper() -> None:
             sigma = math.sqrt(beta[t] if variance == "beta" else (1 - before) / (1 - bar) * beta[t]) if t > 1 else 0
             z = torch.randn(x.shape, dtype=x.dtype, generator=generator) if t > 1 else 0
             x, bar = x_mean + sigma * z, before
-        ours = DDPM(schedule=SHORT, variance=variance).sample(any_noise, START, generator=seeded())  # type: ignore[arg-type]
+        ours = DDPM(schedule=SHORT, variance=variance).sample(any_noise, START, generator=seeded())
         torch.testing.assert_close(ours, x, rtol=1e-9, atol=1e-9)
 
 
@@ -201,12 +201,14 @@ def test_guidance_is_the_same_for_all_targets(target: Target) -> None:
 
 @pytest.mark.usefixtures("as_a_user_calls")
 def test_what_cannot_be_is_refused() -> None:
-    for options in ({"num_steps": 0}, {"num_steps": 13}, {"eta": -0.1}, {"eta": 1.1}, {"clip": (1.0, 1.0)}):
+    short: list[dict[str, Any]] = [{"num_steps": 0}, {"num_steps": 13}, {"eta": -0.1}, {"eta": 1.1}, {"clip": (1, 1)}]
+    for options in short:
         with pytest.raises(ConfigurationError):
-            DDIM(schedule=SHORT, **{"num_steps": 3, **options})  # type: ignore[arg-type]
-    for options in ({"target": "x"}, {"variance": "none"}, {"clip": (math.nan, 1.0)}):
+            DDIM(schedule=SHORT, **{"num_steps": 3, **options})
+    full: list[dict[str, Any]] = [{"target": "x"}, {"variance": "none"}, {"clip": (math.nan, 1.0)}]
+    for options in full:
         with pytest.raises(ConfigurationError):
-            DDPM(schedule=SHORT, **options)  # type: ignore[arg-type]
+            DDPM(schedule=SHORT, **options)
     for start in (torch.zeros(2, 3, dtype=torch.int64), torch.zeros(3)):
         with pytest.raises(InputError):
             DDPM(schedule=SHORT).sample(any_noise, start)

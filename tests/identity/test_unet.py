@@ -105,7 +105,7 @@ def test_halving_seven_gives_four_and_doubling_cuts() -> None:
     """An odd height: the way up is nearest-neighbour doubling, its last row and column cut."""
     network = small(attention=[False, False])
     seen: list[Tensor] = []
-    for layer in (network.down[0].shrink, network.up[0].grow):
+    for layer in (network.get_submodule("down.0.shrink"), network.get_submodule("up.0.grow")):
         layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     network(images(1, 1, 7, 9), torch.tensor([3]))
     assert [tuple(maps.shape[2:]) for maps in seen] == [(7, 9), (7, 9)]
@@ -158,9 +158,12 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
 def test_memory_layout_and_number_format_make_no_difference() -> None:
     network = small()
     x, t = images(2, 1, 10, 8), torch.tensor([4, 900])
-    wanted = network(x, t)
-    lasting = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last), t)
-    torch.testing.assert_close(lasting, wanted, rtol=1e-9, atol=1e-9)
+    wanted = network(x, t).detach()
+    lasting: Any = nn.Module.to
+    lasting(network, memory_format=torch.channels_last)
+    found = network(x.to(memory_format=torch.channels_last), t)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
     network = network.float()
     torch.testing.assert_close(network(x.float(), t).double(), wanted, rtol=1e-3, atol=1e-3)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -37,7 +37,8 @@ def clean(schedule: NoiseSchedule, x: Tensor, t: Tensor, shares: Tensor = SHARES
     solved = torch.einsum("kij,nkj->nki", torch.linalg.inv(spread), away)
     scores = shares.log() - 0.5 * torch.linalg.slogdet(spread).logabsdet - 0.5 * (away * solved).sum(2)
     centres = MEANS + a * torch.einsum("kij,nkj->nki", COVARIANCES, solved)
-    return (scores.softmax(1)[:, :, None] * centres).sum(1)
+    mean: Tensor = (scores.softmax(1)[:, :, None] * centres).sum(1)
+    return mean
 
 
 def draw(sampler: DiffusionSampler, seed: int) -> Tensor:
