@@ -14,12 +14,16 @@ from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
 from sightline.generate.continuation import Continuation
 from sightline.generate.greedy import Greedy
+from sightline.generate.memory import telling_memory
 from sightline.generate.next_token_scores import RowScores, left_padded
 from sightline.generate.rules import Rule, require_known
 from sightline.generate.sampling import Sample
 from sightline.generate.stepwise import Limits, Stream, decode_stepwise
 
 Method = Greedy | Sample | Beam
+
+MOST_TOKENS = 100_000_000
+"""New tokens of one call at most, those of all prompts together: room for them is taken before the first is known."""
 
 
 @torch.inference_mode()
@@ -87,16 +91,16 @@ def generate(
             expected="a method: Greedy(), Sample(...) or Beam(...)", found=repr(method), do="import one of them"
         )
     ends = (end,) if isinstance(end, int) else tuple(dict.fromkeys(end))
-    limits = _checked_limits(max_new_tokens, min_new_tokens, ends)
+    limits = _checked_limits(max_new_tokens, min_new_tokens, ends, len(prompts))
     if batch_size < 1:
         raise ConfigurationError(expected="batch_size of at least 1", found=f"batch_size = {batch_size}", do="use 32")
     vocabulary_size = getattr(model, "vocabulary_size", None)
     given = _checked_prompts(prompts, begin, vocabulary_size)
     require_known(ends, vocabulary_size, "end token")
     _require_fit(model, given, limits.longest, window)
-    chances = _chances(given, limits.longest, seed) if isinstance(method, Sample) else _none(given, limits)
     found: dict[int, Continuation] = {}
-    with evaluating(model):
+    with evaluating(model), telling_memory():
+        chances = _chances(given, limits.longest, seed) if isinstance(method, Sample) else _none(given, limits)
         for part in _parts(given, len(given) if isinstance(model, RowScores) else batch_size):
             scores, tokens, present = _start(model, [given[number] for number in part], limits.longest)
             options: dict[str, Any] = {"limits": limits, "rules": rules, "stream": stream, "numbers": part}
@@ -188,10 +192,13 @@ def _require_source_room(model: Any, source: int, longest: int) -> None:
         )
 
 
-def _checked_limits(longest: int, shortest: int, end: tuple[int, ...]) -> Limits:
-    if longest < 1:
+def _checked_limits(longest: int, shortest: int, end: tuple[int, ...], prompts: int) -> Limits:
+    most = MOST_TOKENS // max(prompts, 1)
+    if not 1 <= longest <= most:
         raise ConfigurationError(
-            expected="max_new_tokens of at least 1", found=f"max_new_tokens = {longest}", do="use 100"
+            expected=f"max_new_tokens of at least 1, and at most {most:,} for {_prompts(prompts)}",
+            found=f"max_new_tokens = {longest}",
+            do="use 100" if most >= 100 else "give fewer prompts in one call",
         )
     if not 0 <= shortest <= longest:
         raise ConfigurationError(
@@ -200,6 +207,10 @@ def _checked_limits(longest: int, shortest: int, end: tuple[int, ...]) -> Limits
             do="ask for fewer at least, or allow more",
         )
     return Limits(longest=longest, end=end, shortest=shortest)
+
+
+def _prompts(count: int) -> str:
+    return "a prompt" if count == 1 else f"{count:,} prompts"
 
 
 def _checked_prompts(

@@ -23,7 +23,7 @@ class Sample:
     have it the wrong way round.) As T → 0 it becomes greedy decoding; T = 1 is the model's own distribution.
 
     Args:
-        temperature: T > 0.
+        temperature: T of at least 10⁻⁶, below which scores divided by it would overflow.
         top_k: k ≥ 1; none: all.
         top_p: p in (0, 1], of the mass that the k hold; 1: all.
 
@@ -45,9 +45,9 @@ class Sample:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < float("inf"):
+        if not 1e-6 <= self.temperature < float("inf"):
             raise ConfigurationError(
-                expected="a temperature above 0",
+                expected="a temperature above 0, of at least 0.000001",
                 found=f"temperature = {self.temperature}",
                 do="for always the most likely token (the limit T → 0) decode greedily, otherwise use 0.8",
             )
