@@ -7,12 +7,14 @@ penalty.
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from sightline.core.errors import ConfigurationError
+from sightline.core.kinds import require_kind
 from sightline.generate.continuation import Continuation
 from sightline.generate.next_token_scores import NextTokenScores, next_scores, refuse_hopeless, select_rows
 from sightline.generate.rules import Rule, apply_rules
@@ -60,6 +62,9 @@ class Beam:
     num_results: int = 1
 
     def __post_init__(self) -> None:
+        require_kind(self.width, Integral, "width", "use 4")
+        require_kind(self.length_penalty, Real, "length_penalty", "use 0.6")
+        require_kind(self.num_results, Integral, "num_results", "use 1")
         if not 1 <= self.width <= WIDEST:
             raise ConfigurationError(
                 expected=f"a beam of width at least 1, and at most {WIDEST:,}",

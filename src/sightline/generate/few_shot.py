@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import get_args
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, DataError, InputError, near
+from sightline.core.kinds import require_kind
 from sightline.core.seeds import permutation
 from sightline.core.words import one_of
 from sightline.data.frame import class_frame, text_frame
@@ -86,6 +88,10 @@ class FewShot:
 
     def __post_init__(self) -> None:
         one_of(self.score, get_args(Score), "score")
+        require_kind(self.template, str, "template", "write '{text} It was'")
+        require_kind(self.labels, Mapping, "labels", "give {'pos': 'great', 'neg': 'bad'}", expected="a word a class")
+        require_kind(self.shots, Integral, "shots", "use 0 for none")
+        require_kind(self.seed, Integral, "seed", "use 0")
         object.__setattr__(self, "_template", Template(self.template))
         words = list(self.labels.values())
         if len(words) < 2 or len(set(words)) < len(words) or not all(word.strip() for word in words):
@@ -165,6 +171,8 @@ class FewShot:
             DataError: for no example, or a class without a label.
             SightlineError: for a model, a label or a prompt that can't be scored.
         """
+        for example in examples:
+            require_kind(example, Mapping, "examples", "give [{'text': …}]", expected="texts by field", error=DataError)
         if not examples or len(examples) != len(classes):
             raise DataError(
                 expected="examples, and the class of each",

@@ -4,12 +4,14 @@ Legend: z scores, V vocabulary, T temperature.
 """
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from sightline.core.errors import ConfigurationError
+from sightline.core.kinds import require_kind
 
 FIRST_LOOK = 512
 """Tokens among which the nucleus is looked for before all are sorted."""
@@ -45,6 +47,10 @@ class Sample:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
+        require_kind(self.temperature, Real, "temperature", "use 0.8")
+        require_kind(self.top_p, Real, "top_p", "use 0.95, or 1 for all")
+        if self.top_k is not None:
+            require_kind(self.top_k, Integral, "top_k", "use 40, or leave it out for all")
         if not 1e-6 <= self.temperature < float("inf"):
             raise ConfigurationError(
                 expected="a temperature above 0, of at least 0.000001",
