@@ -19,7 +19,7 @@ from sightline.data.spec import DataSpec
 from sightline.data.text_spec import TextSpec
 from sightline.data.tokenizer import Tokenizer
 from sightline.data.train_tokenizer import train_tokenizer
-from sightline.generate import Beam, Greedy, Sample, generate_text
+from sightline.generate import Beam, FewShot, Greedy, Sample, generate_text
 from sightline.models.gpt import GPT
 from sightline.models.t5 import T5
 from sightline.train import Plan, RunSpec
@@ -122,6 +122,52 @@ def test_samples_and_prompts_from_a_file(command: Command, tmp_path: Path) -> No
     assert len(beams[0]["other_texts"]) == 2
 
 
+def test_a_stream_of_beams_shows_all_texts(command: Command, tmp_path: Path) -> None:
+    """What is streamed is what is shown otherwise, the other texts of a beam included; a file's mark is no letter."""
+    (tmp_path / "prompts.txt").write_bytes("\ufeffto be\r\nor not\r\n".encode())
+    words = ("generate", "book", "--prompts", "prompts.txt", "--beam", "4", "--samples", "3", "--max-tokens", "5")
+    told = json.loads(command(*words, "--json")[1])
+    assert [one["prompt"] for one in told] == ["to be", "or not"]
+    texts = [one["prompt"] + text for one in told for text in (one["text"], *one["other_texts"])]
+    assert len(texts) == 6
+    assert command(*words)[1] == "\n".join(text + "\n" for text in texts)
+    assert command(*words, "--stream")[1] == "\n".join(text + "\n" for text in texts)
+
+
+def test_what_the_vocabulary_lacks_is_told(command: Command, runs: dict[str, Any], tmp_path: Path) -> None:
+    """Byte-level pieces know all; of characters and words those that are unknown are named, the first ten."""
+    assert command("generate", "book", "--prompt", "ж€", "--max-tokens", "2")[2] == ""
+    for kind, named in (("characters", "'ж', 'z', '€'"), ("words", "'жz', '€'")):
+        tokenizer = train_tokenizer(kind, ["to be or not to be : "], vocabulary_size=None)
+        sizes: Any = {"vocabulary_size": tokenizer.vocabulary_size, "depth": 1, "width": 16, "num_heads": 2}
+        runs[kind] = stand_in(tmp_path, "language", GPT(**sizes, context_length=64), tokenizer)
+        code, _, err = command("generate", kind, "--prompt", "to жz be € жz", "--max-tokens", "2")
+        assert code == 0
+        assert err.count("\n") == 1
+        assert err.endswith(f" the same token: {named}\n")
+        assert command("generate", kind, "--prompt", "to be", "--max-tokens", "2")[2] == ""
+    err = command("generate", "characters", "--prompt", "ABCDEFGHIJKLMNOP\a", "--max-tokens", "2")[2]
+    assert err.endswith("'J' and 7 more\n")
+    assert "\a" not in err
+    (tmp_path / "reviews.csv").write_text("text,label\n" + 4 * "to be,to\nor jo,or\n", encoding="utf-8")
+    words = ("prompt", "words", "--data", "reviews.csv", "--target", "label")
+    code, _, err = command(*words, "--template", "{text}: {label} then", "--shots", "2", "--separator", "Z")
+    assert code == 0
+    assert all(part in err for part in ("'jo'", "'then'", "'Z'"))
+    assert err.count("\n") == 1
+
+
+def test_want_of_memory_is_told(command: Command, runs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(capacity: int) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
+
+    monkeypatch.setattr(runs["german"].model, "new_cache", refuse)
+    told(command("generate", "german", "--prompt", "to"), "memory", "batch_size")
+    monkeypatch.setattr(runs["german"].model, "new_cache", lambda capacity: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        command("generate", "german", "--prompt", "to")
+
+
 def test_a_sequence_run_writes_the_other_text_alone(command: Command, runs: dict[str, Any]) -> None:
     german = runs["german"]
     german.model.context_length = 12  # no number of tokens is asked for: as many as it can write
@@ -178,7 +224,7 @@ def test_a_terminal_gets_no_orders_from_a_text(
             show = _Show([text], terminal=terminal, bare=False)
             if stream:
                 show.piece(0, text)
-                show.end()
+                show.end([[]])
             else:
                 show.whole(0, text)
             out = capsys.readouterr().out.replace("\033[1m", "").replace("\033[0m", "")
@@ -212,12 +258,31 @@ def test_new_text_is_bold_on_a_terminal(command: Command, monkeypatch: pytest.Mo
         (["--max-tokens", "0"], "max_new_tokens", "100"),
         (["--no-repeat", "0"], "n-grams", "3"),
         (["--max-tokens", "many"], "", "--help"),
+        (["--beam", "1000000000"], "at most 10,000", "4"),
+        (["--beam", "1" + "0" * 30], "at most 10,000", "4"),
+        (["--beam", "2", "--length-penalty", "1e300"], "at most 10", "0.6"),
+        (["--max-tokens", "1" + "0" * 30], "at most 100,000,000", "100"),
+        (["--max-tokens", "9" * 5000], "", "--help"),
+        (["--samples", "1" + "0" * 30], "at most 1,000,000 texts", "fewer"),
+        (["--samples", "20000", "--max-tokens", "5001"], "at most 5,000 for 20,000 prompts", "100"),
+        (["--min-tokens", "1" + "0" * 30], "min_new_tokens", "fewer"),
+        (["--temperature", "1e-320"], "temperature", "greedily"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 @pytest.mark.usefixtures("as_a_user_calls")
 def test_mistakes(command: Command, words: list[str], expected: str, suggestion: str) -> None:
     told(command("generate", "book", *words), expected, suggestion)
+
+
+@pytest.mark.parametrize(
+    "words", [["--top-k"], ["--no-repeat"], ["--batch-size"], ["--seed"], ["--beam", "2", "--seed"]]
+)
+def test_numbers_beyond_all_sense_that_do_no_harm(command: Command, words: list[str]) -> None:
+    """More than there are of them is all of them."""
+    code, out, err = command("generate", "book", "--prompt", "to", "--max-tokens", "3", *words, "1" + "0" * 30)
+    assert (code, err) == (0, "")
+    assert out.startswith("to")
 
 
 def told(answer: Answer, expected: str, suggestion: str) -> None:
@@ -260,6 +325,44 @@ def test_a_prompt_asks_the_rows_of_a_table(command: Command, tmp_path: Path, run
     assert lines[-1].split()[4:6] == ["on", "3"]
 
 
+def test_a_prompt_that_is_too_long_is_left_out_and_told(command: Command, tmp_path: Path, runs: dict[str, Any]) -> None:
+    """Its row does not refuse the others, nor go silently: accuracy and count are those of the rows that fit."""
+    length = len(runs["book"].tokenizer.encode("not " * 6))
+    runs["book"].model.context_length = length
+    long = "not " * 40
+    rows = ["to be,pos", f"{long},neg", "or not,neg", "be,pos", f"{long},pos"]
+    (tmp_path / "reviews.csv").write_text("text,label\n" + "".join(row + "\n" for row in rows), encoding="utf-8")
+    words = ("prompt", "book", "--data", "reviews.csv", "--target", "label", "--template", "{text}:")
+    labels = ("--labels", "pos=be,neg=or")
+    code, out, err = command(*words, *labels, "--json")
+    assert code == 0
+    assert "2 of 5 rows" in err
+    assert err.endswith("data row 2, 5\n")
+    found = json.loads(out)
+    assert found["left_out"] == [2, 5]
+    assert [one["row"] for one in found["answers"]] == [1, 3, 4]
+    assert found["count"] == 3
+    (tmp_path / "short.csv").write_text(
+        "text,label\n" + "".join(row + "\n" for row in rows if long not in row), encoding="utf-8"
+    )
+    alone = json.loads(command(*words[:3], "short.csv", *words[4:], *labels, "--json")[1])
+    assert found["accuracy"] == alone["accuracy"]
+    assert alone["left_out"] == []
+    assert "on 3 rows, 2 left out as too long" in command(*words, *labels)[1]
+    (tmp_path / "reviews.csv").write_text(f"text,label\n{long},pos\n{long},neg\n", encoding="utf-8")
+    code, out, err = command(*words, *labels)
+    assert (code, out) == (2, "")
+    assert "all of the 2 rows" in err
+    # a prompt that fits to the token, and one that does not
+    ask = FewShot("{text}:", {"a": "be or", "b": "or"})
+    examples = [{"text": "not " * count} for count in range(1, 12)]
+    most = max(len(runs["book"].tokenizer.encode(" " + word)) for word in ("be or", "or"))
+    sizes = [len(runs["book"].tokenizer.encode(example["text"] + ":")) + most - 1 for example in examples]
+    assert length in sizes
+    wanted = [row for row, size in enumerate(sizes) if size > length]
+    assert ask.too_long(runs["book"].model, runs["book"].tokenizer, examples) == wanted
+
+
 @pytest.mark.parametrize(
     ("changes", "expected", "suggestion"),
     [
@@ -272,6 +375,9 @@ def test_a_prompt_asks_the_rows_of_a_table(command: Command, tmp_path: Path, run
         ({"--shots": "80"}, "40 examples", "fewer"),
         ({"--limit": "0"}, "--limit", "leave"),
         ({"--score": "best"}, "score", "sum"),
+        ({"--separator": "-"}, "--shots", "--shots 4"),
+        ({"--shots": "1" + "0" * 30}, "examples", "fewer"),
+        ({"--seed": "1" + "0" * 30}, "a seed", "0"),
     ],
     ids=str,
 )

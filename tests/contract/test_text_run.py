@@ -7,8 +7,11 @@ import pytest
 import torch
 
 import sightline
+from sightline.cli.main import main
 from sightline.core.config import Choice
-from sightline.core.errors import ConfigurationError
+from sightline.core.errors import ConfigurationError, DataError, SightlineError
+from sightline.data import load_like
+from sightline.data.text_spec import TextSpec
 from sightline.models import GPT, for_task
 from sightline.train import Plan, Run
 
@@ -75,3 +78,38 @@ def test_a_translator_is_measured_on_its_own_pairs_and_on_others(book: Path, mon
     assert other.count == 240
     with pytest.raises(sightline.SightlineError, match="pair"):
         run.evaluate(data=book / "other.txt")
+
+
+def test_mistakes_in_measuring_name_only_what_measuring_has(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sightline evaluate` has --data, --pair and --split, and no --data.text.pair; what it can't use it refuses."""
+    (book / "words.fr").write_text("\n".join(line.upper() for line in LINES * 60) + "\n", encoding="utf-8")
+    monkeypatch.chdir(book)
+    run = trained(book, "transformer", pair="words.fr")
+    (book / "other.csv").write_text("text,number\n" + "a long text of its own,3\n" * 9, encoding="utf-8")
+    for options, found in (
+        ({"data": "words.txt", "pair": "none.fr"}, "none"),
+        ({"data": "words.txt", "pair": "."}, "folder"),
+        ({"data": "other.csv", "pair": "words.fr"}, "no such column"),
+        ({"data": "digits", "pair": "words.fr"}, "digits"),
+        ({"pair": "words.fr"}, "no other data"),
+    ):
+        with pytest.raises(SightlineError, match=found) as told:
+            run.evaluate(**options)
+        assert "--data.text" not in str(told.value)
+    with pytest.raises(DataError, match=r"none(?s:.*)--data\.text\.pair"):
+        sightline.load("words.txt", text={"pair": "none.fr"})
+    schema, tokenizer = run.schema, run.tokenizer
+    (book / "pairs.csv").write_text("en,fr\n" + "the cat sees,THE CAT SEES\n" * 9, encoding="utf-8")
+    columns: Any = {"schema": schema, "tokenizer": tokenizer}  # of a table the pair is a column, as in training
+    assert len(load_like("pairs.csv", text=TextSpec(column="en", pair="fr"), **columns)) == 9
+    with pytest.raises(DataError, match="no such column"):
+        load_like("pairs.csv", text=TextSpec(column="en", pair="de"), **columns)
+    gpt = trained(book, "gpt")
+    with pytest.raises(ConfigurationError, match="for the task 'language'"):
+        gpt.evaluate(data="words.txt", pair="words.fr")
+    for words, found in (
+        (["--split", "test", "--data", "words.txt"], "both"),
+        (["--pair", "words.fr"], "no other data"),
+    ):
+        with pytest.raises(ConfigurationError, match=found):
+            main(["--debug", "evaluate", str(gpt.folder.path), *words])

@@ -315,3 +315,28 @@ def test_calls_that_would_quietly_give_something_else() -> None:
             layer(tokens, **wrong)
         with pytest.raises(InputError, match="for 4 keys"):
             layer.weights(tokens, **wrong)
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_a_mask_of_numbers_is_no_mask_and_a_context_is_each_text_s_own() -> None:
+    """The kernel would add ones and zeros to the scores, count true as 1, and let all texts ask the one."""
+    layer, tokens = Attention(width=D, num_heads=H), torch.randn(B, N, D)
+    triangle: Any = torch.ones(N, N).tril()[None, None]
+    for call in (layer, layer.weights):
+        for mask in (triangle, triangle.long(), triangle.tolist()):
+            with pytest.raises(InputError, match=r"a mask in torch\.bool"):
+                call(tokens, mask=mask)
+        with pytest.raises(InputError, match="a bias in floating point"):
+            call(tokens, bias=triangle.bool())
+        torch.testing.assert_close(call(tokens, mask=triangle.bool()), call(tokens, causal=True))
+    crossing = Attention(width=D, num_heads=H, context_width=D)
+    with pytest.raises(InputError, match=rf"each of {B} texts(?s:.*)of 1"):
+        crossing(tokens, context=torch.randn(1, M, D))
+    cache = KeyValueCache(capacity=M)
+    crossing(tokens[:1], context=torch.randn(1, M, D), cache=cache)
+    with pytest.raises(InputError, match=rf"each of {B} texts(?s:.*)of 1"):
+        crossing(tokens, cache=cache)
+    cache.select(torch.zeros(B, dtype=torch.int64))
+    assert crossing(tokens, cache=cache).shape == tokens.shape
+    with pytest.raises(InputError, match="at least as many keys as tokens"):
+        crossing(tokens, context=torch.randn(B, N - 1, D), causal=True)

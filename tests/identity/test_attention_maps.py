@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.attention import Attention
-from sightline.nn.key_value_cache import StackCache
+from sightline.nn.stack_cache import StackCache
 from sightline.nn.transformer_block import TransformerBlock
 from sightline.nn.transformer_stack import TransformerStack
 from sightline.understand.attention_maps import AttentionMap, attention_maps, head_figures, recording_attention

@@ -10,9 +10,10 @@ from torch import Tensor
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.nn.attention import Attention, Rotate
 from sightline.nn.attention_mask import attention_mask
-from sightline.nn.key_value_cache import KeyValueCache, StackCache
+from sightline.nn.key_value_cache import KeyValueCache
 from sightline.nn.relative_bias import RelativeBias
 from sightline.nn.rotary import RotaryPositions
+from sightline.nn.stack_cache import StackCache
 
 EXACT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 LENGTH, D = 6, 8
@@ -179,3 +180,17 @@ def test_the_cache_holds_turned_keys() -> None:
     layer(tokens, causal=True, rotate=rotary, cache=cache)
     keys = layer.query_key_value(tokens).unflatten(-1, (-1, 2)).transpose(1, 2)[:, 4:8]
     torch.testing.assert_close(cache.contents()[0], rotary(keys), **EXACT)
+
+
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_values_of_one_text_are_not_copied_to_all() -> None:
+    keys, values = torch.randn(3, 2, 2, 4), torch.randn(3, 2, 2, 4)
+    for wrong in (values[:1], values[:, :1], values[:, :, :1]):
+        cache = KeyValueCache(capacity=4)
+        with pytest.raises(InputError, match="values of the same texts"):
+            cache.append(keys, wrong)
+        assert cache.length == 0
+        cache.append(keys, values)
+        with pytest.raises(InputError, match="values of the same texts"):
+            cache.append(keys, wrong)
+        assert cache.length == 2

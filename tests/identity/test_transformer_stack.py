@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from sightline.core.errors import ConfigurationError
 from sightline.nn.attention import Attention
 from sightline.nn.attention_mask import attention_mask
-from sightline.nn.key_value_cache import StackCache
 from sightline.nn.rotary import RotaryPositions
+from sightline.nn.stack_cache import StackCache
 from sightline.nn.transformer_block import BlockForm, TransformerBlock
 from sightline.nn.transformer_stack import TransformerStack
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.cli.arguments import Arguments
+from sightline.cli.unknown import tell_unknown
 from sightline.core.errors import CheckpointError, ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run(words: Sequence[str]) -> int:
 
     model, tokenizer = _opened(given.run)
     texts = _lines(Path(given.texts))
+    tell_unknown(tokenizer, texts)
 
     from sightline.train.features import text_features
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.cli.arguments import Arguments
 from sightline.cli.unfinished import tell_unfinished
+from sightline.cli.unknown import tell_unknown
 from sightline.core.errors import ConfigurationError, DataError
 from sightline.core.files import to_json
 
@@ -21,6 +22,9 @@ BOLD, PLAIN = "\033[1m", "\033[0m"
 PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
 PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0x2426)
 """Control characters as the visible signs for them (U+2400 and on); those beyond ASCII have one for all."""
+
+MOST_TEXTS = 1_000_000
+"""Texts of one call, those of all prompts together."""
 
 MOST = 200
 """New tokens, where no number is given and the network has no shorter limit."""
@@ -55,6 +59,12 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse_args(words)
     _check(given)
     prompts = _prompts(given)
+    if given.samples * len(prompts) > MOST_TEXTS:
+        raise ConfigurationError(
+            expected=f"at most {MOST_TEXTS:,} texts at once",
+            found=f"--samples {given.samples} for {len(prompts):,} prompt{'s' * (len(prompts) > 1)}",
+            do="ask for fewer samples",
+        )
 
     import torch
 
@@ -68,6 +78,7 @@ def run(words: Sequence[str]) -> int:
     run = open_run(given.run)
     tokenizer, schema = run.tokenizer, run.schema
     tell_unfinished(run.folder)
+    tell_unknown(tokenizer, prompts)
     model = decoding_copy(run.model, dtype=getattr(torch, given.dtype))
     repeated = [prompt for prompt in prompts for _ in range(1 if given.beam else given.samples)]
     show = _Show(repeated, terminal=sys.stdout.isatty(), bare=schema.task == "sequence")
@@ -88,7 +99,7 @@ def run(words: Sequence[str]) -> int:
     if given.json:
         sys.stdout.write(to_json([_plain(passage) for passage in passages], indent=1) + "\n")
     elif given.stream:
-        show.end()
+        show.end([passage.others for passage in passages])
     else:
         for row, passage in enumerate(passages):
             for text in (passage.text, *passage.others):
@@ -138,7 +149,7 @@ def _prompts(given: Namespace) -> list[str]:
         return [given.prompt or ""]
     path = Path(given.prompts)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             expected=f"prompts in {path}, one a line, in UTF-8",
@@ -224,13 +235,16 @@ class _Show:
         sys.stdout.write(f"{self.bold}{self._safe(text)}{self.plain}")
         sys.stdout.flush()
 
-    def end(self) -> None:
-        """The texts that waited."""
+    def end(self, others: Sequence[Sequence[str]]) -> None:
+        """The texts that waited, and the others of each prompt: those of a beam come when its search is over."""
         if self.first:
             self._begin(0)
         sys.stdout.write("\n")
-        for row in range(1, len(self.prompts)):
-            self.whole(row, self.waiting.get(row, ""))
+        for row in range(len(self.prompts)):
+            if row:
+                self.whole(row, self.waiting.get(row, ""))
+            for text in others[row]:
+                self.whole(row, text)
 
     def _begin(self, row: int) -> None:
         separator = "" if self.first or self.bare else "\n"

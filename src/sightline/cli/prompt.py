@@ -3,17 +3,27 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sightline.cli.arguments import Arguments
 from sightline.cli.unfinished import tell_unfinished
+from sightline.cli.unknown import tell_unknown
 from sightline.core.errors import ConfigurationError, DataError, near
 from sightline.core.files import to_json
+
+if TYPE_CHECKING:
+    from sightline.generate.few_shot import FewShot
+    from sightline.generate.template import Fields
+    from sightline.train.run import Run
+
+SHOWN = 20
+"""Rows that are named; of more the number is told."""
 
 DESCRIPTION = """\
 Ask a model for the class of each row of a table by a prompt: the label that is likeliest after it is the answer. The
 template's {places} are columns; with --shots solved rows stand before the question. The rows of the shots are not
-asked. Masked language models fill in {label}, wherever it stands.
+asked. Masked language models fill in {label}, wherever it stands. Rows whose prompts are longer than the model's
+context are told, and left out of the accuracy.
 """
 
 
@@ -26,7 +36,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--template", required=True, help="such as '{text} It was'; the label stands at the end")
     parser.add_argument("--labels", help="the word of each class: pos=great,neg=bad (default: the classes' own names)")
     parser.add_argument("--shots", type=int, default=0, help="solved rows in the prompt, balanced (default: 0)")
-    parser.add_argument("--separator", default="\n", help="between rows in the prompt (default: a new line)")
+    parser.add_argument("--separator", help="between rows in the prompt (default: a new line)")
     parser.add_argument("--score", default="sum", help="sum or mean of a label's log-probabilities (default: sum)")
     parser.add_argument("--calibrate", action="store_true", help="take off how likely each label is anyway")
     parser.add_argument("--limit", type=int, help="ask no more rows than this, drawn by the seed")
@@ -35,6 +45,12 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse_args(words)
     if given.limit is not None and given.limit < 1:
         raise ConfigurationError(expected="--limit of at least 1", found=f"--limit {given.limit}", do="leave it out")
+    if given.separator is not None and not given.shots:
+        raise ConfigurationError(
+            expected="--separator together with --shots, between which it stands",
+            found="no --shots",
+            do="add --shots 4, or leave it out",
+        )
     columns = _columns(Path(given.data))
     classes = _column(columns, given.target)
 
@@ -46,7 +62,7 @@ def run(words: Sequence[str]) -> int:
         template=given.template,
         labels=_labels(given.labels, sorted(set(classes)), given.target),
         shots=given.shots,
-        separator=given.separator,
+        separator="\n" if given.separator is None else given.separator,
         score=given.score,
         calibrate=given.calibrate,
         seed=given.seed,
@@ -62,12 +78,15 @@ def run(words: Sequence[str]) -> int:
     asked.sort()
     if not asked:
         raise DataError(expected="rows to ask beside the shots", found="none", do="give a longer table, or fewer shots")
+    solved_rows = [(rows[row], classes[row]) for row in shots]
+    tell_unknown(tokenizer, _prompts(ask, [rows[row] for row in asked], solved_rows))
+    asked, left_out = _fitting(ask, run, rows, asked, solved_rows)
     answers = ask.ask(
         run.model,
         tokenizer,
         [rows[row] for row in asked],
         classes=[classes[row] for row in asked],
-        shots=[(rows[row], classes[row]) for row in shots],
+        shots=solved_rows,
     )
     if given.json:
         told = {
@@ -76,6 +95,7 @@ def run(words: Sequence[str]) -> int:
             "standard_error": answers.accuracy.standard_error,
             "majority": answers.majority,
             "count": len(asked),
+            "left_out": [row + 1 for row in left_out],
             "labels": dict(ask.labels),
             "shots": [row + 1 for row in shots],
             "answers": [
@@ -93,8 +113,49 @@ def run(words: Sequence[str]) -> int:
     accuracy = answers.accuracy
     sys.stdout.write(f"the first prompt:\n{answers.prompt}\n\nlabels: {', '.join(ask.labels.values())}\n")
     sys.stdout.write(f"accuracy {accuracy.value:.4f} ± {accuracy.standard_error:.4f} on {len(asked)} rows")
+    sys.stdout.write(f", {len(left_out)} left out as too long" if left_out else "")
     sys.stdout.write(f" (the most frequent class: {answers.majority:.4f})\n")
     return 0
+
+
+def _prompts(ask: "FewShot", examples: Sequence["Fields"], shots: Sequence[tuple["Fields", str]]) -> list[str]:
+    """All that the model is to read: the rows in the template, the solved ones, and every label."""
+    around = [ask.around(example) for example in examples]
+    return [
+        *(ask.solved(example, name) for example, name in shots),
+        *(before for before, _, _ in around),
+        *(after for _, _, after in around),
+        *ask.labels.values(),
+        *([ask.separator] if shots else []),
+    ]
+
+
+def _fitting(
+    ask: "FewShot", run: "Run", rows: Sequence["Fields"], asked: list[int], shots: Sequence[tuple["Fields", str]]
+) -> tuple[list[int], list[int]]:
+    """The rows whose prompts fit into the model's context, and the others, which are told.
+
+    Raises:
+        DataError: when none fits.
+    """
+    long = {asked[i] for i in ask.too_long(run.model, run.tokenizer, [rows[row] for row in asked], shots=shots)}
+    fitting, left_out = [row for row in asked if row not in long], sorted(long)
+    if not left_out:
+        return fitting, left_out
+    context = f"{run.model.context_length} tokens, the context length of this {type(run.model).__name__}"
+    if not fitting:
+        raise DataError(
+            expected=f"a prompt and label within {context}",
+            found=f"longer ones for all of the {len(asked)} rows",
+            do="give fewer shots, or cut the texts",
+        )
+    shown = ", ".join(str(row + 1) for row in left_out[:SHOWN])
+    more = f" and {len(left_out) - SHOWN:,} more" if len(left_out) > SHOWN else ""
+    sys.stderr.write(
+        f"left out of the accuracy: {len(left_out)} of {len(asked)} rows, whose prompts are longer than {context}: "
+        f"data row {shown}{more}\n"
+    )
+    return fitting, left_out
 
 
 def _columns(path: Path) -> dict[str, list[Any]]:

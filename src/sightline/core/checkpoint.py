@@ -17,6 +17,8 @@ from sightline.core.files import from_json, not_writable, sync_folder, to_json, 
 from sightline.core.run_folder import RunFolder
 
 MANIFEST = "manifest.json"
+LONGEST_MARK = 100
+"""Bytes; a larger file is no mark."""
 
 
 def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
@@ -99,7 +101,7 @@ def save_checkpoint(
     if best:
         mark_best(folder, final)
     write_whole(folder.checkpoints / "last", final.name + "\n")
-    kept = {p.name for p in list_checkpoints(folder)[-keep:]} | {_pointer(folder, "best")}
+    kept = {p.name for p in list_checkpoints(folder)[-keep:]} | {read_mark(folder.checkpoints / "best")}
     for old in list_checkpoints(folder):
         if old.name not in kept:
             _remove(old)
@@ -150,6 +152,19 @@ def mark_best(folder: RunFolder, checkpoint: Path) -> None:
     write_whole(folder.checkpoints / "best", checkpoint.name + "\n")
 
 
+def read_mark(mark: Path) -> str:
+    """The checkpoint's name that a mark such as ``checkpoints/best`` holds; empty where the file is no mark.
+
+    Example:
+        >>> read_mark(Path("no/such/file"))
+        ''
+    """
+    if not mark.is_file() or mark.stat().st_size > LONGEST_MARK:
+        return ""
+    name = mark.read_text(encoding="utf-8", errors="replace").strip()
+    return name if name.startswith("step-") and Path(name).name == name else ""
+
+
 def list_checkpoints(folder: RunFolder) -> list[Path]:
     """The finished checkpoints, oldest first."""
     return sorted(p for p in folder.checkpoints.glob("step-*") if (p / MANIFEST).is_file())
@@ -164,7 +179,7 @@ def find_checkpoint(folder: RunFolder, which: str = "last") -> Path:
     present = list_checkpoints(folder)
     if which == "last" and present:
         return present[-1]
-    name = _pointer(folder, which) if which == "best" else which
+    name = read_mark(folder.checkpoints / which) if which == "best" else which
     if name and Path(name).name == name and (folder.checkpoints / name / MANIFEST).is_file():
         return folder.checkpoints / name
     there = ", ".join(p.name for p in present) or "none"
@@ -215,12 +230,6 @@ def _verify(checkpoint: Path, names: list[str]) -> None:
         if before
         else "there is none before it: train the run again",
     )
-
-
-def _pointer(folder: RunFolder, name: str) -> str:
-    """The checkpoint's name that a pointer file holds; empty where there is no such file."""
-    path = folder.checkpoints / name
-    return path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
 
 
 def _sha256(path: Path) -> str:

@@ -58,8 +58,7 @@ def load_spec(spec: DataSpec) -> Data:
     reader = special_reader(spec)
     if reader is not None:
         return reader(spec)
-    as_text = [name for name in (spec.text.column, spec.text.pair) if name is not None]
-    source = open_source(spec.source, spec.target, spec.memory_gib if spec.cache else math.inf, as_text)
+    source = open_source(spec.source, spec.target, spec.memory_gib if spec.cache else math.inf, text_columns_of(spec))
     check_target(source, spec.target)
     if isinstance(source, TextSource):
         return text_data(spec, source)
@@ -68,6 +67,16 @@ def load_spec(spec: DataSpec) -> Data:
         return text_table_data(spec, source, column)
     require_no_text(spec, source)
     return image_data(spec, source) if isinstance(source, ImageSource) else table_data(spec, source)
+
+
+def text_columns_of(spec: DataSpec) -> list[str]:
+    """The columns that a configuration takes for text, whatever their values look like.
+
+    Example:
+        >>> text_columns_of(DataSpec(source="reviews.csv", text=TextSpec(column="review")))
+        ['review']
+    """
+    return [name for name in (spec.text.column, spec.text.pair) if name is not None]
 
 
 def load_like(

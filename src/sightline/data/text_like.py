@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from sightline.core.errors import ConfigurationError, DataError
+from sightline.core.errors import ConfigurationError, DataError, near
 from sightline.core.schema import IGNORED, Schema
 from sightline.data.document_split import ClassSplit, NextTokenSplit, Ragged, SequenceSplit, SpanSplit, TokenClassSplit
 from sightline.data.frame import Frame, Tokens, class_frame, source_frame, target_frame, text_frame
@@ -20,7 +20,7 @@ from sightline.data.text import ShortTextError, flat
 from sightline.data.text_classes import CLASSES_OF_FILES, files_by_class
 from sightline.data.text_pairs import PairedTexts, line_pairs, paired
 from sightline.data.text_pieces import require_text
-from sightline.data.text_source import usual_form, whole_documents
+from sightline.data.text_source import TABLE_SUFFIXES, usual_form, whole_documents
 from sightline.data.text_spans import read_questions, write_questions
 from sightline.data.text_spec import Form
 from sightline.data.text_table import strings, text_column
@@ -44,8 +44,9 @@ def special_like(spec: DataSpec, schema: Schema, tokenizer: Tokenizer) -> Split 
         DataError: when the file does not fit.
     """
     path = Path(spec.source)
-    if schema.task == "sequence" and spec.text.pair is not None and path.is_file():
-        return _pairs(line_pairs(path, Path(spec.text.pair)), schema, tokenizer)
+    is_table = path.name.lower().endswith(TABLE_SUFFIXES)
+    if schema.task == "sequence" and spec.text.pair is not None and path.is_file() and not is_table:
+        return _pairs(line_pairs(path, Path(spec.text.pair), named="pair"), schema, tokenizer)
     if schema.task == "token-classification":
         return _labelled_words(path, schema, tokenizer)
     if schema.task == "span":
@@ -65,7 +66,7 @@ def text_like(spec: DataSpec, source: Source, schema: Schema, tokenizer: Tokeniz
     Raises:
         DataError: when the source does not fit the schema.
     """
-    column = text_column(source, spec) if isinstance(source, TableSource) else None
+    column = _column(source, spec) if isinstance(source, TableSource) else None
     if schema.task == "language":
         if isinstance(source, TextSource):
             require_text(source)
@@ -84,15 +85,33 @@ def text_like(spec: DataSpec, source: Source, schema: Schema, tokenizer: Tokeniz
                 strings(source.table.column(column)), values, source.what, schema, tokenizer, source.classes
             )
     if schema.task == "sequence" and isinstance(source, TableSource) and column is not None:
-        others = strings(source.table.column(spec.text.pair or schema.target))
+        pair = spec.text.pair or schema.target
+        if pair not in source.table.column_names:
+            raise DataError(
+                expected=f"a column {pair!r} in {source.what}, with the other text of each row",
+                found="no such column",
+                do=near(pair, source.table.column_names),
+            )
+        others = strings(source.table.column(pair))
         return _pairs(
             paired(source.what, strings(source.table.column(column)), others, schema.target), schema, tokenizer
         )
     raise DataError(
         expected=f"texts for {schema.task}, as in training",
         found=f"{source.what}, which holds none",
-        do="give data like those the model was trained on; of a table name the column (--data.text.column)",
+        do="give data like those the model was trained on"
+        + ("; of a table with the text in a column of the same name" if isinstance(source, TableSource) else ""),
     )
+
+
+def _column(source: TableSource, spec: DataSpec) -> str | None:
+    """The column of text; where it is named it was named in training, and there is no other to choose now."""
+    try:
+        return text_column(source, spec)
+    except DataError as error:
+        raise DataError(
+            expected=error.expected, found=error.found, do="give a table with the columns of the one trained on"
+        ) from error
 
 
 def require_tokenizer(tokenizer: Tokenizer | None, schema: Schema) -> Tokenizer:

@@ -54,7 +54,7 @@ class PairedTexts:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def line_pairs(source: Path, pair: Path) -> PairedTexts:
+def line_pairs(source: Path, pair: Path, *, named: str = "--data.text.pair") -> PairedTexts:
     """Two files whose lines belong together: line i of one is the translation of line i of the other.
 
     Pairs with nothing on one side are left out.
@@ -62,6 +62,7 @@ def line_pairs(source: Path, pair: Path) -> PairedTexts:
     Args:
         source: the file to translate from.
         pair: the file to translate into.
+        named: what the user gave the second file by, for messages.
 
     Raises:
         DataError: when a file is missing, can't be read, or has another number of lines.
@@ -69,7 +70,7 @@ def line_pairs(source: Path, pair: Path) -> PairedTexts:
     for path in (source, pair):
         if path_kind(path) != "file":
             raise DataError(
-                expected=f"a file of lines at {path}", found=path_kind(path), do="check the path (--data.text.pair)"
+                expected=f"a file of lines at {path}", found=path_kind(path), do=f"check the path ({named})"
             )
     left, right = aligned_lines(read_text(source)), aligned_lines(read_text(pair))
     if len(left) != len(right):

@@ -1,5 +1,6 @@
 """Text files of every kind: which they are, and what becomes of each."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sightline.data.text_file import is_text_file, read_text
 from sightline.data.text_pairs import line_pairs, pair_data
 from sightline.data.text_pieces import content_of, file_pieces, given_splits, require_text, split_notes
 from sightline.data.text_spans import span_data
-from sightline.data.text_spec import Form
+from sightline.data.text_spec import Form, TextSpec
 from sightline.data.token_labels import LABEL_SUFFIXES, token_label_data
 
 TABLE_SUFFIXES = (*CSV_SUFFIXES, ".parquet")
@@ -131,7 +132,7 @@ def require_no_text(spec: DataSpec, source: ImageSource | TableSource) -> None:
     """Refuse options of texts for a source of images, or a table of numbers and categories.
 
     Raises:
-        ConfigurationError: for a task of texts, a column or pair of texts, or no test split.
+        ConfigurationError: for a task of texts, any option of texts that is not at its default, or no test split.
     """
     kind = "images" if isinstance(source, ImageSource) else "a table of numbers and categories"
     if spec.task not in (None, "classification", "regression"):
@@ -140,13 +141,15 @@ def require_no_text(spec: DataSpec, source: ImageSource | TableSource) -> None:
             found=f"data.task = {spec.task}",
             do="leave the task away, or name the column of text (--data.text.column)",
         )
-    if spec.text.pair is not None or spec.text.column is not None:
-        field = "column" if spec.text.column is not None else "pair"
+    usual = TextSpec()
+    given = {field.name: getattr(spec.text, field.name) for field in dataclasses.fields(usual)}
+    given = {name: value for name, value in given.items() if value != getattr(usual, name)}
+    if given:
         raise ConfigurationError(
-            expected=f"no data.text.{field} for {source.what}, {kind}",
-            found=f"{spec.text.column or spec.text.pair!r}",
-            do=f"leave data.text.{field} away"
-            + ("" if field == "column" else ", or name the column of the other text (--data.text.column)"),
+            expected=f"no options of texts for {source.what}, {kind}",
+            found=", ".join(f"data.text.{name} = {value!r}" for name, value in given.items()),
+            do="leave them away, or give a text"
+            + ("" if "column" in given or kind == "images" else "; of a table name its column (--data.text.column)"),
         )
     if spec.test_fraction == 0 and "test" not in (source.given or ()):
         raise ConfigurationError(

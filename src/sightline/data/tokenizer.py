@@ -214,6 +214,28 @@ class Tokenizer:
                 return self._table.decode(tokens)
         return str(self._whole.decode(tokens.tolist(), skip_special_tokens=False))
 
+    def unknown(self, text: str) -> tuple[str, ...]:
+        """The parts of a text that the vocabulary does not have, each once, in their order.
+
+        Raises:
+            DataError: as :meth:`encode`.
+
+        Lecture: W1
+
+        Example:
+            >>> from sightline.data.train_tokenizer import train_tokenizer
+            >>> train_tokenizer("words", ["to be"], vocabulary_size=100).unknown("to see or to be")
+            ('see', 'or')
+        """
+        number = self.special("unknown")
+        if number is None or number not in self.encode(text):
+            return ()
+        encoded = self._ordinary.encode(text, add_special_tokens=False)
+        found = [
+            text[slice(*place)] for token, place in zip(encoded.ids, encoded.offsets, strict=True) if token == number
+        ]
+        return tuple(dict.fromkeys(found))
+
     def pieces(self, ids: Ids) -> list[str]:
         """Each token's own text, for display.
 

@@ -7,16 +7,21 @@ penalty.
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from sightline.core.errors import ConfigurationError
+from sightline.core.kinds import require_kind
 from sightline.generate.continuation import Continuation
 from sightline.generate.next_token_scores import NextTokenScores, next_scores, refuse_hopeless, select_rows
 from sightline.generate.rules import Rule, apply_rules
 from sightline.generate.stepwise import Limits, Stream
+
+WIDEST = 10_000
+"""Beginnings that are carried on side by side at most: each has a row of its own in the network."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,9 @@ class Beam:
     Width 1 with α = 0 is greedy decoding. A width that holds all beginnings, V^N, is exhaustive search.
 
     Args:
-        width: k, at least 1.
-        length_penalty: α ≥ 0: 0 ranks by probability, which favours short texts; 1 by about the mean for a token.
+        width: k, from 1 to 10,000.
+        length_penalty: α from 0 to 10: 0 ranks by probability, which favours short texts; 1 by about the mean for a
+            token.
         num_results: how many texts are wanted, from 1 to k.
 
     Raises:
@@ -56,13 +62,18 @@ class Beam:
     num_results: int = 1
 
     def __post_init__(self) -> None:
-        if self.width < 1:
+        require_kind(self.width, Integral, "width", "use 4")
+        require_kind(self.length_penalty, Real, "length_penalty", "use 0.6")
+        require_kind(self.num_results, Integral, "num_results", "use 1")
+        if not 1 <= self.width <= WIDEST:
             raise ConfigurationError(
-                expected="a beam of width at least 1", found=f"width = {self.width}", do="use 4, or decode greedily"
+                expected=f"a beam of width at least 1, and at most {WIDEST:,}",
+                found=f"width = {self.width}",
+                do="use 4, or decode greedily",
             )
-        if not 0 <= self.length_penalty < float("inf"):
+        if not 0 <= self.length_penalty <= 10:
             raise ConfigurationError(
-                expected="a length penalty α of at least 0",
+                expected="a length penalty α of at least 0, and at most 10",
                 found=f"length_penalty = {self.length_penalty}",
                 do="use 0 for none, 0.6 as in translation",
             )

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
-from sightline.nn.key_value_cache import StackCache
+from sightline.nn.stack_cache import StackCache
 
 
 class FullScores:

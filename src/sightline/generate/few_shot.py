@@ -1,8 +1,8 @@
 """Prompting: a model that was never trained on a task is asked by a text, with a few solved examples in it or none."""
 
-import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Integral
 from typing import get_args
 
 import torch
@@ -10,18 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, DataError, InputError, near
+from sightline.core.kinds import require_kind
 from sightline.core.seeds import permutation
 from sightline.core.words import one_of
 from sightline.data.frame import class_frame, text_frame
 from sightline.data.tokenizer import Tokenizer
 from sightline.generate.label_likelihood import Score, label_log_likelihoods, masked_label_log_likelihoods
+from sightline.generate.template import Fields, Template
 from sightline.objectives.standard_error import Estimate, accuracy
-
-LABEL = "label"
-"""The template's word for the place of the label."""
-
-Fields = Mapping[str, str]
-"""The texts of one example by their names in the template."""
 
 
 @dataclass(frozen=True)
@@ -88,31 +84,15 @@ class FewShot:
     score: Score = "sum"
     calibrate: bool = False
     seed: int = 0
+    _template: Template = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         one_of(self.score, get_args(Score), "score")
-        try:
-            parts = list(string.Formatter().parse(self.template))
-        except ValueError as error:
-            raise ConfigurationError(
-                expected="a template with places in braces: '{text} It was {label}'",
-                found=f"{self.template!r}: {error}",
-                do="double a brace that is meant as such: {{",
-            ) from error
-        names = [name for _, name, _, _ in parts if name is not None]
-        plain = all(not spec and not conversion for _, name, spec, conversion in parts if name is not None)
-        if not plain or not all(name.isidentifier() for name in names) or names.count(LABEL) > 1:
-            raise ConfigurationError(
-                expected="a template with named places and at most one {label}",
-                found=repr(self.template),
-                do="write '{text} It was {label}'",
-            )
-        if not self.fields:
-            raise ConfigurationError(
-                expected="a template with a place for the example",
-                found=repr(self.template),
-                do="write '{text} It was'",
-            )
+        require_kind(self.template, str, "template", "write '{text} It was'")
+        require_kind(self.labels, Mapping, "labels", "give {'pos': 'great', 'neg': 'bad'}", expected="a word a class")
+        require_kind(self.shots, Integral, "shots", "use 0 for none")
+        require_kind(self.seed, Integral, "seed", "use 0")
+        object.__setattr__(self, "_template", Template(self.template))
         words = list(self.labels.values())
         if len(words) < 2 or len(set(words)) < len(words) or not all(word.strip() for word in words):
             raise ConfigurationError(
@@ -122,26 +102,17 @@ class FewShot:
             )
         if self.shots < 0:
             raise ConfigurationError(expected="0 shots or more", found=f"shots = {self.shots}", do="use 0 for none")
+        if abs(self.seed) >= 2**62:
+            raise ConfigurationError(expected="a seed below 2⁶²", found=f"seed = {self.seed}", do="use 0")
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the template's places, the label's left out."""
-        return tuple(dict.fromkeys(name for _, name in self._parts if name not in (None, LABEL)))
+        return self._template.fields
 
     def around(self, example: Fields) -> tuple[str, str, str]:
         """What stands before an example's label, the white space between them, and what stands after it."""
-        missing = [name for name in self.fields if name not in example]
-        if missing:
-            raise DataError(
-                expected=f"a text for {{{missing[0]}}} in every example",
-                found="texts for " + (", ".join(example) or "none"),
-                do=near(missing[0], example),
-            )
-        place = [name for _, name in self._parts].index(LABEL)
-        written = [text + (example[name] if name not in (None, LABEL) else "") for text, name in self._parts]
-        literal = self._parts[place][0]
-        gap = literal[len(literal.rstrip()) :]
-        return "".join(written[: place + 1]).removesuffix(gap), gap, "".join(written[place + 1 :])
+        return self._template.around(example)
 
     def solved(self, example: Fields, name: str) -> str:
         """An example with its label, as it stands in the prompt."""
@@ -200,6 +171,8 @@ class FewShot:
             DataError: for no example, or a class without a label.
             SightlineError: for a model, a label or a prompt that can't be scored.
         """
+        for example in examples:
+            require_kind(example, Mapping, "examples", "give [{'text': …}]", expected="texts by field", error=DataError)
         if not examples or len(examples) != len(classes):
             raise DataError(
                 expected="examples, and the class of each",
@@ -213,7 +186,7 @@ class FewShot:
                 found=f"the class {unknown!r} without one",
                 do=near(unknown, self.labels),
             )
-        context = "".join(self.solved(fields, name) + self.separator for fields, name in shots)
+        context = self._solved(shots)
         order = sorted(range(len(examples)), key=lambda row: sum(map(len, examples[row].values())))
         found = torch.zeros(len(examples), len(self.labels), dtype=torch.float64)
         for start in range(0, len(order), batch_size):
@@ -241,17 +214,57 @@ class FewShot:
             majority=float(right.bincount().max()) / len(right),
         )
 
+    def too_long(
+        self,
+        model: nn.Module,
+        tokenizer: Tokenizer,
+        examples: Sequence[Fields],
+        *,
+        shots: Sequence[tuple[Fields, str]] = (),
+    ) -> list[int]:
+        """Which examples don't fit into the model's context, with the shots and the longest label.
+
+        Args:
+            model: as in :meth:`ask`, and so are the others.
+            tokenizer: the one it was trained with.
+            examples: their texts by field.
+            shots: solved examples.
+
+        Returns:
+            their numbers, from 0, in order
+        """
+        context = getattr(model, "context_length", None)
+        if context is None or not examples:
+            return []
+        prompts, labels = self._encoded(model, tokenizer, self._solved(shots), examples)
+        label = 1 if getattr(model, "text_task", None) == "encoder" else max(map(len, labels))
+        return [number for number, prompt in enumerate(prompts) if len(prompt) + label - 1 > context]
+
+    def _solved(self, shots: Sequence[tuple[Fields, str]]) -> str:
+        """The solved examples that stand before the question."""
+        return "".join(self.solved(fields, name) + self.separator for fields, name in shots)
+
     def _score(
         self, model: nn.Module, tokenizer: Tokenizer, context: str, examples: Sequence[Fields]
     ) -> Float[Tensor, "examples labels"]:
         """The labels' log-likelihoods after each example's prompt."""
+        prompts, labels = self._encoded(model, tokenizer, context, examples)
+        if getattr(model, "text_task", None) != "encoder":
+            return label_log_likelihoods(model, prompts, labels, score=self.score)
+        mask = tokenizer.special("mask")
+        assert mask is not None
+        return masked_label_log_likelihoods(model, prompts, [tokens[0] for tokens in labels], mask=mask)
+
+    def _encoded(
+        self, model: nn.Module, tokenizer: Tokenizer, context: str, examples: Sequence[Fields]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """The tokens of each example's prompt, for a masked language model with its mask, and of each label."""
         around = [self.around(example) for example in examples]
         labels = [tokenizer.encode(around[0][1] + word) for word in self.labels.values()]
         if getattr(model, "text_task", None) != "encoder":
-            self._require_label_last()
-            prompts = [tokenizer.encode(context + before) for before, _, _ in around]
-            begin = text_frame(tokenizer, 0).before
-            return label_log_likelihoods(model, [p or list(begin) for p in prompts], labels, score=self.score)
+            self._template.require_label_last()
+            begin = list(text_frame(tokenizer, 0).before)
+            return [tokenizer.encode(context + before) or begin for before, _, _ in around], labels
         mask, frame = tokenizer.special("mask"), class_frame(tokenizer, 0)
         if mask is None:
             raise InputError(
@@ -268,22 +281,4 @@ class FewShot:
             [*frame.before, *tokenizer.encode(context + before), mask, *tokenizer.encode(after), *frame.after]
             for before, _, after in around
         ]
-        return masked_label_log_likelihoods(model, texts, [tokens[0] for tokens in labels], mask=mask)
-
-    @property
-    def _parts(self) -> list[tuple[str, str | None]]:
-        """The template as literal texts, each with the name of the place behind it; the label's is there."""
-        whole = self.template
-        if not any(name == LABEL for _, name, _, _ in string.Formatter().parse(whole)):
-            whole += " {" + LABEL + "}"
-        return [(text, name) for text, name, _, _ in string.Formatter().parse(whole)]
-
-    def _require_label_last(self) -> None:
-        names = [name for _, name in self._parts]
-        later = [name for name in names[names.index(LABEL) + 1 :] if name is not None]
-        if later:
-            raise ConfigurationError(
-                expected="the label after all fields, for a model of next tokens, which only looks back",
-                found=f"{{{later[0]}}} after it in {self.template!r}",
-                do="put {label} at the end",
-            )
+        return texts, labels

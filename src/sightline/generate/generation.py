@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.seeds import Seeds
+from sightline.generate.arguments import checked_ends, checked_limits, checked_prompts, require_options
 from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
 from sightline.generate.continuation import Continuation
 from sightline.generate.greedy import Greedy
+from sightline.generate.memory import telling_memory
 from sightline.generate.next_token_scores import RowScores, left_padded
 from sightline.generate.rules import Rule, require_known
 from sightline.generate.sampling import Sample
@@ -81,22 +83,27 @@ def generate(
         >>> [found.tokens for found in generate(count_up, [[1], [5, 6]], max_new_tokens=3, end=8)]
         [(2, 3, 4), (7, 8)]
     """
+    if not callable(model):
+        raise InputError(
+            expected="a network of next tokens, or a function that gives their scores",
+            found=f"a {type(model).__name__}",
+            do="give the network itself: run.model, or from_pretrained(…)",
+        )
     method = Greedy() if method is None else method
     if not isinstance(method, Greedy | Sample | Beam):
         raise ConfigurationError(
             expected="a method: Greedy(), Sample(...) or Beam(...)", found=repr(method), do="import one of them"
         )
-    ends = (end,) if isinstance(end, int) else tuple(dict.fromkeys(end))
-    limits = _checked_limits(max_new_tokens, min_new_tokens, ends)
-    if batch_size < 1:
-        raise ConfigurationError(expected="batch_size of at least 1", found=f"batch_size = {batch_size}", do="use 32")
+    require_options(rules, stream, batch_size, seed)
+    ends = checked_ends(end)
     vocabulary_size = getattr(model, "vocabulary_size", None)
-    given = _checked_prompts(prompts, begin, vocabulary_size)
+    given = checked_prompts(prompts, begin, vocabulary_size)
+    limits = checked_limits(max_new_tokens, min_new_tokens, ends, len(given))
     require_known(ends, vocabulary_size, "end token")
     _require_fit(model, given, limits.longest, window)
-    chances = _chances(given, limits.longest, seed) if isinstance(method, Sample) else _none(given, limits)
     found: dict[int, Continuation] = {}
-    with evaluating(model):
+    with evaluating(model), telling_memory():
+        chances = _chances(given, limits.longest, seed) if isinstance(method, Sample) else _none(given, limits)
         for part in _parts(given, len(given) if isinstance(model, RowScores) else batch_size):
             scores, tokens, present = _start(model, [given[number] for number in part], limits.longest)
             options: dict[str, Any] = {"limits": limits, "rules": rules, "stream": stream, "numbers": part}
@@ -186,37 +193,6 @@ def _require_source_room(model: Any, source: int, longest: int) -> None:
             found=f"max_new_tokens = {longest}",
             do=f"ask for {context} at most",
         )
-
-
-def _checked_limits(longest: int, shortest: int, end: tuple[int, ...]) -> Limits:
-    if longest < 1:
-        raise ConfigurationError(
-            expected="max_new_tokens of at least 1", found=f"max_new_tokens = {longest}", do="use 100"
-        )
-    if not 0 <= shortest <= longest:
-        raise ConfigurationError(
-            expected=f"min_new_tokens from 0 to max_new_tokens, {longest}",
-            found=f"min_new_tokens = {shortest}",
-            do="ask for fewer at least, or allow more",
-        )
-    return Limits(longest=longest, end=end, shortest=shortest)
-
-
-def _checked_prompts(
-    prompts: Sequence[Sequence[int]], begin: int | None, vocabulary_size: int | None
-) -> list[list[int]]:
-    checked = []
-    for number, prompt in enumerate(prompts):
-        tokens = [int(token) for token in prompt] or ([] if begin is None else [begin])
-        if not tokens:
-            raise InputError(
-                expected="at least one token in every prompt: there is no token that begins a text",
-                found=f"prompt {number} is empty",
-                do="write some text, or name the token that begins one: begin=...",
-            )
-        require_known(tokens, vocabulary_size, f"in prompt {number}: token")
-        checked.append(tokens)
-    return checked
 
 
 def _chances(prompts: list[list[int]], longest: int, seed: int) -> Float[Tensor, "batch longest"]:

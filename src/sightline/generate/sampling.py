@@ -4,12 +4,14 @@ Legend: z scores, V vocabulary, T temperature.
 """
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from sightline.core.errors import ConfigurationError
+from sightline.core.kinds import require_kind
 
 FIRST_LOOK = 512
 """Tokens among which the nucleus is looked for before all are sorted."""
@@ -23,7 +25,7 @@ class Sample:
     have it the wrong way round.) As T → 0 it becomes greedy decoding; T = 1 is the model's own distribution.
 
     Args:
-        temperature: T > 0.
+        temperature: T of at least 10⁻⁶, below which scores divided by it would overflow.
         top_k: k ≥ 1; none: all.
         top_p: p in (0, 1], of the mass that the k hold; 1: all.
 
@@ -45,9 +47,13 @@ class Sample:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < float("inf"):
+        require_kind(self.temperature, Real, "temperature", "use 0.8")
+        require_kind(self.top_p, Real, "top_p", "use 0.95, or 1 for all")
+        if self.top_k is not None:
+            require_kind(self.top_k, Integral, "top_k", "use 40, or leave it out for all")
+        if not 1e-6 <= self.temperature < float("inf"):
             raise ConfigurationError(
-                expected="a temperature above 0",
+                expected="a temperature above 0, of at least 0.000001",
                 found=f"temperature = {self.temperature}",
                 do="for always the most likely token (the limit T → 0) decode greedily, otherwise use 0.8",
             )

@@ -2,17 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
+from numbers import Integral
 from typing import Any
 
 from torch import nn
 
-from sightline.core.errors import DataError, InputError
+from sightline.core.errors import ConfigurationError, DataError, InputError, near
+from sightline.core.kinds import require_kind
 from sightline.data.frame import source_frame, text_frame
 from sightline.data.tokenizer import Tokenizer
 from sightline.generate.continuation import Continuation
 from sightline.generate.generation import generate
 from sightline.generate.rules import Banned
 from sightline.generate.text_stream import TextStream
+
+METHODS = ("temperature", "top_k", "top_p", "beam", "width", "num_beams", "length_penalty", "num_results", "greedy")
+"""Words for what a method is built with."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def generate_text(
         >>> passage.prompt, len(passage.continuation.tokens) <= 4
         ('ab', True)
     """
+    _require_kinds(tokenizer, prompts, before, stream, options)
     size = tokenizer.vocabulary_size
     wanted = int(getattr(model, "vocabulary_size", size))
     encoded = _encoded(model, tokenizer, prompts, tuple(before))
@@ -102,6 +109,35 @@ def generate_text(
         )
         for prompt, one in zip(prompts, found, strict=True)
     ]
+
+
+def _require_kinds(tokenizer: object, prompts: object, before: object, stream: object, options: dict[str, Any]) -> None:
+    """Refuse what is no tokenizer, no texts, no tokens or no function, and options that there are not."""
+    require_kind(tokenizer, Tokenizer, "tokenizer", "give the one the model was trained with", error=InputError)
+    texts: Any = prompts
+    require_kind(
+        texts, (list, tuple), "prompts", "put a single text in a list", expected="texts in a list", error=InputError
+    )
+    for number, text in enumerate(texts):
+        require_kind(text, str, f"prompt {number}", "give texts; for tokens there is generate", error=InputError)
+    tokens: Any = before
+    require_kind(tokens, (list, tuple), "before", "give before=[number]", expected="numbers of tokens in a list")
+    for token in tokens:
+        require_kind(token, Integral, "before", "give before=[number]", expected="numbers of tokens")
+    if stream is not None and not callable(stream):
+        raise ConfigurationError(
+            expected="stream as a function of (prompt, text)", found=repr(stream), do="give one, or leave it out"
+        )
+    known = set(signature(generate).parameters) - {"model", "prompts", "stream"}
+    strange = next((name for name in options if name not in known), None)
+    if strange is not None:
+        raise ConfigurationError(
+            expected="an option of generate",
+            found=strange,
+            do="choose tokens by method=Sample(…) or method=Beam(…)" if strange in METHODS else near(strange, known),
+        )
+    if "max_new_tokens" not in options:
+        raise ConfigurationError(expected="max_new_tokens", found="none", do="give max_new_tokens=100")
 
 
 def _encoded(

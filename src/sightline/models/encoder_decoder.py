@@ -16,8 +16,10 @@ from sightline.core.words import one_of
 from sightline.models.text_predictor import TextPredictor, TextTask
 from sightline.models.text_to_write import WRITTEN
 from sightline.nn.attention_mask import attention_mask
+from sightline.nn.causal_mask import causal_triangle
 from sightline.nn.context_mask import context_mask
-from sightline.nn.key_value_cache import KeyValueCache, StackCache
+from sightline.nn.key_value_cache import KeyValueCache
+from sightline.nn.stack_cache import StackCache
 from sightline.nn.transformer_block import TransformerBlock
 from sightline.nn.transformer_stack import TransformerStack
 
@@ -319,7 +321,7 @@ def _together(mask: Tensor | None, bias: Tensor | None, *, causal: bool) -> tupl
         return mask, None, causal
     num_tokens, num_keys = bias.shape[-2:]
     if causal and num_tokens > 1:
-        triangle = torch.ones(num_tokens, num_keys, dtype=torch.bool, device=bias.device).tril(num_keys - num_tokens)
+        triangle = causal_triangle(num_tokens, num_keys, device=bias.device)
         mask = triangle if mask is None else mask & triangle
     return None, bias if mask is None else bias.masked_fill(~mask, -torch.inf), False
 

@@ -15,9 +15,9 @@ from sightline.models.normal_start import start_normal
 from sightline.models.registry import model
 from sightline.models.text_predictor import TextPredictor, tied_head
 from sightline.nn.attention_mask import attention_mask
-from sightline.nn.key_value_cache import StackCache
 from sightline.nn.positions import LearnedPositions, SinusoidalPositions
 from sightline.nn.rotary import RotaryPositions
+from sightline.nn.stack_cache import StackCache
 from sightline.nn.stochastic_depth import checked_probability
 from sightline.nn.transformer_block import BlockForm, TransformerBlock
 from sightline.nn.transformer_stack import TransformerStack

@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from sightline.core.errors import CheckpointError, ConfigurationError, near
+from sightline.core.kinds import require_kind
 from sightline.core.schema import Task
 from sightline.models.hugging_face import bart, bert, convnext, gpt2, resnet, t5, vit
 from sightline.models.hugging_face.fit import Convert, building, require_fit
@@ -100,6 +102,10 @@ def load_pretrained(
 
     Lecture: V3
     """
+    folder = "give a folder, or 'hf:owner/name'"
+    require_kind(source, (str, Path), "source", folder, expected="a folder or 'hf:owner/name', as text or a path")
+    require_kind(revision, (str, type(None)), "revision", "leave it out for the main branch", expected="text")
+    require_kind(num_outputs, (Integral, type(None)), "num_outputs", "count the classes", expected="a whole number")
     if num_outputs is not None and num_outputs < 1:
         raise ConfigurationError(expected="num_outputs of at least 1", found=str(num_outputs), do="count the classes")
     files = Source(source, revision)

@@ -110,10 +110,11 @@ class TextPredictor(Predictor):
             InputError: for another shape or number format, no token, more than the context length, a token that the
                 vocabulary does not have, or a ``present`` that does not fit.
         """
-        if tokens.ndim != 2 or tokens.dtype not in (torch.int64, torch.int32) or not tokens.shape[1]:
+        is_tensor = isinstance(tokens, Tensor)
+        if not is_tensor or tokens.ndim != 2 or tokens.dtype not in (torch.int64, torch.int32) or not tokens.shape[1]:
             raise InputError(
                 expected="token numbers (batch, num_tokens) in torch.int64, at least 1 in a text",
-                found=f"shape {tuple(tokens.shape)} in {tokens.dtype}",
+                found=f"shape {tuple(tokens.shape)} in {tokens.dtype}" if is_tensor else f"a {type(tokens).__name__}",
                 do="encode the texts with the network's tokenizer, and put them side by side",
             )
         total = earlier + tokens.shape[1]

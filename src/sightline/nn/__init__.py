@@ -30,7 +30,7 @@ from sightline.nn.dropout import InvertedDropout, OriginalDropout
 from sightline.nn.group_norm import group_norm, group_norm_backward
 from sightline.nn.inception import Inception
 from sightline.nn.initialisation import initialise
-from sightline.nn.key_value_cache import KeyValueCache, StackCache
+from sightline.nn.key_value_cache import KeyValueCache
 from sightline.nn.linear_attention import LinearAttention
 from sightline.nn.linear_attention_forms import (
     LinearState,
@@ -70,6 +70,7 @@ from sightline.nn.residual import BasicBlock, BottleneckBlock, ResidualBlock
 from sightline.nn.rotary import RotaryPositions
 from sightline.nn.separable import SeparableConvolution2d, depthwise, pointwise
 from sightline.nn.shortcut import PaddedShortcut
+from sightline.nn.stack_cache import StackCache
 from sightline.nn.stochastic_depth import StochasticDepth, linear_decay
 from sightline.nn.sub_sampling import SubSampling
 from sightline.nn.toeplitz import toeplitz_matrix

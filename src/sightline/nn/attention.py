@@ -14,6 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.nn.attention_mask import mask_or_bias
+from sightline.nn.causal_mask import causal_triangle
 from sightline.nn.key_value_cache import KeyValueCache
 from sightline.nn.stochastic_depth import checked_probability
 
@@ -49,7 +51,8 @@ class Attention(nn.Module):
     Raises:
         ConfigurationError: for a width that the heads don't divide, heads that the key heads don't divide, or a
             probability outside [0, 1); when called, for a context in self-attention, or none in cross-attention.
-        InputError: for a mask or bias of another number of keys.
+        InputError: for a mask that is not of true and false, a mask or bias of another number of keys, or a context of
+            another number of texts.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", §3.2; grouped heads Ainslie et al. 2023, "GQA"
 
@@ -121,7 +124,7 @@ class Attention(nn.Module):
         attend: Callable[..., Tensor] = F.scaled_dot_product_attention
         if self.training and query.is_cpu and query.dtype == torch.bfloat16 and not _MATRIX_UNITS:
             attend = _attend_in_float32
-        allowed, triangle = _combined(query, key, mask, bias, causal)
+        allowed, triangle = mask_or_bias(query, key, mask, bias, causal)
         grouped = {"enable_gqa": True} if self.num_kv_heads < self.num_heads else {}
         heads = attend(
             query, key, value, attn_mask=allowed, dropout_p=dropout, is_causal=triangle, scale=self.scale, **grouped
@@ -147,10 +150,10 @@ class Attention(nn.Module):
         """
         query, key, _ = self._heads(tokens, context, rotate, cache)
         key = key.repeat_interleave(self.num_heads // self.num_kv_heads, 1)
-        allowed, triangle = _combined(query, key, mask, bias, causal)
+        allowed, triangle = mask_or_bias(query, key, mask, bias, causal)
         scores = query @ key.transpose(2, 3) * self.scale
         if triangle:
-            allowed = _triangle(query, key)
+            allowed = causal_triangle(query.shape[2], key.shape[2], device=query.device)
         if allowed is not None:
             scores = scores.masked_fill(~allowed, -torch.inf) if allowed.dtype == torch.bool else scores + allowed
         return scores.softmax(3)
@@ -187,6 +190,12 @@ class Attention(nn.Module):
                 key, value = self._split(self.key_value(context), self.num_kv_heads, self.num_kv_heads)
                 if cache is not None:
                     cache.append(key, value)
+            if key.shape[0] != query.shape[0]:  # the kernel would let all texts ask the one
+                raise InputError(
+                    expected=f"a context of each of {query.shape[0]} texts",
+                    found=f"of {key.shape[0]}",
+                    do="repeat a context that several share, or select() the rows of the cache",
+                )
         else:
             packed = self.query_key_value(tokens)
             query, key, value = self._split(packed, self.num_heads, self.num_kv_heads, self.num_kv_heads)
@@ -229,36 +238,6 @@ class QueryNorm(nn.RMSNorm):
         """The queries, each divided by its root mean square."""
         eps = torch.finfo(self.weight.dtype).eps if self.eps is None else self.eps
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), eps)
-
-
-def _combined(
-    query: Tensor, key: Tensor, mask: Tensor | None, bias: Tensor | None, causal: bool
-) -> tuple[Tensor | None, bool]:
-    """One mask or bias for the kernel, and whether its own causal triangle does instead."""
-    num_tokens, num_keys = query.shape[2], key.shape[2]
-    for given in (mask, bias):
-        if given is not None and given.shape[-1] != num_keys:  # one column would serve for all keys
-            raise InputError(
-                expected=f"a mask or bias for {num_keys} keys, those in the cache included",
-                found=f"shape {tuple(given.shape)}",
-                do="give it as (batch, heads, num_tokens, num_keys)",
-            )
-    if causal and num_tokens > 1:
-        if mask is None and bias is None and num_tokens == num_keys:
-            return None, True
-        triangle = _triangle(query, key)
-        mask = triangle if mask is None else mask & triangle
-    if bias is None:
-        return mask, False
-    bias = bias.to(query.dtype)
-    return bias if mask is None else bias.masked_fill(~mask, -torch.inf), False
-
-
-def _triangle(query: Tensor, key: Tensor) -> Tensor:
-    """Token i of the last N of M looks at the first M − N + i + 1."""
-    num_tokens, num_keys = query.shape[2], key.shape[2]
-    ones = torch.ones(num_tokens, num_keys, dtype=torch.bool, device=query.device)
-    return ones.tril(num_keys - num_tokens)
 
 
 def require_heads(width: int, num_heads: int, groups: int, head_width: int | None) -> None:

@@ -45,6 +45,12 @@ class KeyValueCache:
         self, keys: Float[Tensor, "batch heads new head_width"], values: Float[Tensor, "batch heads new head_width"]
     ) -> tuple[Float[Tensor, "batch heads num_tokens head_width"], Float[Tensor, "batch heads num_tokens head_width"]]:
         """Add new tokens; all that are there now, these included."""
+        if keys.shape[:3] != values.shape[:3]:  # those of one text would be copied to all
+            raise InputError(
+                expected=f"values of the same texts, heads and tokens as the keys, {tuple(keys.shape[:3])}",
+                found=f"shape {tuple(values.shape)}",
+                do="give the keys and values of the same tokens",
+            )
         end = self.length + keys.shape[2]
         if end > self.capacity:
             raise InputError(
@@ -86,33 +92,3 @@ class KeyValueCache:
                 self._keys, self._values = keys.new_empty(room), values.new_empty(room)
             self._keys[:, :, : self.length] = keys
             self._values[:, :, : self.length] = values
-
-
-class StackCache:
-    """The caches of a stack of blocks: one a block for its own tokens, one a block for the context it asks.
-
-    Args:
-        depth: blocks; one that is used several times counts as often.
-        capacity: tokens there is room for.
-        context_capacity: tokens of a context there is room for; 0 where the blocks ask none.
-
-    Lecture: T7
-
-    Example:
-        >>> StackCache(depth=2, capacity=8).length
-        0
-    """
-
-    def __init__(self, *, depth: int, capacity: int, context_capacity: int = 0) -> None:
-        self.own = [KeyValueCache(capacity=capacity) for _ in range(depth)]
-        self.context = [KeyValueCache(capacity=context_capacity) for _ in range(depth if context_capacity else 0)]
-
-    @property
-    def length(self) -> int:
-        """Tokens seen so far."""
-        return self.own[0].length
-
-    def select(self, rows: Int[Tensor, " chosen"]) -> None:
-        """Keep these rows of the batch, in this order, in every block."""
-        for cache in (*self.own, *self.context):
-            cache.select(rows)

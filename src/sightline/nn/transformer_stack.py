@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
 from sightline.nn.attention import Rotate
-from sightline.nn.key_value_cache import StackCache
+from sightline.nn.stack_cache import StackCache
 from sightline.nn.stochastic_depth import linear_decay
 from sightline.nn.transformer_block import TransformerBlock
 

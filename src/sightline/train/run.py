@@ -182,6 +182,12 @@ class Run:
         Raises:
             SightlineError: when the data or the checkpoint can't be used.
         """
+        if pair is not None and (data is None or self.schema.task != "sequence"):
+            raise ConfigurationError(
+                expected="a pair together with other data, of a run that writes one text from another",
+                found="no other data" if data is None else f"a run for the task {self.schema.task!r}",
+                do="leave the pair out" + (", or name the data it belongs to" if data is None else ""),
+            )
         if data is not None:
             text: dict[str, Any] = {}
             if self.schema.text is not None:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.kinds import require_kind
 from sightline.nn.attention import Attention
 from sightline.understand.layer_table import aligned
 from sightline.understand.module_names import evaluating
@@ -107,6 +108,9 @@ def attention_maps(model: nn.Module, *inputs: Any, **options: Any) -> AttentionM
         >>> [tuple(m.weights.shape) for m in attention_maps(network, torch.randn(1, 5, 8)).maps]
         [(2, 5, 5), (4, 5, 5)]
     """
+    require_kind(model, nn.Module, "model", "give the network itself", expected="a network", error=InputError)
+    if not inputs and not options:
+        raise InputError(expected="an input for the network", found="none", do="give the tokens of one text")
     with evaluating(model), recording_attention(model) as found:
         model(*inputs, **options)
     for one in found:

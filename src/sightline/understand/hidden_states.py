@@ -4,16 +4,19 @@ Legend: h_0 embeddings, h_l outputs of block l, L blocks, B texts, N tokens, D w
 """
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError, near
+from sightline.core.kinds import require_kind
 from sightline.core.words import one_of
-from sightline.understand.layer_outputs import layer_outputs as layer_outputs
 
 States = Sequence[Float[Tensor, "batch num_tokens width"]]
+
+STATES = "hidden states (batch, num_tokens, width), one tensor a layer"
 
 
 def layer(states: States, number: int) -> Float[Tensor, "batch num_tokens width"]:
@@ -181,6 +184,10 @@ def mix_layers(states: States, mix: str | int) -> Float[Tensor, "batch num_token
         >>> float(mix_layers(states, "sum")), float(mix_layers(states, "1"))
         (5.0, 2.0)
     """
+    require_kind(mix, (str, Integral), "mix", "use 'last', or the number of a layer")
+    require_kind(states, (list, tuple), "states", "give model.hidden_states(tokens)", expected=STATES, error=InputError)
+    for state in states:
+        require_kind(state, Tensor, "states", "give model.hidden_states(tokens)", expected=STATES, error=InputError)
     try:
         return layer(states, int(mix))
     except ValueError:
@@ -221,8 +228,20 @@ def pool_tokens(
         2.0
     """
     one_of(pool, POOLINGS, "pool")
+    if not isinstance(tokens, Tensor) or tokens.ndim != 3:
+        raise InputError(
+            expected="a tensor (batch, num_tokens, width)",
+            found=f"shape {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else f"a {type(tokens).__name__}",
+            do="give one layer of the hidden states",
+        )
     if present is None:
         present = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+    if not isinstance(present, Tensor) or present.dtype != torch.bool:
+        raise InputError(
+            expected="present as a tensor of true and false",
+            found=str(present.dtype) if isinstance(present, Tensor) else f"a {type(present).__name__}",
+            do="give present.bool(), true where a token is text",
+        )
     if present.shape != tokens.shape[:2] or not bool(present.any(1).all()):
         raise InputError(
             expected="at least one present token in each text",

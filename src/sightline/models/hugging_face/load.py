@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from sightline.core.checkpoint import read_mark
 from sightline.core.errors import CheckpointError, ConfigurationError
 
 PREFIX = "hf:"
@@ -190,10 +191,8 @@ class Source:
 
 def _marked(path: Path) -> Path:
     """The checkpoint's folder where a run's mark is named, "best" or "last": a small file with the folder's name."""
-    if not path.is_file() or path.stat().st_size > 100:
-        return path
-    folder = path.parent / path.read_text(encoding="utf-8", errors="replace").strip()
-    return folder if folder.name.startswith("step-") and folder.is_dir() else path
+    name = read_mark(path)
+    return path.parent / name if name and (path.parent / name).is_dir() else path
 
 
 def _line(error: Exception) -> str:
