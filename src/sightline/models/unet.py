@@ -5,14 +5,19 @@ Legend: L levels, each at half the height and width of the one before; c conditi
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.schema import Schema
+from sightline.models.fitness import require_pictures
 from sightline.models.predictor import Predictor
+from sightline.models.registry import model
 from sightline.nn.conditioned_block import ConditionedBlock, group_norm_of
 from sightline.nn.map_attention import MapAttention
 from sightline.nn.positions import BASE
@@ -62,6 +67,8 @@ class UNet(Predictor):
         >>> unet(torch.zeros(2, 1, 28, 28), torch.tensor([1, 1000]), torch.tensor([3, unet.none])).shape
         torch.Size([2, 1, 28, 28])
     """
+
+    makes_images: ClassVar[str] = "denoiser"
 
     def __init__(
         self,
@@ -271,4 +278,38 @@ def _require_levels(widths: Sequence[int], attention: Sequence[bool], num_blocks
 def _without_classes(found: str) -> ConfigurationError:
     return ConfigurationError(
         expected="no labels: this network was built without classes", found=found, do="build it with num_classes="
+    )
+
+
+@model("unet")
+def unet(
+    schema: Schema,
+    *,
+    widths: Annotated[tuple[int, ...], Option("channels of each level, every one half as large as the one before")] = (
+        32,
+        64,
+        64,
+    ),
+    num_blocks: Annotated[int, Option("residual blocks of a level on the way down", minimum=1)] = 1,
+    num_groups: Annotated[int, Option("of the group normalisations; it divides all widths", minimum=1)] = 8,
+    dropout: Annotated[float, Option("probability of setting a number to 0 in training", minimum=0, below=1)] = 0.0,
+    conditional: Annotated[bool, Option("tell the network each image's class")] = False,
+) -> UNet:
+    """U-Net for diffusion: from an image with noise to the noise; attention at its smallest level.
+
+    Raises:
+        ConfigurationError: for options that don't fit the images.
+        DataError: for data that are no images, or a condition without classes.
+
+    Lecture: X6
+    """
+    channels, _, _ = require_pictures(schema, "unet", conditional=conditional)
+    return UNet(
+        in_channels=channels,
+        widths=widths,
+        attention=[level == len(widths) - 1 for level in range(len(widths))],
+        num_blocks=num_blocks,
+        num_groups=num_groups,
+        num_classes=len(schema.classes) if conditional else None,
+        dropout=dropout,
     )

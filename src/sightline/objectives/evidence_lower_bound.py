@@ -19,7 +19,8 @@ from sightline.core.schema import Schema
 from sightline.data.batch import Batch
 from sightline.data.standardise import standardise, unstandardise
 from sightline.nn.latent_gaussian import LatentGaussian
-from sightline.objectives.image_objective import ImageObjective, bits_per_dimension
+from sightline.objectives.image_objective import ImageObjective
+from sightline.objectives.pixel_likelihood import bits_per_dimension
 from sightline.objectives.registry import OBJECTIVES
 
 Pixels = Literal["binarised", "grey", "standardised"]
@@ -151,7 +152,7 @@ class EvidenceLowerBound(ImageObjective):
             "negative_elbo": whole,
             "reconstruction": parts[self.name],
             "divergence": parts["divergence"],
-            "bits_per_dimension": bits_per_dimension(whole, self.schema.input_shape),
+            "bits_per_dimension": bits_per_dimension(whole, num_dimensions=math.prod(self.schema.input_shape)),
         }
 
     def figure_names(self) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Objectives of models that make images: every image is its own target, its label at most a condition."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
@@ -38,6 +37,8 @@ class ImageObjective(Objective):
     """The kind of network it is for: what its ``makes_images`` says."""
     units: ClassVar[Mapping[str, str]] = {}
     """The unit of each figure, where it has one."""
+    quick_steps: ClassVar[int | None] = None
+    """Updates of a sampler for pictures through training, where it goes step by step."""
 
     def __init__(self, schema: Schema) -> None:
         if schema.kind != "image":
@@ -134,15 +135,3 @@ class ImageObjective(Objective):
     def update(self, metrics: Metrics, outputs: Tensor, target: Tensor) -> None:
         """Not for these: :meth:`take_in` measures."""
         raise NotImplementedError(f"{self.name} measures whole batches")
-
-
-def bits_per_dimension(nats: Float[Tensor, " batch"], shape: tuple[int, ...]) -> Float[Tensor, " batch"]:
-    """Nats an image as bits a number of it: nats / (D ln 2), D = C·H·W.
-
-    Lecture: X2
-
-    Example:
-        >>> bits_per_dimension(torch.tensor([784 * math.log(2)]), (1, 28, 28)).item()
-        1.0
-    """
-    return nats / (math.prod(shape) * math.log(2))

@@ -18,6 +18,8 @@ LANGUAGE = {"decoder": "next-token", "encoder": "masked-language", "encoder-deco
 IMAGES = {
     "adversarial pair": "adversarial",
     "autoencoder": "reconstruction",
+    "autoregressive network": "pixel-prediction",
+    "denoiser": "denoising-diffusion",
     "variational autoencoder": "elbo",
 }
 """How each kind of network that makes images learns."""

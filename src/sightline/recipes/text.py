@@ -29,7 +29,7 @@ def shakespeare_gpt() -> RunSpec:
         ),
         model=Choice("gpt", {"depth": 4, "num_heads": 4, "width": 128}),
         objective=Choice("next-token"),
-        optim=_adamw(1e-3),
+        optim=_adamw(2e-3),
         schedule=Choice("cosine", {"warmup": 0.05, "final": 0.1}),
         plan=Plan(steps=2000, batch_size=12, clip_norm=1.0, evaluate_steps=250),
     )

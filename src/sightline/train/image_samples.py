@@ -45,7 +45,13 @@ class ImageSamples:
         from sightline.generate.image_sampling import sample_images
 
         with self.seeds.scope("sample", 0):
-            made = sample_images(self.model, self.objective, COUNT, seed=self.seeds.number("sample"))
+            made = sample_images(
+                self.model,
+                self.objective,
+                COUNT,
+                seed=self.seeds.number("sample"),
+                steps=self.objective.quick_steps,
+            )
         file = f"samples/step-{step:09d}.png"
         self.folder.write(file, as_png(image_grid(made.pixels, columns=10)))
         rows = [row for row in read_image_samples(self.folder) if row["step"] < step]
