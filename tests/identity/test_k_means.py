@@ -131,7 +131,7 @@ def test_one_centre_is_the_mean_and_as_many_as_points_are_the_points() -> None:
     torch.testing.assert_close(one.centres[0], X.mean(0), rtol=1e-13, atol=1e-15)
     assert one.inertia == pytest.approx(float((X - X.mean(0)).square().sum()), rel=1e-13)
     for start in ("points", "k-means++"):
-        every = k_means(X, 12, restarts=1, start=start)  # type: ignore[arg-type]
+        every = k_means(X, 12, restarts=1, start=start)
         assert every.inertia == 0
         assert sorted(every.labels.tolist()) == list(range(12))
         torch.testing.assert_close(every.centres[every.labels], X, rtol=1e-14, atol=1e-14)

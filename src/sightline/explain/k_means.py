@@ -113,7 +113,8 @@ def _planted(problem: Problem, clusters: int, separation: float) -> Problem:
     corners = separation * deviation * (ways / ways.norm(dim=1, keepdim=True))
 
     def moved(X: Tensor) -> Tensor:
-        return X + corners[torch.randint(clusters, (len(X),), generator=generator)]
+        places: Tensor = corners[torch.randint(clusters, (len(X),), generator=generator)]
+        return X + places
 
     origin = f"{problem.origin} Its rows are moved to {clusters} planted corners, {number(separation)} deviations out."
     return replace(problem, X=moved(problem.X), X_test=moved(problem.X_test), origin=origin)

@@ -117,4 +117,5 @@ def blocks(rows: Tensor, k: int) -> tuple[Tensor, ...]:
         >>> [len(block) for block in blocks(torch.zeros(5000, 2), 50)]
         [2621, 2379]
     """
-    return rows.split(max(64, BLOCK // k))
+    parts: tuple[Tensor, ...] = rows.split(max(64, BLOCK // k))
+    return parts
