@@ -30,6 +30,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "initialisation": {"depth": 6, "width": 32, "networks": 8},
     "adaptive": {"steps": 30},
     "early-stopping": {"steps": 50},
+    "k-means": {"restarts": 2, "steps": 10},
     "stochastic-gradient": {"steps": 20},
 }
 """Options that make the slower topics quick."""
@@ -51,7 +52,7 @@ def tall() -> Problem:
     return problem(rows=40, columns=4, condition=6.0, seed=3)
 
 
-def test_there_are_nine_topics() -> None:
+def test_there_are_ten_topics() -> None:
     assert sorted(EXPLANATIONS) == [
         "adaptive",
         "bias-variance",
@@ -59,6 +60,7 @@ def test_there_are_nine_topics() -> None:
         "early-stopping",
         "gradient-descent",
         "initialisation",
+        "k-means",
         "momentum",
         "ridge",
         "stochastic-gradient",

@@ -36,6 +36,9 @@ SAMPLES: dict[str, Callable[[], Spec]] = {
     "accuracy_by_compute": lambda: figures.accuracy_by_compute(
         [1e6, 2e6, 5e6], [0.8, 0.9, 0.92], [1e6, 5e6], [0.8, 0.92], [0.0, 0.9, 1.1]
     ),
+    "clusters": lambda: figures.clusters(
+        [(0, 1), (2, 1), (5, 4)], [0, 0, 1], {"Lloyd": [(1, 1), (5, 4)], "expected centre": [(0, 0), (7, 6)]}
+    ),
     "contours": lambda: figures.contours(HESSIAN, (0, 0), {"descent": PATH, "wild": [(1, 1), (9, -40), (NAN, 0)]}),
     "contours, singular": lambda: figures.contours([[2, 0], [0, 0]], (1, 1), {"descent": [(0, 0), (0.9, 0)]}),
     "contours, from the minimum": lambda: figures.contours(HESSIAN, (1, 1), {"descent": [(1, 1), (1, 1)]}),
@@ -104,7 +107,7 @@ class Tags(HTMLParser):
 
 def test_there_is_a_sample_of_every_figure_of_the_theory() -> None:
     names = {name.partition(",")[0] for name in SAMPLES}
-    assert len(names) == 12
+    assert len(names) == 13
     assert names == set(figures.__all__) - {"Band"}
 
 
@@ -209,6 +212,10 @@ def test_ticks_of_many_decades_hold_one() -> None:
 @pytest.mark.parametrize(
     "call",
     [
+        lambda: figures.clusters([], [], {"a": [(0, 0)]}),
+        lambda: figures.clusters([(0, 0)], [0, 1], {"a": [(0, 0)]}),
+        lambda: figures.clusters([(0, 0)], [0], {}),
+        lambda: figures.clusters([(0, NAN)], [0], {"a": [(0, 0)]}),
         lambda: figures.contours(HESSIAN, (0, 0), {}),
         lambda: figures.contours(HESSIAN, (0, 0), {"a": []}),
         lambda: figures.contours(HESSIAN, (0, 0), {"a": [(NAN, 1.0)]}),

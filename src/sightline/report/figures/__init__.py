@@ -2,6 +2,7 @@
 
 from sightline.report.figures.accuracy_by_compute import accuracy_by_compute
 from sightline.report.figures.bias_variance import bias_variance
+from sightline.report.figures.clusters import clusters
 from sightline.report.figures.contours import contours
 from sightline.report.figures.double_descent import double_descent
 from sightline.report.figures.elbow_density import elbow_density
@@ -18,6 +19,7 @@ __all__ = [
     "Band",
     "accuracy_by_compute",
     "bias_variance",
+    "clusters",
     "contours",
     "double_descent",
     "elbow_density",
