@@ -7,6 +7,8 @@ from sightline.explain.early_stopping import explain_early_stopping
 from sightline.explain.explanation import Explanation, Table
 from sightline.explain.gradient_descent import explain_gradient_descent
 from sightline.explain.initialisation import explain_initialisation
+from sightline.explain.linear_autoencoder import explain_linear_autoencoder
+from sightline.explain.masking import explain_masking
 from sightline.explain.momentum import explain_momentum
 from sightline.explain.problem import Problem, ProblemSpec, given, problem
 from sightline.explain.registry import EXPLANATIONS
@@ -28,6 +30,8 @@ __all__ = [
     "explain_early_stopping",
     "explain_gradient_descent",
     "explain_initialisation",
+    "explain_linear_autoencoder",
+    "explain_masking",
     "explain_momentum",
     "explain_ridge",
     "explain_stochastic_gradient",
