@@ -1,5 +1,8 @@
 """Trained by gradient descent: every narrow form finds PCA's subspace; wide, each does what its formula says."""
 
+from math import sqrt
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -22,7 +25,7 @@ FORMS = (FreeAutoencoder, ProjectionAutoencoder, TiedAutoencoder, UnrolledAutoen
 
 def examples(d: int = 5, condition: float = 4.0) -> Tensor:
     """60 examples in a random frame, mean squares from 1 down to 1/condition²."""
-    return 60**0.5 * draw(60, d, rank=d, condition=condition, seed=5).X
+    return sqrt(60) * draw(60, d, rank=d, condition=condition, seed=5).X
 
 
 def made(form: type[LinearAutoencoder], d: int, k: int) -> LinearAutoencoder:
@@ -31,7 +34,8 @@ def made(form: type[LinearAutoencoder], d: int, k: int) -> LinearAutoencoder:
 
 def gains(X: Tensor, M: Tensor) -> Tensor:
     V = principal_components(X).components
-    return (V.mT @ M @ V).diagonal()
+    found: Tensor = (V.mT @ M @ V).diagonal()
+    return found
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -59,7 +63,7 @@ def test_the_triangular_factor_stands_for_all_rows(form: type[LinearAutoencoder]
         loss = (X - slow(X)).square().sum(1).mean() + 0.16 * slow.product().square().sum()
         assert course.loss[step] == pytest.approx(float(loss.detach()), rel=1e-12)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     for one, other in zip(fast.parameters(), slow.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-12)
@@ -126,8 +130,10 @@ def test_bad_input_is_told() -> None:
     model = FreeAutoencoder(3, 2, generator=torch.Generator().manual_seed(0))
     with pytest.raises(DataError, match="entries"):
         descend(model, torch.eye(4), steps=1, rate=0.1)
+    wrong: dict[str, Any]
     for wrong in ({"rate": 0.0}, {"steps": -1}, {"noise": -1.0}, {"every": 0}):
+        options: dict[str, Any] = {"steps": 1, "rate": 0.1} | wrong
         with pytest.raises(ConfigurationError):
-            descend(model, torch.eye(3), **{"steps": 1, "rate": 0.1, **wrong})
+            descend(model, torch.eye(3), **options)
     with pytest.raises(NonFiniteLossError, match="lower the rate"):
         descend(model, 10 * torch.eye(3), steps=100, rate=5.0)

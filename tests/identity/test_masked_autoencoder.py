@@ -207,6 +207,9 @@ def test_bad_input_is_told() -> None:
     for wrong_X, wrong_seen in ((X[:, :2], seen), (X, seen[:2]), (X, seen.double()), (X[0], seen[0])):
         with pytest.raises(DataError, match="mask"):
             encode_dropped_rows(B, wrong_X, wrong_seen)
+    for call in (encode_dropped_rows, encode_with_flags):
+        with pytest.raises(DataError, match="two dimensions"):
+            call(B[:, 0], X, seen)
     with pytest.raises(DataError, match="columns"):
         encode_with_flags(B.mT, X, seen)
     with pytest.raises(ConfigurationError, match="share_seen"):

@@ -1,5 +1,7 @@
 """PCA: the best subspace of every dimension, columns not rows, and unique only where σ_k > σ_{k+1}."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -97,6 +99,7 @@ def test_signs_do_not_depend_on_the_factorisation() -> None:
 @pytest.mark.usefixtures("as_a_user_calls")
 def test_bad_input_is_told() -> None:
     found = principal_components(torch.eye(3))
+    wrong: Any
     for wrong in (0, 4, 1.5):
         with pytest.raises(ConfigurationError):
             found.subspace(wrong)

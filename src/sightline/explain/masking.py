@@ -40,7 +40,8 @@ SHARES = (0.2, 0.4, 0.6)
 MOST_ROWS, MOST_COLUMNS = 200, 64
 """Of more rows and columns some are taken: every share and treatment is trained on all of them at every step."""
 
-KNOWN = "PCA's subspace known, dropped rows"
+KNOWN = "subspace known"
+"""Dropped rows with PCA's own basis for B: nothing is learned."""
 
 
 @dataclass(frozen=True)

@@ -110,5 +110,5 @@ def descend(
             with torch.no_grad():
                 for weight, slope in zip(weights, slopes, strict=True):
                     if slope is not None:
-                        weight -= rate * slope
+                        weight.sub_(rate * slope)
     return AutoencoderCourse(seen, losses, None if truth is None else angles, model.product().detach())

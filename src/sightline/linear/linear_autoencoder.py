@@ -203,7 +203,7 @@ class UnrolledAutoencoder(LinearAutoencoder):
 
     def encoder(self) -> Float[Tensor, "k d"]:
         """A_T = η Σ_{t<T} (I − ηBᵀB)^t Bᵀ: what the steps make of the identity."""
-        return self.encode(torch.eye(self.columns, dtype=self.B.dtype)).mT
+        return self.encode(torch.eye(self.columns, dtype=self.B.dtype, device=self.B.device)).mT
 
 
 def unrolled_encoder(B: Float[Tensor, "d k"], *, step_size: float, steps: int) -> Float[Tensor, "k d"]:

@@ -66,7 +66,8 @@ def encode_zero_filled(
         tensor([[6.]])
     """
     p = inputs.number(share_seen, "share_seen", above=0, maximum=1)
-    return _zeroed(A.mT, X, seen) @ A.mT / p
+    rows = _matrix(A, "encoder A").mT
+    return _zeroed(rows, X, seen) @ rows / p
 
 
 def encode_with_flags(
@@ -93,8 +94,8 @@ def encode_with_flags(
         >>> encode_with_flags(A, torch.tensor([[3.0, torch.nan]]), torch.tensor([[True, False]]))
         tensor([[8.]])
     """
-    d = X.shape[-1]
-    if A.shape[-1] != 2 * d:
+    d = _matrix(X, "X").shape[-1]
+    if _matrix(A, "encoder A").shape[-1] != 2 * d:
         raise DataError(
             expected=f"an encoder of {2 * d} columns, one for each of {d} entries and one for each flag",
             found=f"{A.shape[-1]}",
@@ -131,12 +132,13 @@ def encode_dropped_rows(
         >>> encode_dropped_rows(B, X, ~X.isnan())
         tensor([[2.]], dtype=torch.float64)
     """
-    right = _zeroed(B, X, seen) @ B
+    right = _zeroed(_matrix(B, "decoder B"), X, seen) @ B
     k = B.shape[-1]
     outer = (B[..., :, None] * B[..., None, :]).flatten(-2)  # of every row, [..., d, k·k]
     grams = (seen.to(B) @ outer).unflatten(-1, (k, k))
     inverses = torch.linalg.pinv(grams, hermitian=True, rtol=10 * k * torch.finfo(grams.dtype).eps)
-    return (inverses @ right[..., None])[..., 0]
+    latents: Tensor = (inverses @ right[..., None])[..., 0]
+    return latents
 
 
 def encode_clamped(
@@ -172,11 +174,21 @@ def encode_clamped(
         tensor([[3.]])
     """
     step_size = inputs.number(step_size, "step_size", above=0)
-    known = _zeroed(B, X, seen)
+    known = _zeroed(_matrix(B, "decoder B"), X, seen)
     Y = step_size * known @ B  # the first step, from 0
     for _ in range(inputs.count(steps, "steps", minimum=1) - 1):
         Y = Y + step_size * (known - seen * (Y @ B.mT)) @ B
     return Y
+
+
+def _matrix(value: Tensor, name: str) -> Tensor:
+    if value.ndim < 2:
+        raise DataError(
+            expected=f"{name} to be a matrix, or several of them",
+            found=f"a tensor of shape {tuple(value.shape)}",
+            do=f"give {name} two dimensions",
+        )
+    return value
 
 
 def _zeroed(rows: Float[Tensor, "*batch d k"], X: Tensor, seen: Tensor) -> Float[Tensor, "*batch n d"]:

@@ -51,7 +51,8 @@ def masking_map(X: Float[Tensor, "n d"], *, missing: float, rank: int | None = N
         )
     fitted = M @ S
     V = torch.linalg.eigh((fitted + fitted.mT) / 2)[1][:, -rank:]
-    return V @ (V.mT @ M)
+    projected: Tensor = V @ (V.mT @ M)
+    return projected
 
 
 def masking_error(X: Float[Tensor, "n d"], M: Float[Tensor, "d d"], *, missing: float) -> float:

@@ -232,7 +232,7 @@ def recover_subspace(
                 do="lower the rate (or the step size of the unrolled steps), or rescale the data",
             )
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         _clip(weights)
         optimizer.step()
         schedule.step()
