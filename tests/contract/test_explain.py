@@ -32,6 +32,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "early-stopping": {"steps": 50},
     "k-means": {"restarts": 2, "steps": 10},
     "stochastic-gradient": {"steps": 20},
+    "linear-autoencoder": {"steps": 20},
+    "masking": {"steps": 3, "repetitions": 2, "unrolled_steps": 2},
 }
 """Options that make the slower topics quick."""
 
@@ -52,7 +54,7 @@ def tall() -> Problem:
     return problem(rows=40, columns=4, condition=6.0, seed=3)
 
 
-def test_there_are_ten_topics() -> None:
+def test_there_are_twelve_topics() -> None:
     assert sorted(EXPLANATIONS) == [
         "adaptive",
         "bias-variance",
@@ -61,6 +63,8 @@ def test_there_are_ten_topics() -> None:
         "gradient-descent",
         "initialisation",
         "k-means",
+        "linear-autoencoder",
+        "masking",
         "momentum",
         "ridge",
         "stochastic-gradient",
@@ -245,6 +249,38 @@ def test_initialisation_tells_the_recursion(tall: Problem) -> None:
     told = {(row[0], row[1]): row[2] for row in table.rows}
     assert told["LeCun 1/fan_in", 7] == 2.0**-7
     assert told["He 2/fan_in", 7] == 1.0
+
+
+def test_linear_autoencoder_tells_pca_and_the_closed_form(tall: Problem) -> None:
+    found = of("linear-autoencoder", tall, steps=300, noise=0.5)
+    sigma = torch.linalg.svdvals(tall.X)
+    table = numbers(found, "PCA")
+    for k in range(4):
+        assert table[str(k + 1)]["σ_k"] == pytest.approx(float(sigma[k]), rel=1e-12)
+    squares = (sigma / sigma[0]).square()
+    narrow = numbers(found, "Narrow, k = 3")
+    assert narrow["2: A = (BᵀB)⁻¹Bᵀ"]["at 300"] < 1e-6
+    assert all(row["loss"] >= float(squares[3]) - 1e-12 for row in narrow.values())
+    best = numbers(found, "Wide, noise")
+    for i, square in enumerate(squares):
+        assert best[str(i + 1)]["λ/(λ + σ²)"] == pytest.approx(float(square / (square + 0.25)), rel=1e-10)
+    errors = numbers(found, "Wide: E")
+    assert errors["the identity"]["trained with, shown noise"] == pytest.approx(4 * 0.25)
+    assert errors["2: A = (BᵀB)⁻¹Bᵀ"]["trained with, shown noise"] == pytest.approx(4 * 0.25)
+    with pytest.raises(ConfigurationError, match="latent"):
+        of("linear-autoencoder", tall, latent=4)
+
+
+def test_masking_tells_an_angle_and_an_error_for_every_share(tall: Problem) -> None:
+    found = of("masking", tall)
+    (table,) = [t for t in found.tables if t.heading.startswith("Recovering")]
+    assert len(table.rows) == 15
+    assert [row[0] for row in table.rows[::5]] == ["20%", "40%", "60%"]
+    assert all(0 <= float(row[2]) <= math.pi / 2 and float(row[4]) > 0 for row in table.rows)
+    with pytest.raises(ConfigurationError, match="latent"):
+        of("masking", tall, latent=5)
+    with pytest.raises(DataError, match="vary"):
+        of("masking", given(torch.ones(9, 2), torch.arange(9.0)))
 
 
 def test_double_descent_tells_medians_of_the_curve() -> None:

@@ -8,6 +8,8 @@ from sightline.explain.explanation import Explanation, Table
 from sightline.explain.gradient_descent import explain_gradient_descent
 from sightline.explain.initialisation import explain_initialisation
 from sightline.explain.k_means import explain_k_means
+from sightline.explain.linear_autoencoder import explain_linear_autoencoder
+from sightline.explain.masking import explain_masking
 from sightline.explain.momentum import explain_momentum
 from sightline.explain.problem import Problem, ProblemSpec, given, problem
 from sightline.explain.registry import EXPLANATIONS
@@ -30,6 +32,8 @@ __all__ = [
     "explain_gradient_descent",
     "explain_initialisation",
     "explain_k_means",
+    "explain_linear_autoencoder",
+    "explain_masking",
     "explain_momentum",
     "explain_ridge",
     "explain_stochastic_gradient",
