@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from torch import Tensor
 
 from sightline.core.errors import ConfigurationError, InputError
@@ -13,7 +13,7 @@ from sightline.generate.sampling import Sample
 from sightline.models.pixel_predictor import PixelPredictor, require_levels
 
 Images = Int[Tensor, "batch channels height width"]
-Given = Int[Tensor, "batch channels rows columns"]
+Given = Integer[Tensor, "batch channels rows columns"]
 Labels = Int[Tensor, " batch"]
 PixelLogits = Callable[[Tensor, int, int, int], Tensor]
 """From an image so far and a row, column and channel to logits (batch, levels)."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
@@ -19,7 +19,7 @@ from sightline.nn.stochastic_depth import checked_probability
 from sightline.nn.transformer_block import BlockForm, TransformerBlock
 from sightline.nn.transformer_stack import TransformerStack
 
-Images = Int[Tensor, "batch channels height width"]
+Images = Integer[Tensor, "batch channels height width"]
 Labels = Int[Tensor, " batch"]
 
 

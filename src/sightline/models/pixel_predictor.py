@@ -8,7 +8,7 @@ Legend: L levels, C channels.
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
@@ -58,7 +58,7 @@ class PixelPredictor(Predictor):
 
     def forward(
         self,
-        images: Int[Tensor, "batch channels height width"],
+        images: Integer[Tensor, "batch channels height width"],
         *,
         labels: Int[Tensor, " batch"] | None = None,
         cache: Any = None,
@@ -141,7 +141,7 @@ class CentredLevels(nn.Module):
         super().__init__()
         self.levels = levels
 
-    def forward(self, images: Int[Tensor, "*axes"], dtype: torch.dtype) -> Float[Tensor, "*axes"]:
+    def forward(self, images: Integer[Tensor, "*axes"], dtype: torch.dtype) -> Float[Tensor, "*axes"]:
         """The numbers."""
         return images.to(dtype) * (2 / (self.levels - 1)) - 1
 

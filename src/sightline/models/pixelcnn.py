@@ -4,7 +4,7 @@ Legend: C channels, L levels, D width.
 """
 
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
@@ -48,7 +48,7 @@ class MaskedPixels(PixelPredictor):
 
     def features(
         self,
-        images: Int[Tensor, "batch channels height width"],
+        images: Integer[Tensor, "batch channels height width"],
         *,
         labels: Labels | None = None,
         cache: RasterCache | None = None,
@@ -59,7 +59,7 @@ class MaskedPixels(PixelPredictor):
 
     def forward(
         self,
-        images: Int[Tensor, "batch channels height width"],
+        images: Integer[Tensor, "batch channels height width"],
         *,
         labels: Labels | None = None,
         cache: RasterCache | None = None,

@@ -15,7 +15,8 @@ from sightline.core.errors import ConfigurationError
 from sightline.nn.masked_convolution import Mask, MaskedConvolution2d, checked_kernel
 from sightline.nn.raster_cache import RasterCache
 
-Maps = Float[Tensor, "batch channels height width"]
+Rows = Float[Tensor, "batch num_inputs rows width"]
+Maps = Float[Tensor, "batch num_inputs height columns"]
 
 
 class GatedMaskedConvolution2d(nn.Module):
@@ -94,12 +95,14 @@ class GatedMaskedConvolution2d(nn.Module):
 
     def forward(
         self,
-        v: Maps,
+        v: Rows,
         h: Maps,
         *,
         labels: Int[Tensor, " batch"] | None = None,
         cache: RasterCache | None = None,
-    ) -> tuple[Float[Tensor, "batch num_outputs rows columns"], Float[Tensor, "batch num_outputs h w"]]:
+    ) -> tuple[
+        Float[Tensor, "batch num_outputs new_rows width"], Float[Tensor, "batch num_outputs new_height new_columns"]
+    ]:
         """The next maps of both stacks; with a cache, of the pixel at which it stands.
 
         Args:

@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from sightline.core.errors import ConfigurationError, InputError
@@ -13,7 +13,7 @@ from sightline.objectives.objective import widened
 
 
 def pixel_negative_log_likelihood(
-    logits: Float[Tensor, "batch levels channels height width"], images: Int[Tensor, "batch channels height width"]
+    logits: Float[Tensor, "batch levels channels height width"], images: Integer[Tensor, "batch channels height width"]
 ) -> Float[Tensor, " batch"]:
     """−log p(x) = −Σ_t log softmax(z_t)[x_t] in nats an image, t over all pixels and channels.
 
