@@ -48,7 +48,9 @@ def _options(source: str, target: str | None) -> Config:
 
 def _divided(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words of this command, and those that name a field of the data with its value."""
-    own, fields, rest = [], [], list(words)
+    own: list[str] = []
+    fields: list[str] = []
+    rest = list(words)
     while rest:
         word = rest.pop(0)
         name, equals, _ = word.partition("=")

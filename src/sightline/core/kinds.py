@@ -5,7 +5,7 @@ from typing import Any
 
 from sightline.core.errors import ConfigurationError, SightlineError
 
-WORDS = {Integral: "a whole number", Real: "a number", str: "text"}
+WORDS: dict[type, str] = {Integral: "a whole number", Real: "a number", str: "text"}
 """What we call types; others by their own names."""
 
 
