@@ -6,9 +6,10 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from sightline.models.gated_pixelcnn import GatedPixelCNN
 from sightline.models.image_transformer import ImageTransformer
 from sightline.models.pixel_predictor import PixelPredictor
-from sightline.models.pixelcnn import GatedPixelCNN, PixelCNN
+from sightline.models.pixelcnn import PixelCNN
 from sightline.objectives.pixel_likelihood import pixel_negative_log_likelihood
 
 Size = tuple[int, int]

@@ -34,6 +34,10 @@ SMALL_TEXT: dict[str, dict[str, Any]] = {
 
 SMALL_IMAGES: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent": 3, "hidden": (8,)},
+    "gated-pixelcnn": {"width": 6, "depth": 2, "kernel_size": 3},
+    "image-transformer": {"depth": 1, "width": 8, "num_heads": 2, "patch": 2},
+    "pixelcnn": {"width": 6, "depth": 1, "kernel_size": 3},
+    "unet": {"widths": (4, 6), "num_groups": 2},
     "gan": {"latent": 3, "widths": (4, 6)},
     "vae": {"latent": 3, "hidden": (8,)},
 }

@@ -56,7 +56,7 @@ def make(name: str, schema: Schema, options: dict[str, Any], seed: int = 0) -> P
 
 
 def test_the_cases_cover_the_registry() -> None:
-    assert len(MODELS) == 25
+    assert len(MODELS) == 29
     assert sorted(MODELS) == sorted([*SMALL, *SMALL_TEXT, *SMALL_IMAGES])
     assert {name for name, _, _ in CASES} == set(SMALL)
     assert all(MODELS.summary(name).endswith(".") for name in MODELS)

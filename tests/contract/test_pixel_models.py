@@ -9,10 +9,11 @@ from torch import Tensor
 
 from pixel_models import KINDS, make
 from sightline.core.errors import ConfigurationError, InputError, SightlineError
-from sightline.generate.raster_scan import sample_images, sample_images_by_full_passes
+from sightline.generate.raster_scan import sample_pixels, sample_pixels_by_full_passes
+from sightline.models.gated_pixelcnn import GatedPixelCNN
 from sightline.models.image_transformer import ImageTransformer
 from sightline.models.pixel_predictor import CentredLevels
-from sightline.models.pixelcnn import GatedPixelCNN, PixelCNN
+from sightline.models.pixelcnn import PixelCNN
 from sightline.objectives.pixel_likelihood import bits_per_dimension, pixel_negative_log_likelihood
 
 SIZE = (2, 4)
@@ -39,7 +40,7 @@ def test_every_parameter_has_a_gradient_and_modes_stay(kind: str) -> None:
         assert parameter.grad is not None, name
         assert bool(parameter.grad.isfinite().all()), name
         assert bool((parameter.grad != 0).any()), name
-    sample_images(model, count=1, image_size=SIZE, labels=torch.tensor([1]))
+    sample_pixels(model, count=1, image_size=SIZE, labels=torch.tensor([1]))
     assert all(module.training for module in model.modules())
     assert model.state_dict().keys() == dict(model.named_parameters()).keys()  # masks are not saved
 
@@ -122,7 +123,7 @@ def test_a_transformer_has_one_size() -> None:
             cache.move(*place)
 
 
-@pytest.mark.parametrize("sample", [sample_images, sample_images_by_full_passes])
+@pytest.mark.parametrize("sample", [sample_pixels, sample_pixels_by_full_passes])
 @pytest.mark.usefixtures("as_a_user_calls")
 def test_what_can_not_be_sampled_is_refused(sample: Any) -> None:
     model = make("patches", (4, 4), num_classes=3)

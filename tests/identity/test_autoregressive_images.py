@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from pixel_models import KINDS, all_images, log_probabilities, make
-from sightline.generate.raster_scan import sample_images, sample_images_by_full_passes
+from sightline.generate.raster_scan import sample_pixels, sample_pixels_by_full_passes
+from sightline.models.gated_pixelcnn import GatedPixelCNN
 from sightline.models.image_transformer import ImageTransformer
 from sightline.models.pixel_predictor import PixelPredictor
-from sightline.models.pixelcnn import GatedPixelCNN, MaskedPixels, PixelCNN
+from sightline.models.pixelcnn import MaskedPixels, PixelCNN
 
 SIZE = (4, 6)
 SMALL = (4, 4)
@@ -190,7 +191,7 @@ def test_samples_with_a_cache_are_those_without(kind: str, rows: int | None) -> 
     options: dict[str, Any] = {"count": 5, "image_size": SMALL, "labels": torch.tensor([0, 1, 0, 1, 1]), "given": given}
     cached, anew = (
         sample(model, **options, generator=torch.Generator().manual_seed(0))
-        for sample in (sample_images, sample_images_by_full_passes)
+        for sample in (sample_pixels, sample_pixels_by_full_passes)
     )
     assert torch.equal(cached, anew)
     assert cached.dtype == torch.int64
@@ -203,7 +204,7 @@ def test_samples_with_a_cache_are_those_without(kind: str, rows: int | None) -> 
 def test_a_seed_tells_the_samples_and_a_temperature_changes_them() -> None:
     model = make("gated", (2, 3), levels=3)
     first, again, other, warm = (
-        sample_images(
+        sample_pixels(
             model, count=9, image_size=(2, 3), temperature=heat, generator=torch.Generator().manual_seed(seed)
         )
         for seed, heat in ((0, 1.0), (0, 1.0), (1, 1.0), (0, 3.0))
@@ -220,14 +221,14 @@ def test_small_images_too(kind: str, size: tuple[int, int]) -> None:
     model = make(kind, size, in_channels=2, levels=4, strength=0.5)
     first, second = (
         sample(model, count=7, image_size=size, generator=torch.Generator().manual_seed(0))
-        for sample in (sample_images, sample_images_by_full_passes)
+        for sample in (sample_pixels, sample_pixels_by_full_passes)
     )
     assert torch.equal(first, second)
 
 
 def test_cold_samples_are_the_likeliest_pixels() -> None:
     model = make("gated", SMALL, levels=3)
-    found = sample_images(model, count=2, image_size=SMALL, temperature=1e-6)
+    found = sample_pixels(model, count=2, image_size=SMALL, temperature=1e-6)
     with torch.no_grad():
         assert torch.equal(model(found).argmax(1), found)
     assert torch.equal(found[0], found[1])

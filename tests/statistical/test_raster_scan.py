@@ -10,7 +10,7 @@ from scipy import stats
 from torch import Tensor
 
 from pixel_models import all_images, log_probabilities, make
-from sightline.generate.raster_scan import sample_images
+from sightline.generate.raster_scan import sample_pixels
 
 DRAWS, LEVEL = 20_000, 1e-3
 CASES = [("plain", 1, (2, 3), 1.0), ("gated", 2, (2, 2), 0.5), ("pixels", 1, (2, 3), 1.0), ("patches", 2, (2, 2), 0.5)]
@@ -39,7 +39,7 @@ def test_images_come_with_their_probability(
     kind: str, channels: int, size: tuple[int, int], temperature: float
 ) -> None:
     model = make(kind, size, in_channels=channels, num_classes=2, strength=0.7)
-    found = sample_images(
+    found = sample_pixels(
         model,
         count=DRAWS,
         image_size=size,
@@ -64,7 +64,7 @@ def test_images_are_completed_with_their_conditional_probability(kind: str, chan
     given = every[len(every) // 3, :, :rows]
     fits = (every[:, :, :rows] == given).flatten(1).all(1)
     chances = log_probabilities(model, every).exp() * fits
-    found = sample_images(
+    found = sample_pixels(
         model,
         count=DRAWS,
         image_size=size,

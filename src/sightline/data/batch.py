@@ -38,9 +38,9 @@ class Batch:
     """Examples side by side, standardised and on the device.
 
     Shapes:
-        inputs (batch, *input_shape) float, or (batch, length) int64 tokens; target (batch,) int64 class numbers,
-        (batch,) float64 in the target's own units, int64 tokens (batch, target_length) of a text, or the images that
-        are to be restored, of the inputs' shape; indices
+        inputs (batch, *input_shape) float, (batch, length) int64 tokens, or int64 levels of pixels; target (batch,)
+        int64 class numbers, (batch,) float64 in the target's own units, int64 tokens (batch, target_length) of a text,
+        or the images that are to be restored, of the inputs' shape; indices
         (batch,) int64 rows of the split they came from; present, segments (batch, length).
 
     Args:
@@ -53,7 +53,7 @@ class Batch:
         segments: of tokens, the number of the sentence each is in; none: all are in one.
     """
 
-    inputs: Float[Tensor, "batch ..."] | Int[Tensor, "batch length"]
+    inputs: Float[Tensor, "batch ..."] | Int[Tensor, "batch ..."]
     target: Int[Tensor, "batch ..."] | Float[Tensor, "batch ..."]
     indices: Int[Tensor, " batch"]
     global_size: int

@@ -20,7 +20,7 @@ PixelLogits = Callable[[Tensor, int, int, int], Tensor]
 
 
 @torch.inference_mode()
-def sample_images(
+def sample_pixels(
     model: PixelPredictor,
     *,
     count: int,
@@ -34,7 +34,7 @@ def sample_images(
 
     The chain rule makes x a sample of the model. What the network computed for earlier pixels is kept, so a pixel
     costs one window or one token. The uniform numbers, one for each pixel and channel, are drawn at first:
-    :func:`sample_images_by_full_passes` gives the same images of the same generator, up to rounding.
+    :func:`sample_pixels_by_full_passes` gives the same images of the same generator, up to rounding.
 
     Args:
         model: an autoregressive network of images.
@@ -60,7 +60,7 @@ def sample_images(
     Example:
         >>> from sightline.models.pixelcnn import PixelCNN
         >>> model = PixelCNN(width=8, depth=1)
-        >>> sample_images(model, count=3, image_size=4, generator=torch.Generator().manual_seed(0)).shape
+        >>> sample_pixels(model, count=3, image_size=4, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([3, 1, 4, 4])
     """
     size = _checked_size(count, image_size)
@@ -75,7 +75,7 @@ def sample_images(
 
 
 @torch.inference_mode()
-def sample_images_by_full_passes(
+def sample_pixels_by_full_passes(
     model: PixelPredictor,
     *,
     count: int,
@@ -85,7 +85,7 @@ def sample_images_by_full_passes(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Images:
-    """The same with the whole image computed anew for every pixel: the plain twin of :func:`sample_images`.
+    """The same with the whole image computed anew for every pixel: the plain twin of :func:`sample_pixels`.
 
     Args:
         model: an autoregressive network of images; it needs no cache.
@@ -97,14 +97,14 @@ def sample_images_by_full_passes(
         generator: of the uniform numbers; none: torch's own.
 
     Raises:
-        SightlineError: those of :func:`sample_images`.
+        SightlineError: those of :func:`sample_pixels`.
 
     Lecture: X2, X1
 
     Example:
         >>> from sightline.models.pixelcnn import PixelCNN
         >>> black = torch.zeros(2, 1, 1, 3, dtype=torch.int64)
-        >>> whole = sample_images_by_full_passes(PixelCNN(width=8, depth=1), count=2, image_size=3, given=black)
+        >>> whole = sample_pixels_by_full_passes(PixelCNN(width=8, depth=1), count=2, image_size=3, given=black)
         >>> whole[:, 0, 0].tolist()
         [[0, 0, 0], [0, 0, 0]]
     """

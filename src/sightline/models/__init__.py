@@ -42,10 +42,13 @@ from sightline.models.convnext import (  # isort: skip
     convnext_tiny,
 )
 from sightline.models.gan import GAN, gan  # isort: skip
+from sightline.models.gated_pixelcnn import GatedPixelCNN, gated_pixelcnn  # isort: skip
 from sightline.models.googlenet import GoogLeNet, googlenet  # isort: skip
 from sightline.models.gpt import GPT, gpt, gpt2, gpt2_large, gpt2_medium, gpt2_xl  # isort: skip
+from sightline.models.image_transformer import ImageTransformer, image_transformer  # isort: skip
 from sightline.models.lenet import LeNet5, ModernLeNet5, lenet  # isort: skip
 from sightline.models.ode_net import ODENet, ode_net  # isort: skip
+from sightline.models.pixelcnn import PixelCNN, pixelcnn  # isort: skip
 from sightline.models.resnet import ResNet, plain, resnet  # isort: skip
 from sightline.models.t5 import (  # isort: skip
     T5,
@@ -63,6 +66,7 @@ from sightline.models.transformer import (  # isort: skip
     transformer_base,
     transformer_big,
 )
+from sightline.models.unet import UNet, unet  # isort: skip
 from sightline.models.variational_autoencoder import VAE, LatentOutputs, vae  # isort: skip
 from sightline.models.vgg import VGG, vgg, vgg11, vgg13, vgg16, vgg19  # isort: skip
 from sightline.models.vit import (  # isort: skip
@@ -90,11 +94,14 @@ __all__ = [
     "AuxiliaryOutputs",
     "ConvNeXt",
     "EarlyExits",
+    "GatedPixelCNN",
     "GoogLeNet",
+    "ImageTransformer",
     "LatentOutputs",
     "LeNet5",
     "ModernLeNet5",
     "ODENet",
+    "PixelCNN",
     "Predictor",
     "Pretrained",
     "ResNet",
@@ -102,6 +109,7 @@ __all__ = [
     "StagedPredictor",
     "TextPredictor",
     "Transformer",
+    "UNet",
     "ViT",
     "WhiteningNet",
     "alexnet",
@@ -120,16 +128,19 @@ __all__ = [
     "for_task",
     "from_pretrained",
     "gan",
+    "gated_pixelcnn",
     "googlenet",
     "gpt",
     "gpt2",
     "gpt2_large",
     "gpt2_medium",
     "gpt2_xl",
+    "image_transformer",
     "lenet",
     "load_pretrained",
     "mlp",
     "ode_net",
+    "pixelcnn",
     "plain",
     "plain20",
     "plain32",
@@ -158,6 +169,7 @@ __all__ = [
     "transformer",
     "transformer_base",
     "transformer_big",
+    "unet",
     "vae",
     "vgg",
     "vgg11",

@@ -4,16 +4,20 @@ Legend: B batch, C channels, P side of a patch, Q = P²·C numbers in a patch, N
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
+from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.schema import Schema
+from sightline.models.fitness import require_pictures
 from sightline.models.normal_start import start_normal
 from sightline.models.pixel_predictor import CentredLevels, PixelPredictor
+from sightline.models.registry import model
 from sightline.nn.grid_positions import GridPositions
 from sightline.nn.stochastic_depth import checked_probability
 from sightline.nn.transformer_block import BlockForm, TransformerBlock
@@ -307,3 +311,37 @@ def _checked_size(image_size: int | Sequence[int], patch_size: int) -> tuple[int
             do="choose a patch_size that divides height and width",
         )
     return sizes[0], sizes[1]
+
+
+@model("image-transformer")
+def image_transformer(
+    schema: Schema,
+    *,
+    levels: Annotated[int, Option("levels of a pixel: 2 for black and white", minimum=2, maximum=256)] = 2,
+    patch: Annotated[int, Option("side of a patch, which is one token", "pixels", minimum=1)] = 1,
+    depth: Annotated[int, Option("blocks", minimum=1)] = 4,
+    width: Annotated[int, Option("numbers in a token", minimum=1)] = 64,
+    num_heads: Annotated[int, Option("heads of the attention, a divisor of the width", minimum=1)] = 4,
+    dropout: Annotated[float, Option("probability of setting a number to 0 in training", minimum=0, below=1)] = 0.0,
+    conditional: Annotated[bool, Option("tell the network each image's class")] = False,
+) -> ImageTransformer:
+    """Transformer over the pixels or patches of an image, row by row, with two-dimensional positions.
+
+    Raises:
+        ConfigurationError: for options that don't fit the images.
+        DataError: for data that are no images, or a condition without classes.
+
+    Lecture: X2
+    """
+    channels, height, across = require_pictures(schema, "image-transformer", conditional=conditional)
+    return ImageTransformer(
+        image_size=(height, across),
+        in_channels=channels,
+        levels=levels,
+        patch_size=patch,
+        depth=depth,
+        width=width,
+        num_heads=num_heads,
+        dropout=dropout,
+        num_classes=len(schema.classes) if conditional else None,
+    )

@@ -5,7 +5,7 @@
 Legend: L levels, C channels.
 """
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Integer
@@ -46,6 +46,8 @@ class PixelPredictor(Predictor):
     Lecture: X2
     """
 
+    makes_images: ClassVar[str] = "autoregressive network"
+
     def __init__(self, *, in_channels: int, levels: int, num_classes: int | None) -> None:
         super().__init__()
         least = {"in_channels": (in_channels, 1), "levels": (levels, 2), "num_classes": (num_classes, 1)}
@@ -73,7 +75,7 @@ class PixelPredictor(Predictor):
         raise NotImplementedError
 
     def new_cache(self, *, height: int, width: int) -> PixelCache:
-        """An empty cache for images of this size; see :func:`~sightline.generate.raster_scan.sample_images`."""
+        """An empty cache for images of this size; see :func:`~sightline.generate.raster_scan.sample_pixels`."""
         raise NotImplementedError
 
     def pixel_order(self, *, height: int, width: int) -> list[tuple[int, int]]:

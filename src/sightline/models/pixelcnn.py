@@ -3,13 +3,18 @@
 Legend: C channels, L levels, D width.
 """
 
+from typing import Annotated
+
 import torch.nn.functional as F
 from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
+from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError
+from sightline.core.schema import Schema
+from sightline.models.fitness import require_pictures
 from sightline.models.pixel_predictor import CentredLevels, PixelPredictor
-from sightline.nn.gated_masked_convolution import GatedMaskedConvolution2d
+from sightline.models.registry import model
 from sightline.nn.masked_convolution import MaskedConvolution2d
 from sightline.nn.raster_cache import RasterCache
 
@@ -77,7 +82,7 @@ class PixelCNN(MaskedPixels):
     """A k × k convolution of mask A, residual blocks of mask B, a head of 1 × 1 convolutions of mask B.
 
     It has a blind spot: pixels above and further to the right than the windows widen by are never seen
-    (:class:`GatedPixelCNN` sees all). A class, where there is one, shifts the maps inside each block.
+    (the gated one sees all). A class, where there is one, shifts the maps inside each block.
 
     Shapes:
         images (batch, in_channels, height, width), whole numbers from 0 to levels − 1 → (batch, levels, in_channels,
@@ -121,7 +126,7 @@ class PixelCNN(MaskedPixels):
     ) -> None:
         head = width if head_width is None else head_width
         super().__init__(in_channels=in_channels, levels=levels, width=width, head_width=head, num_classes=num_classes)
-        _require_depth(depth)
+        require_depth(depth)
         self.first = MaskedConvolution2d(
             num_inputs=in_channels, num_outputs=width, kernel_size=kernel_size, mask="A", num_groups=in_channels
         )
@@ -138,74 +143,6 @@ class PixelCNN(MaskedPixels):
         for block in self.blocks:
             maps = block(maps, labels=labels, cache=cache)
         return maps
-
-
-class GatedPixelCNN(MaskedPixels):
-    """Layers of two gated stacks, which leave no blind spot; the head is on the horizontal one.
-
-    Shapes:
-        images (batch, in_channels, height, width), whole numbers from 0 to levels − 1 → (batch, levels, in_channels,
-        height, width)
-
-    Args:
-        in_channels: C.
-        levels: L.
-        width: D, maps of each stack, a multiple of C.
-        depth: layers, the first of mask A counted in.
-        kernel_size: k of the first layer, odd, at least 3.
-        block_kernel_size: of the others, the same.
-        head_width: maps inside the head, a multiple of C; none: D.
-        num_classes: classes that images are drawn for; none: no label.
-
-    Raises:
-        ConfigurationError: for an even kernel or one below 3, maps that the channels don't divide, or a number
-            below its least.
-        InputError: when called with images or labels that are none of this network's.
-
-    Source: van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders", §2
-
-    Lecture: X2
-
-    Example:
-        >>> import torch
-        >>> model = GatedPixelCNN(width=8, depth=2, num_classes=10)
-        >>> model(torch.zeros(3, 1, 5, 5, dtype=torch.int64), labels=torch.tensor([0, 1, 9])).shape
-        torch.Size([3, 2, 1, 5, 5])
-    """
-
-    def __init__(
-        self,
-        *,
-        in_channels: int = 1,
-        levels: int = 2,
-        width: int = 32,
-        depth: int = 7,
-        kernel_size: int = 7,
-        block_kernel_size: int = 3,
-        head_width: int | None = None,
-        num_classes: int | None = None,
-    ) -> None:
-        head = width if head_width is None else head_width
-        super().__init__(in_channels=in_channels, levels=levels, width=width, head_width=head, num_classes=num_classes)
-        _require_depth(depth)
-        self.layers = nn.ModuleList(
-            GatedMaskedConvolution2d(
-                num_inputs=width if number else in_channels,
-                num_outputs=width,
-                kernel_size=block_kernel_size if number else kernel_size,
-                mask="B" if number else "A",
-                num_groups=in_channels,
-                num_classes=num_classes,
-            )
-            for number in range(depth)
-        )
-
-    def mix(self, x: Maps, labels: Labels | None, cache: RasterCache | None) -> Float[Tensor, "batch num_features h w"]:
-        """The horizontal stack's last maps."""
-        above, left = x, x
-        for layer in self.layers:
-            above, left = layer(above, left, labels=labels, cache=cache)
-        return left
 
 
 class MaskedResidualBlock(nn.Module):
@@ -311,6 +248,40 @@ class PixelHead(nn.Module):
         return of_channels.transpose(1, 2)
 
 
-def _require_depth(depth: int) -> None:
+def require_depth(depth: int) -> None:
+    """Refuse a network without layers.
+
+    Raises:
+        ConfigurationError: for fewer than 1.
+    """
     if depth < 1:
         raise ConfigurationError(expected="a depth of at least 1", found=f"depth = {depth}", do="use 7")
+
+
+@model("pixelcnn")
+def pixelcnn(
+    schema: Schema,
+    *,
+    levels: Annotated[int, Option("levels of a pixel: 2 for black and white", minimum=2, maximum=256)] = 2,
+    width: Annotated[int, Option("maps between the blocks, twice a multiple of the channels", minimum=2)] = 48,
+    depth: Annotated[int, Option("blocks", minimum=1)] = 5,
+    kernel_size: Annotated[int, Option("of the first convolution, odd", "pixels", minimum=1)] = 7,
+    conditional: Annotated[bool, Option("tell the network each image's class")] = False,
+) -> PixelCNN:
+    """PixelCNN: every pixel guessed from those above it and to its left, by masked convolutions.
+
+    Raises:
+        ConfigurationError: for options that don't fit the images.
+        DataError: for data that are no images, or a condition without classes.
+
+    Lecture: X2
+    """
+    channels, _, _ = require_pictures(schema, "pixelcnn", conditional=conditional)
+    return PixelCNN(
+        in_channels=channels,
+        levels=levels,
+        width=width,
+        depth=depth,
+        kernel_size=kernel_size,
+        num_classes=len(schema.classes) if conditional else None,
+    )

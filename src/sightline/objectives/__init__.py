@@ -1,5 +1,6 @@
 """What is minimised, and the metrics that are really wanted."""
 
+from sightline.objectives.active_units import latent_use
 from sightline.objectives.adversarial import Adversarial
 from sightline.objectives.classification import (
     BinaryCrossEntropy,
@@ -9,11 +10,14 @@ from sightline.objectives.classification import (
     Logistic,
 )
 from sightline.objectives.denoising import Denoising
+from sightline.objectives.denoising_diffusion import DenoisingDiffusion
 from sightline.objectives.evidence_lower_bound import EvidenceLowerBound
 from sightline.objectives.image_objective import ImageObjective
+from sightline.objectives.importance_weighting import importance_weighted_log_likelihood
 from sightline.objectives.masked_language import MaskedLanguage
 from sightline.objectives.next_token import NextToken
 from sightline.objectives.objective import Loss, Objective, Prediction
+from sightline.objectives.pixel_prediction import PixelPrediction
 from sightline.objectives.reconstruction import Reconstruction
 from sightline.objectives.registry import OBJECTIVES, default_objective
 from sightline.objectives.regression import Absolute, Squared
@@ -29,6 +33,7 @@ __all__ = [
     "BinaryCrossEntropy",
     "CrossEntropy",
     "Denoising",
+    "DenoisingDiffusion",
     "EvidenceLowerBound",
     "Exponential",
     "Hinge",
@@ -38,6 +43,7 @@ __all__ = [
     "MaskedLanguage",
     "NextToken",
     "Objective",
+    "PixelPrediction",
     "Prediction",
     "Reconstruction",
     "Sequence",
@@ -46,4 +52,6 @@ __all__ = [
     "Squared",
     "TokenClassification",
     "default_objective",
+    "importance_weighted_log_likelihood",
+    "latent_use",
 ]

@@ -22,7 +22,9 @@ Course = Literal["linear", "cosine"]
 TARGET = Option("what the network guesses: the noise ε, the clean image x_0, or the velocity v")
 COURSE = Option("how noise grows over the steps: β linear, or the signal's share a cosine")
 STEPS = Option("T, steps from the data to noise", minimum=1)
-DROPPED = Option("share of the labels that training hides, so that the network learns to do without", minimum=0, below=1)
+DROPPED = Option(
+    "share of the labels that training hides, so that the network learns to do without", minimum=0, below=1
+)
 
 
 @OBJECTIVES.register("denoising-diffusion")

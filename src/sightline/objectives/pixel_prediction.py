@@ -89,7 +89,9 @@ class PixelPrediction(ImageObjective):
         labels = {"labels": self.labels(batch)} if inner.num_classes else {}
         return {self.name: pixel_negative_log_likelihood(model(batch.inputs, **labels), batch.inputs)}
 
-    def picture(self, levels: Int[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
+    def picture(
+        self, levels: Int[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
         """Levels as pixel values."""
         return levels.float() / (self.levels - 1)
 

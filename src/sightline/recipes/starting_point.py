@@ -156,3 +156,36 @@ def gan(data: DataSpec, name: str) -> RunSpec:
         optim=Choice("adamw", {"lr": 2e-4, "beta1": 0.5, "beta2": 0.99, "weight_decay": 0.0}),
         plan=Plan(batch_size=128, average=0.995),
     )
+
+
+def _pixels(model: str, lr: float) -> None:
+    """AdamW without decay, a cosine to a tenth, gradients clipped."""
+
+    @STARTING_POINTS.register(model)
+    def start(data: DataSpec, name: str) -> RunSpec:
+        return RunSpec(
+            name=name,
+            data=data,
+            model=Choice(model),
+            optim=Choice("adamw", {"lr": lr, "weight_decay": 0.0}),
+            schedule=Choice("cosine", {"warmup": 0.02, "final": 0.1}),
+            plan=Plan(batch_size=64, clip_norm=1.0),
+        )
+
+
+_pixels("pixelcnn", 2e-3)
+_pixels("gated-pixelcnn", 2e-3)
+_pixels("image-transformer", 1e-3)
+
+
+@STARTING_POINTS.register("unet")
+def unet(data: DataSpec, name: str) -> RunSpec:
+    """AdamW without decay, a short warm-up, gradients clipped, and an average of the weights, which is what samples."""
+    return RunSpec(
+        name=name,
+        data=data,
+        model=Choice("unet"),
+        optim=Choice("adamw", {"lr": 1e-3, "weight_decay": 0.0}),
+        schedule=Choice("cosine", {"warmup": 0.02, "final": 0.02}),
+        plan=Plan(batch_size=128, clip_norm=1.0, average=0.999),
+    )
