@@ -49,7 +49,7 @@ def make(kind: str, size: Size, *, strength: float = 0.3, **options: int) -> Pix
 def all_images(levels: int, channels: int, size: Size) -> Tensor:
     """Every image there is, (levels^(C·H·W), C, H, W)."""
     numbers = list(product(range(levels), repeat=channels * size[0] * size[1]))
-    return torch.tensor(numbers).unflatten(1, (channels, *size))
+    return torch.tensor(numbers).reshape(-1, channels, *size)
 
 
 def log_probabilities(
@@ -58,4 +58,5 @@ def log_probabilities(
     """log p(x) of each image."""
     labels = None if label is None else torch.full((len(images),), label)
     with torch.no_grad():
-        return -pixel_negative_log_likelihood(model(images, labels=labels) / temperature, images)
+        logits: Tensor = model(images, labels=labels)
+    return -pixel_negative_log_likelihood(logits / temperature, images)

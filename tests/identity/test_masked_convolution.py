@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from sightline.nn.grid_positions import GridPositions
 from sightline.nn.masked_convolution import Mask, MaskedConvolution2d
 from sightline.nn.raster_cache import RasterCache
 
-EXACT = {"rtol": 1e-12, "atol": 1e-12}
+EXACT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 
 
 def random(*shape: int) -> Tensor:
