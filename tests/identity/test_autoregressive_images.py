@@ -234,6 +234,15 @@ def test_cold_samples_are_the_likeliest_pixels() -> None:
     assert torch.equal(found[0], found[1])
 
 
+def test_a_patch_tells_later_ones_where_its_levels_stand() -> None:
+    model = make("patches", (2, 4))
+    images = torch.zeros(2, 1, 2, 4, dtype=torch.int64)
+    images[0, 0, 0, 0] = images[1, 0, 1, 1] = 1
+    with torch.no_grad():
+        logits = model(images)
+    assert (logits[0, :, :, 0, 2] - logits[1, :, :, 0, 2]).abs().max() > 1e-3
+
+
 def test_orders() -> None:
     raster = [(i, j) for i in range(4) for j in range(6)]
     for kind in ("plain", "gated", "pixels"):

@@ -214,9 +214,12 @@ def test_a_cache_takes_one_pixel_after_the_other(place: tuple[int, int]) -> None
 def test_grid_positions_are_sums_of_two_learned_vectors() -> None:
     place = GridPositions(grid=(2, 3), width=4)
     tokens = torch.randn(2, 2, 4)
-    placed = place(tokens, torch.tensor([2, 3]))
-    torch.testing.assert_close(placed[:, 0], tokens[:, 0] + place.rows[0] + place.columns[2])
-    torch.testing.assert_close(placed[:, 1], tokens[:, 1] + place.rows[1] + place.columns[0])
+    placed = place(tokens, torch.tensor([1, 5]))
+    torch.testing.assert_close(placed[:, 0], tokens[:, 0] + place.rows[0] + place.columns[1])
+    torch.testing.assert_close(placed[:, 1], tokens[:, 1] + place.rows[1] + place.columns[2])
+    torch.testing.assert_close(
+        place(tokens, torch.tensor([4, 0]))[:, 0], tokens[:, 0] + place.rows[1] + place.columns[1]
+    )
     assert math.isclose(GridPositions(grid=(50, 50), width=40, std=0.5).rows.std().item(), 0.5, rel_tol=0.1)
     for number in (-1, 6):
         with pytest.raises(InputError, match="0 to 5"):
