@@ -24,6 +24,11 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "LocalResponseNorm": (lambda: layers.LocalResponseNorm(alpha=0.5), MAPS),
     "DepthwiseConv2d": (lambda: layers.DepthwiseConv2d(num_channels=4, kernel_size=3), MAPS),
     "LinearAttention": (lambda: layers.LinearAttention(width=8, num_heads=2), TOKENS),
+    "MapAttention": (lambda: layers.MapAttention(num_channels=4, num_groups=2), MAPS),
+    "MaskedConvolution2d": (
+        lambda: layers.MaskedConvolution2d(num_inputs=4, num_outputs=3, kernel_size=3, mask="B"),
+        MAPS,
+    ),
     "MultiplicativeNoise": (lambda: layers.MultiplicativeNoise(drop_probability=0.3), MAPS),
     "ODEBlock": (
         lambda: layers.ODEBlock(layers.BlockField([layers.ChannelLayerNorm(num_channels=4)]), steps=2, method="rk4"),
@@ -60,6 +65,10 @@ ELSEWHERE = {
     "SinusoidalPositions",
     "RelativeBias",  # takes two lengths: tests/parity/test_attention_reference.py
     "TransformerStack",  # tests/identity/test_transformer_stack.py
+    "ConditionedBlock",  # this and the next, which take a condition or times: tests/identity/test_unet.py
+    "TimeEmbedding",
+    "GatedMaskedConvolution2d",  # two stacks: tests/identity/test_masked_convolution.py
+    "GridPositions",  # takes places beside the tokens: tests/identity/test_autoregressive_images.py
     "MaxUnpool2d",  # takes indices beside the maps: tests/identity/test_pooling.py
     "ResidualBlock",  # the base of the blocks above
 }
@@ -79,7 +88,7 @@ def make(name: str, dtype: torch.dtype = torch.float64) -> tuple[nn.Module, Tens
 
 def test_every_layer_is_here() -> None:
     found = {n for n in layers.__all__ if isclass(getattr(layers, n)) and issubclass(getattr(layers, n), nn.Module)}
-    assert len(found) == 38
+    assert len(found) == 44
     assert found == set(LAYERS) | ELSEWHERE
 
 

@@ -20,6 +20,7 @@ from sightline.nn.attention import Attention
 from sightline.nn.attention_mask import attention_mask
 from sightline.nn.batch_norm import batch_norm, batch_norm_at_test, batch_norm_backward, running_statistics
 from sightline.nn.causal_mask import causal_triangle, mask_after_softmax, mask_before_softmax
+from sightline.nn.conditioned_block import ConditionedBlock
 from sightline.nn.connection_table import TableConvolution
 from sightline.nn.context_mask import context_mask
 from sightline.nn.convnext_block import ConvNeXtBlock, ScaledLinear
@@ -27,10 +28,13 @@ from sightline.nn.convolution import convolution, convolution_backward
 from sightline.nn.depthwise_convolution import DepthwiseConv2d
 from sightline.nn.drop_connect import DropConnect
 from sightline.nn.dropout import InvertedDropout, OriginalDropout
+from sightline.nn.gated_masked_convolution import GatedMaskedConvolution2d
+from sightline.nn.grid_positions import GridPositions
 from sightline.nn.group_norm import group_norm, group_norm_backward
 from sightline.nn.inception import Inception
 from sightline.nn.initialisation import initialise
 from sightline.nn.key_value_cache import KeyValueCache
+from sightline.nn.latent_gaussian import LatentGaussian
 from sightline.nn.linear_attention import LinearAttention
 from sightline.nn.linear_attention_forms import (
     LinearState,
@@ -44,6 +48,8 @@ from sightline.nn.linear_attention_forms import (
 )
 from sightline.nn.local_response_norm import LocalResponseNorm
 from sightline.nn.lookup import hard_lookup, nearest_lookup, soft_lookup
+from sightline.nn.map_attention import MapAttention
+from sightline.nn.masked_convolution import MaskedConvolution2d
 from sightline.nn.multiplicative_noise import MultiplicativeNoise, UniformMultiplicativeNoise
 from sightline.nn.normalisation import ChannelLayerNorm, layer_norm_backward, normalise, normalise_backward
 from sightline.nn.ode import BlockField, ODEBlock
@@ -73,6 +79,7 @@ from sightline.nn.shortcut import PaddedShortcut
 from sightline.nn.stack_cache import StackCache
 from sightline.nn.stochastic_depth import StochasticDepth, linear_decay
 from sightline.nn.sub_sampling import SubSampling
+from sightline.nn.time_embedding import TimeEmbedding
 from sightline.nn.toeplitz import toeplitz_matrix
 from sightline.nn.transformer_block import BlockForm, TransformerBlock
 from sightline.nn.transformer_stack import TransformerStack
@@ -91,17 +98,23 @@ __all__ = [
     "BottleneckBlock",
     "ChannelLayerNorm",
     "ConcatenatedPositions",
+    "ConditionedBlock",
     "ConvNeXtBlock",
     "DepthwiseConv2d",
     "DropConnect",
+    "GatedMaskedConvolution2d",
+    "GridPositions",
     "Inception",
     "InvertedDropout",
     "KeyValueCache",
+    "LatentGaussian",
     "LearnableFrequencies",
     "LearnedPositions",
     "LinearAttention",
     "LinearState",
     "LocalResponseNorm",
+    "MapAttention",
+    "MaskedConvolution2d",
     "MaxUnpool2d",
     "MultiplicativeNoise",
     "ODEBlock",
@@ -122,6 +135,7 @@ __all__ = [
     "StochasticDepth",
     "SubSampling",
     "TableConvolution",
+    "TimeEmbedding",
     "TransformerBlock",
     "TransformerStack",
     "UniformMultiplicativeNoise",
