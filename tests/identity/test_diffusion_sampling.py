@@ -89,6 +89,12 @@ def test_a_ddim_step_lands_where_the_forward_process_would(eta: float) -> None:
         assert (deviation > 0) == (eta > 0 and s > 0)
 
 
+def test_eta_is_the_share_of_the_deviation_and_times_are_spread_evenly() -> None:
+    full, half = (DDIM(schedule=SHORT, num_steps=5, eta=eta) for eta in (1.0, 0.5))
+    assert full.times() == [12, 9, 7, 4, 2, 0]
+    assert half.move(START, START, 9, 7)[1] == pytest.approx(full.move(START, START, 9, 7)[1] / 2)
+
+
 @pytest.mark.parametrize("sampler", [DDPM, DDIM])
 def test_what_the_denoiser_predicts_makes_no_difference(sampler: Any) -> None:
     options = {"schedule": SHORT} if sampler is DDPM else {"schedule": SHORT, "num_steps": 5, "eta": 0.7}
