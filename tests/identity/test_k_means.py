@@ -112,6 +112,14 @@ def test_what_the_farthest_point_leaves_behind_is_the_mean_without_it() -> None:
     assert lloyd_step(column(0, 5), column(2, 90)).flatten().tolist() == [0, 5]
 
 
+def test_a_centre_that_no_distinct_point_is_left_for_stays() -> None:
+    X = torch.tensor([[0.1, 0.7]] * 7 + [[0.3, 0.2]] * 6, dtype=torch.float64)
+    R = torch.cat([X[[0, 12]], torch.full((1, 2), 50.0, dtype=torch.float64)])
+    for _ in range(4):
+        R = lloyd_step(X, R)
+        assert R[2].tolist() == pytest.approx([50, 50], rel=1e-14)
+
+
 def test_more_centres_than_distinct_points() -> None:
     """0.1 and 0.7 have means that are a rounding error off them: no centre may chase that."""
     X = torch.tensor([[0.1, 0.7]] * 7 + [[0.3, 0.2]] * 6, dtype=torch.float64)

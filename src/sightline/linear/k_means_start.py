@@ -43,7 +43,7 @@ def k_means_plus_plus(
     """k of the points: the first evenly, each further one with probability D²/Σ D², D its distance to those drawn.
 
     The expected inertia, before a single step of Lloyd's, is then at most 8(ln k + 2) times the least there is. One
-    candidate is drawn for each centre; where all points left are equal to one drawn, the rest are drawn evenly.
+    candidate is drawn for each centre; where all points left are equal to one drawn, up to rounding, any may be.
 
     Shapes:
         X: [n, d]; returns [k, d].
@@ -74,9 +74,7 @@ def k_means_plus_plus(
     rows = [min(int(chances[0] * len(X)), len(X) - 1)]
     left = torch.full((len(X),), torch.inf, dtype=torch.float64, device=X.device)
     for chance in chances[1:]:
-        last = moved[rows[-1:]]
-        left = torch.minimum(left, expanded(moved, last)[:, 0].double())
-        left[(moved == last).all(1)] = 0  # exactly, where the matrix product leaves a rounding error
+        left = torch.minimum(left, expanded(moved, moved[rows[-1:]])[:, 0].double())
         rows.append(_drawn(left, chance))
     return X[rows]
 
