@@ -103,6 +103,13 @@ def sample_images(
         )
     if batch_size < 1:
         raise ConfigurationError(expected="batch_size of at least 1", found=str(batch_size), do="use 256")
+    for name, value in (("steps", steps), ("guidance", guidance)):
+        if value is not None and objective.quick_steps is None:
+            raise ConfigurationError(
+                expected=f"no {name}: this network makes its images without",
+                found=f"{name} = {value}",
+                do="leave it out; networks of diffusion have it (sightline train unet)",
+            )
     labels = _labels(model, objective, count, label)
     sampler = SAMPLERS[objective.name]
     training = {module: module.training for module in model.modules()}
