@@ -44,7 +44,7 @@ from sightline.models.auxiliary import AuxiliaryOutputs
 from sightline.objectives import OBJECTIVES, CrossEntropy, Objective, Squared
 from sightline.train import Interrupted, Plan, RunSpec, resume, train
 from sightline.train.engine import Engine
-from sightline.train.supervised import _laid_out
+from sightline.train.supervised import laid_out
 
 CLASSES = Schema(
     "image", "classification", (3, 6, 7), classes=("a", "b", "c"), image_mean=(0.1, 0.5, 0.9), image_std=(1,) * 3
@@ -351,7 +351,7 @@ def test_a_regression_target_is_mixed_itself() -> None:
 def test_the_mix_goes_where_the_batch_goes() -> None:
     mix = Mix(torch.tensor([1, 0]), torch.tensor([0.3, 0.6]))
     batch = Batch(noise(2, 3, 4, 4), torch.tensor([0, 1]), torch.arange(2), 2, mix)
-    for moved in (batch.to("cpu"), _laid_out(batch, torch.channels_last)):
+    for moved in (batch.to("cpu"), laid_out(batch, torch.channels_last)):
         assert moved.mix is not None
         assert torch.equal(moved.mix.partner, mix.partner)
         assert torch.equal(moved.mix.share, mix.share)

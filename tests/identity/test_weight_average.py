@@ -20,7 +20,7 @@ def test_the_average_is_its_definition() -> None:
     for update in range(30):
         with torch.no_grad():
             for weight in model.parameters():
-                weight += torch.randn_like(weight)
+                weight.add_(torch.randn_like(weight))
         model(torch.randn(4, 2, dtype=torch.float64))
         averaged.update()
         decay = min(0.9, (1 + update) / (10 + update))

@@ -129,4 +129,5 @@ def interpolated(
     directions = (
         ((1 - share) * angle).sin() * first / lengths[0] + (share * angle).sin() * last / lengths[1]
     ) / angle.sin()
-    return directions * torch.lerp(lengths[0], lengths[1], share)
+    found: Tensor = directions * torch.lerp(lengths[0], lengths[1], share)
+    return found

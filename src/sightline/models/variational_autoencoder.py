@@ -134,7 +134,7 @@ class VAE(Predictor):
         """μ(x), of a network without classes."""
         return self.encode(x).mean
 
-    def forward(
+    def forward(  # type: ignore[override]  # a draw has a mean and a deviation beside it
         self, x: Float[Tensor, "batch channels height width"], *, labels: Int[Tensor, " batch"] | None = None
     ) -> LatentOutputs:
         """Encode, draw, decode; the draw comes from torch's global generator.

@@ -4,7 +4,7 @@ Legend: a = D(x) log-odds that a real image is real, b = D(G(z)) that a made one
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -162,8 +162,8 @@ class Adversarial(ImageObjective):
 
     def make(self, model: nn.Module, batch: Batch) -> Float[Tensor, "batch channels height width"]:
         """As many images as a batch has, of its classes, standardised."""
-        latent = getattr(model, "module", model).latent
-        latents = torch.randn(len(batch), latent, device=batch.inputs.device)
+        inner: Any = getattr(model, "module", model)
+        latents = torch.randn(len(batch), inner.latent, device=batch.inputs.device)
         made: Tensor = model(latents=latents, labels=self.condition(model, batch))
         return self.scaled(made.float())
 

@@ -1,7 +1,7 @@
 """Diffusion's objective: guess the noise in images that hold any amount of it."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -72,8 +72,8 @@ class DenoisingDiffusion(ImageObjective):
     ) -> None:
         super().__init__(schema)
         self.target: Target = check(target, Target, TARGET, None, "target")
-        self.steps = check(steps, int, STEPS, None, "steps")
-        self.dropped_labels = check(dropped_labels, float, DROPPED, None, "dropped_labels")
+        self.steps: int = check(steps, int, STEPS, None, "steps")
+        self.dropped_labels: float = check(dropped_labels, float, DROPPED, None, "dropped_labels")
         course = check(schedule, Course, COURSE, None, "schedule")
         self.process: NoiseSchedule = process_of(course, self.steps)
 
@@ -82,7 +82,7 @@ class DenoisingDiffusion(ImageObjective):
         x = batch.inputs
         times = torch.randint(1, self.steps + 1, (len(batch),), device=x.device)
         noise = torch.randn_like(x)
-        inner = getattr(model, "module", model)
+        inner: Any = getattr(model, "module", model)
         told: dict[str, Tensor] = {}
         labels = self.labels(batch)
         if inner.num_classes and labels is not None:

@@ -84,9 +84,9 @@ class EvidenceLowerBound(ImageObjective):
     ) -> None:
         super().__init__(schema)
         self.pixels: Pixels = check(pixels, Pixels, PIXELS, None, "pixels")
-        self.beta = check(beta, float, BETA, None, "beta")
-        self.anneal = check(anneal, float, ANNEAL, None, "anneal")
-        self.deviation = check(deviation, float, DEVIATION, None, "deviation")
+        self.beta: float = check(beta, float, BETA, None, "beta")
+        self.anneal: float = check(anneal, float, ANNEAL, None, "anneal")
+        self.deviation: float = check(deviation, float, DEVIATION, None, "deviation")
         if self.pixels != "standardised" and schema.standardise in ("image", "patch"):
             raise ConfigurationError(
                 expected=f"a standardisation that can be undone, for {self.pixels} pixels",

@@ -59,7 +59,7 @@ class PixelPrediction(ImageObjective):
 
     def __init__(self, schema: Schema, *, levels: Annotated[int, LEVELS] = 2) -> None:
         super().__init__(schema)
-        self.levels = check(levels, int, LEVELS, None, "levels")
+        self.levels: int = check(levels, int, LEVELS, None, "levels")
         if schema.standardise in ("image", "patch"):
             raise ConfigurationError(
                 expected="a standardisation that can be undone, for pixels of whole levels",
@@ -93,7 +93,8 @@ class PixelPrediction(ImageObjective):
         self, levels: Int[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """Levels as pixel values."""
-        return levels.float() / (self.levels - 1)
+        values: Tensor = levels.float() / (self.levels - 1)
+        return values
 
     def figures(self, parts: Mapping[str, Float[Tensor, " batch"]]) -> Mapping[str, Float[Tensor, " batch"]]:
         """Nats an image, and bits a number."""

@@ -194,8 +194,8 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
         raise ConfigurationError(
             expected="one process, for two players", found=f"devices = {spec.plan.devices}", do="use plan.devices 1"
         )
-    kind = AdversarialTraining if isinstance(objective, Adversarial) else Supervised
-    return kind(
+    players: Any = AdversarialTraining if isinstance(objective, Adversarial) else Supervised
+    algorithm: Supervised = players(
         model,
         objective,
         build(spec.optim, OPTIMIZERS),
@@ -207,6 +207,7 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
         sharded=spec.plan.strategy == "fsdp",
         average=spec.plan.average,
     )
+    return algorithm
 
 
 def settle(spec: RunSpec, data: Data, model: nn.Module) -> RunSpec:

@@ -66,8 +66,8 @@ def measure_images(model: nn.Module, objective: ImageObjective, split: Split, *,
         model.train(was_training)
     every = torch.cat(losses)
     metrics = {}
-    for name, values in found.items():
-        each = torch.cat(values)
+    for name, collected in found.items():
+        each = torch.cat(collected)
         error = float(each.std()) / math.sqrt(len(each)) if len(each) > 1 else math.nan
         metrics[name] = Measure(float(each.mean()), error, objective.units.get(name, ""))
     highest = every.argsort(descending=True, stable=True)[:worst].tolist()

@@ -171,7 +171,7 @@ class Supervised:
 
     def state_dict(self) -> dict[str, Any]:
         """The optimiser's moments and the step number; beside an average, the weights it is of."""
-        own = {"training": self.placement.state_dict()} if isinstance(self.placement, Averaged) else {}
+        own: dict[str, Any] = {"training": self.placement.state_dict()} if isinstance(self.placement, Averaged) else {}
         moments = self.placement.optimizer_state(self.optimizer)
         return {"optimizer": moments, "step_number": self.step_number, **own}
 

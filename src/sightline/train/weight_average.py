@@ -28,12 +28,8 @@ class Averaged:
 
     def __init__(self, placement: Placement, decay: float) -> None:
         self.placement, self.decay, self.updates = placement, decay, 0
+        self.model = placement.model
         self.average = {name: tensor.detach().clone() for name, tensor in placement.weights().items()}
-
-    @property
-    def model(self) -> nn.Module:
-        """What is called in training."""
-        return self.placement.model
 
     def backward(self, loss: Tensor) -> None:
         """The gradients, at θ."""
