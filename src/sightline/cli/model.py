@@ -88,6 +88,13 @@ def run(words: Sequence[str]) -> int:
     from_data = given.data is not None
     schema, examples = _from_data(given.data, given.target) if from_data else _made(given.input, given.classes)
     network = MODELS[spec.model.name](schema, seed=spec.seed, **spec.model.options)
+    kind = getattr(network, "makes_images", "")
+    if kind in ("denoiser", "autoregressive network"):
+        raise ConfigurationError(
+            expected="a network that is called with images alone",
+            found=f"{given.name!r}, a {kind}: it is called with " + ("times too" if kind == "denoiser" else "levels"),
+            do=f"build it in Python and print it: sightline.models.{given.name.replace('-', '_')}(schema)",
+        )
     if from_data:
         network.initialise_from_data(examples)
     told = _told(network, schema.input_shape, examples)

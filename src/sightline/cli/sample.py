@@ -23,7 +23,12 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--steps", type=int, help="updates of a sampler that goes step by step (default: its own)")
     parser.add_argument("--guidance", type=float, help="how strongly a class steers a sampler that has guidance")
     parser.add_argument("--seed", type=int, default=0, help="of every random draw (default: 0)")
-    parser.add_argument("--batch-size", type=int, default=256, help="images made side by side (default: 256)")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=256,
+        help="images made side by side; it has a part in what chance makes (default: 256)",
+    )
     parser.add_argument("--columns", type=int, help="images in a row of the picture (default: about a square)")
     parser.add_argument("--out", type=Path, help="the picture's file (default: samples/sampled.png in the run)")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
@@ -63,7 +68,7 @@ def _label(told: str | None, classes: Sequence[str]) -> int | None:
         return None
     if told in classes:
         return list(classes).index(told)
-    if told.isdigit() and int(told) < max(1, len(classes)):
+    if told.isdecimal() and int(told) < max(1, len(classes)):
         return int(told)
     raise ConfigurationError(
         expected="a class: " + (", ".join(classes[:10]) + (" …" if len(classes) > 10 else "") or "there is none"),

@@ -69,14 +69,12 @@ def denoiser_of(model: UNet, request: Request) -> Denoiser:
     return Guided(model, labels, none=model.none, weight=request.guidance)
 
 
-def pixel_range(schema: Schema) -> tuple[float, float] | None:
-    """The least and the largest standardised value that a pixel can have; none where each image has its own.
+def pixel_range(schema: Schema) -> tuple[float, float]:
+    """The least and the largest standardised value that a pixel can have.
 
     Example:
         >>> pixel_range(Schema("image", "none", (1, 2, 2), image_mean=(0.5,), image_std=(0.5,)))
         (-1.0, 1.0)
     """
-    if schema.standardise in ("image", "patch"):
-        return None
     ends = standardise(torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, *schema.input_shape), schema)
     return float(ends.min()), float(ends.max())

@@ -67,7 +67,7 @@ def sample_images(
 ) -> SampledImages:
     """Let a network make images.
 
-    The same seed gives the same images whatever the batch size: each batch draws from a stream of its own rows.
+    The same seed and batch size give the same images: each batch draws from a stream of its own.
 
     Args:
         model: in evaluation mode while it samples, and back afterwards.
@@ -97,6 +97,14 @@ def sample_images(
         >>> sample_images(vae, EvidenceLowerBound(schema), 3).pixels.shape
         torch.Size([3, 1, 4, 4])
     """
+    whole = {"count": count, "label": label, "seed": seed, "batch_size": batch_size, "steps": steps}
+    for name, number in whole.items():
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+            raise ConfigurationError(
+                expected=f"a whole number as {name}",
+                found=f"{number!r}",
+                do="give a number; classes are numbered from 0",
+            )
     if not 1 <= count <= MOST:
         raise ConfigurationError(
             expected=f"1 to {MOST:,} images", found=f"{count:,}", do="ask for fewer, or at least 1"
@@ -110,6 +118,7 @@ def sample_images(
                 found=f"{name} = {value}",
                 do="leave it out; networks of diffusion have it (sightline train unet)",
             )
+    objective.require_kind(model)
     labels = _labels(model, objective, count, label)
     sampler = SAMPLERS[objective.name]
     training = {module: module.training for module in model.modules()}

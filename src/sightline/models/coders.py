@@ -78,6 +78,7 @@ class ConvolutionalEncoder(nn.Sequential):
     """
 
     def __init__(self, input_shape: Sequence[int], num_outputs: int, *, widths: Sequence[int] = (32, 64)) -> None:
+        require_sizes(widths, "widths")
         height, width = halved(input_shape, len(widths))
         channels = [input_shape[0], *widths]
         layers: list[nn.Module] = []
@@ -109,6 +110,7 @@ class ConvolutionalDecoder(nn.Sequential):
     """
 
     def __init__(self, num_inputs: int, output_shape: Sequence[int], *, widths: Sequence[int] = (32, 64)) -> None:
+        require_sizes(widths, "widths")
         height, width = halved(output_shape, len(widths))
         channels = [output_shape[0], *widths][::-1]
         layers: list[nn.Module] = []
@@ -139,8 +141,26 @@ def halved(shape: Sequence[int], times: int) -> tuple[int, int]:
     return height // 2**times, width // 2**times
 
 
+def require_sizes(sizes: Sequence[int], name: str) -> None:
+    """Refuse layers without units.
+
+    Raises:
+        ConfigurationError: for a size below 1.
+
+    Example:
+        >>> require_sizes((32, 64), "widths")
+    """
+    if any(size < 1 for size in sizes):
+        raise ConfigurationError(
+            expected=f"{name} of at least 1 each",
+            found=", ".join(map(str, sizes)),
+            do="use some hundred units, or tens of maps",
+        )
+
+
 def _layers(sizes: Sequence[int]) -> list[nn.Module]:
     """Linear layers with ReLU between them, He's start."""
+    require_sizes(sizes, "hidden")
     layers: list[nn.Module] = []
     for number, (before, after) in enumerate(pairwise(sizes)):
         linear = nn.Linear(before, after)

@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from sightline.core.config import Option
 from sightline.core.errors import InputError
 from sightline.core.schema import Schema
-from sightline.models.coders import halved
+from sightline.models.coders import halved, require_sizes
 from sightline.models.fitness import require_pictures
 from sightline.models.predictor import Predictor
 from sightline.models.registry import model
@@ -47,6 +47,7 @@ class ConvolutionalGenerator(nn.Module):
 
     def __init__(self, num_inputs: int, output_shape: Sequence[int], *, widths: Sequence[int] = (64, 128)) -> None:
         super().__init__()
+        require_sizes(widths, "widths")
         height, width = halved(output_shape, len(widths))
         self.first_shape = (widths[-1], height, width)
         self.linear = nn.Linear(num_inputs, widths[-1] * height * width, bias=False)
@@ -92,12 +93,14 @@ class ConvolutionalDiscriminator(nn.Sequential):
     def __init__(
         self, input_shape: Sequence[int], *, widths: Sequence[int] = (64, 128), spectral: bool = False
     ) -> None:
+        require_sizes(widths, "widths")
         height, width = halved(input_shape, len(widths))
         channels = [input_shape[0], *widths]
         layers: list[nn.Module] = []
         for number, (before, after) in enumerate(pairwise(channels)):
             normalised = number > 0 and not spectral
             convolution = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not normalised)
+            _start(convolution)  # before its largest singular value is sought
             layers.append(spectral_norm(convolution) if spectral else convolution)
             layers += [nn.BatchNorm2d(after)] if normalised else []
             layers.append(nn.LeakyReLU(0.2))
@@ -154,8 +157,12 @@ class GAN(Predictor):
         features = self.discriminator.num_features
         self.class_vectors = nn.Embedding(num_classes, features) if num_classes else None
         head = nn.Linear(features, 1)
+        _start(head)
         self.head: nn.Module = spectral_norm(head) if spectral else head
-        self.apply(_start)
+        self.generator.apply(_start)
+        for module in self.discriminator:
+            if isinstance(module, nn.BatchNorm2d):
+                _start(module)
 
     def judges(self) -> list[nn.Parameter]:
         """The parameters of the discriminator."""
@@ -208,8 +215,7 @@ class GAN(Predictor):
 def _start(module: nn.Module) -> None:
     """Weights normal with deviation 0.02, as published; γ of a batch normalisation around 1."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight  # type: ignore[union-attr]
-        nn.init.normal_(weight, std=0.02)  # type: ignore[arg-type]
+        nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm2d):

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sightline.core.config import Option, check
-from sightline.core.errors import ConfigurationError
 from sightline.core.schema import Schema
 from sightline.data.batch import Batch
 from sightline.data.standardise import standardise
@@ -130,12 +129,6 @@ class Adversarial(ImageObjective):
         self.discriminator_rate = check(discriminator_rate, float, RATE, None, "discriminator_rate")
         self.penalty = check(penalty, float, PENALTY, None, "penalty")
         self.noise = check(noise, float, NOISE, None, "noise")
-        if schema.standardise in ("image", "patch"):
-            raise ConfigurationError(
-                expected="a standardisation that can be undone, for images made from nothing",
-                found=f"{schema.standardise!r}",
-                do="choose data.standardise channel",
-            )
 
     def scaled(
         self, images: Float[Tensor, "batch channels height width"]

@@ -21,7 +21,10 @@ Course = Literal["linear", "cosine"]
 
 TARGET = Option("what the network guesses: the noise ε, the clean image x_0, or the velocity v")
 COURSE = Option("how noise grows over the steps: β linear, or the signal's share a cosine")
-STEPS = Option("T, steps from the data to noise", minimum=1)
+STEPS = Option("T, steps from the data to noise", minimum=2)
+QUICK = 25
+"""Steps back for the pictures through training."""
+
 DROPPED = Option(
     "share of the labels that training hides, so that the network learns to do without", minimum=0, below=1
 )
@@ -58,7 +61,6 @@ class DenoisingDiffusion(ImageObjective):
 
     name = "denoising-diffusion"
     suits = "denoiser"
-    quick_steps = 25
     units: ClassVar = {}
 
     def __init__(
@@ -75,6 +77,7 @@ class DenoisingDiffusion(ImageObjective):
         self.steps: int = check(steps, int, STEPS, None, "steps")
         self.dropped_labels: float = check(dropped_labels, float, DROPPED, None, "dropped_labels")
         course = check(schedule, Course, COURSE, None, "schedule")
+        self.quick_steps = min(QUICK, self.steps)
         self.process: NoiseSchedule = process_of(course, self.steps)
 
     def parts(self, model: nn.Module, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sightline.core.config import Option, check
-from sightline.core.errors import ConfigurationError
 from sightline.core.schema import Schema
 from sightline.data.batch import Batch
 from sightline.data.standardise import standardise, unstandardise
@@ -87,12 +86,6 @@ class EvidenceLowerBound(ImageObjective):
         self.beta: float = check(beta, float, BETA, None, "beta")
         self.anneal: float = check(anneal, float, ANNEAL, None, "anneal")
         self.deviation: float = check(deviation, float, DEVIATION, None, "deviation")
-        if self.pixels != "standardised" and schema.standardise in ("image", "patch"):
-            raise ConfigurationError(
-                expected=f"a standardisation that can be undone, for {self.pixels} pixels",
-                found=f"{schema.standardise!r}",
-                do="choose data.standardise channel, or objective.pixels standardised",
-            )
 
     def prepare(self, batch: Batch) -> Batch:
         """The pixels as the model is to see and to restore them."""

@@ -25,7 +25,7 @@ class ImageObjective(Objective):
         schema: the data set's; the images may have labels, numbers or nothing beside them.
 
     Raises:
-        ConfigurationError: for data that are no images.
+        ConfigurationError: for data that are no images, or a standardisation that can't be undone.
 
     Lecture: X1
     """
@@ -37,7 +37,7 @@ class ImageObjective(Objective):
     """The kind of network it is for: what its ``makes_images`` says."""
     units: ClassVar[Mapping[str, str]] = {}
     """The unit of each figure, where it has one."""
-    quick_steps: ClassVar[int | None] = None
+    quick_steps: int | None = None
     """Updates of a sampler for pictures through training, where it goes step by step."""
 
     def __init__(self, schema: Schema) -> None:
@@ -46,6 +46,12 @@ class ImageObjective(Objective):
                 expected=f"images, for the objective {self.name!r}",
                 found=f"a {schema.kind}",
                 do="give a folder of images, or choose another objective",
+            )
+        if schema.standardise in ("image", "patch"):
+            raise ConfigurationError(
+                expected="a standardisation that can be undone, for images that are made",
+                found=f"{schema.standardise!r}, which forgets each image's own mean",
+                do="choose data.standardise channel",
             )
         self.schema = schema
 
@@ -82,6 +88,7 @@ class ImageObjective(Objective):
 
     def answers(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Each image's loss, (batch, 1), and the 0 it should be: enough to see that model and batch fit."""
+        self.require_kind(model)
         losses = self.total(self.parts(model, batch))
         return losses[:, None], torch.zeros_like(losses)
 
@@ -91,13 +98,12 @@ class ImageObjective(Objective):
         return torch.stack(weighed).sum(0)
 
     def __call__(self, model: nn.Module, batch: Batch) -> Loss:
-        """Run the model on a prepared batch and weigh the parts of its loss."""
+        """Run the model on a prepared batch; the loss is one part, the weighed sum."""
         self.require_kind(model)
-        parts = self.parts(model, batch)
-        means = {name: self.weight(name) * part.mean() for name, part in parts.items()}
-        total = torch.stack(list(means.values())).sum()
-        each = torch.stack([part.detach() for part in parts.values()]).sum(0)
-        return Loss(total=total, parts=means, prediction=each[:, None], target=torch.zeros_like(each))
+        each = self.total(self.parts(model, batch))
+        total = each.mean()
+        losses = each.detach()
+        return Loss(total=total, parts={self.name: total}, prediction=losses[:, None], target=torch.zeros_like(losses))
 
     def take_in(self, metrics: Metrics, model: nn.Module, batch: Batch) -> tuple[float, int]:
         """Measure a prepared batch."""
@@ -110,7 +116,7 @@ class ImageObjective(Objective):
 
     def metrics(self) -> Metrics:
         """The mean of every figure."""
-        return MetricCollection({name: MeanMetric() for name in self.figure_names()})
+        return MetricCollection({name: MeanMetric(nan_strategy="disable") for name in self.figure_names()})
 
     @abstractmethod
     def figure_names(self) -> tuple[str, ...]:

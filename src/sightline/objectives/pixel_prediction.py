@@ -60,12 +60,6 @@ class PixelPrediction(ImageObjective):
     def __init__(self, schema: Schema, *, levels: Annotated[int, LEVELS] = 2) -> None:
         super().__init__(schema)
         self.levels: int = check(levels, int, LEVELS, None, "levels")
-        if schema.standardise in ("image", "patch"):
-            raise ConfigurationError(
-                expected="a standardisation that can be undone, for pixels of whole levels",
-                found=f"{schema.standardise!r}",
-                do="choose data.standardise channel",
-            )
 
     def prepare(self, batch: Batch) -> Batch:
         """The images as levels."""

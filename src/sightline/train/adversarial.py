@@ -13,7 +13,7 @@ from sightline.core.errors import ConfigurationError
 from sightline.data.batch import Batch
 from sightline.models.gan import GAN
 from sightline.objectives.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
-from sightline.optim import Optimizer, Schedule, clip_by_norm, clip_by_value, set_lr
+from sightline.optim import Optimizer, Schedule, add_l1_gradient, clip_by_norm, clip_by_value, set_lr
 from sightline.train.supervised import Supervised, laid_out
 
 
@@ -81,11 +81,12 @@ class AdversarialTraining(Supervised):
         set_lr(self.optimizer, factor)
         set_lr(self.judge_optimizer, factor)
         self.objective.progress = self.step_number / self.total_steps
-        parts = batch.split(self.game.discriminator_steps)
+        # two examples at least in each part, for the normalisation by batch
+        parts = batch.split(max(1, min(self.game.discriminator_steps, len(batch) // 2)))
         losses = torch.stack([self._teach_discriminator(part) for part in parts])
         deceived = self._teach_generator(batch)
         loss = losses.mean()
-        if not isfinite(float(loss + deceived)):
+        if self.checks_every_step and not isfinite(float(loss + deceived)):
             return {"loss": loss + deceived}
         if self.average is not None:
             self.placement.update()  # type: ignore[attr-defined]
@@ -97,31 +98,36 @@ class AdversarialTraining(Supervised):
 
     def _teach_discriminator(self, batch: Batch) -> Tensor:
         """One update of φ."""
-        model, game = self.placement.model, self.game
-        with torch.no_grad():
-            made = game.blurred(game.make(model, batch))
-        real = game.blurred(batch.inputs)
-        if game.penalty:
-            real = real.detach().requires_grad_()
-        odds = game.judge(model, real, batch)
-        loss = discriminator_loss(odds, game.judge(model, made, batch), game.game).mean()
+        # the bare pair under autocast: a wrapped module's outputs refuse the gradient of a gradient
+        pair, game = self.pair, self.game
+        with self.fabric.autocast():
+            with torch.no_grad():
+                made = game.blurred(game.make(pair, batch))
+            real = game.blurred(batch.inputs)
+            if game.penalty:
+                real = real.detach().requires_grad_()
+            odds = game.judge(pair, real, batch)
+            loss = discriminator_loss(odds, game.judge(pair, made, batch), game.game).mean()
         total = loss + game.penalty * gradient_penalty(odds, real) if game.penalty else loss
         return self._update(self.judge_optimizer, total, loss)
 
     def _teach_generator(self, batch: Batch) -> Tensor:
         """One update of θ."""
-        model, game = self.placement.model, self.game
-        with still(self.pair.judges()):
-            made = game.judge(model, game.blurred(game.make(model, batch)), batch)
-            loss = generator_loss(made, game.game).mean()
+        pair, game = self.pair, self.game
+        with still(pair.judges()):
+            with self.fabric.autocast():
+                made = game.judge(pair, game.blurred(game.make(pair, batch)), batch)
+                loss = generator_loss(made, game.game).mean()
             return self._update(self.optimizer, loss, loss)
 
     def _update(self, optimizer: torch.optim.Optimizer, total: Tensor, told: Tensor) -> Tensor:
         """One step down a loss; one that is not finite is not followed."""
-        if not isfinite(total.item()):
+        if self.checks_every_step and not isfinite(total.item()):
             return total.detach()
         optimizer.zero_grad(set_to_none=True)
         self.placement.backward(total)
+        if self.l1:
+            add_l1_gradient(optimizer, self.l1)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if self.clip_norm is not None:
             clip_by_norm(parameters, self.clip_norm)
@@ -148,10 +154,11 @@ class AdversarialTraining(Supervised):
 @contextmanager
 def still(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Parameters that get no gradient within a ``with`` block."""
+    before = [parameter.requires_grad for parameter in parameters]
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
+        for parameter, learns in zip(parameters, before, strict=True):
+            parameter.requires_grad_(learns)

@@ -26,7 +26,7 @@ from sightline.data.text_spec import TextSpec
 from sightline.data.tokenise import KINDS
 from sightline.models import MODELS, Predictor
 from sightline.models.predictor import CLASS
-from sightline.objectives import OBJECTIVES, Adversarial, Objective, default_objective
+from sightline.objectives import OBJECTIVES, Adversarial, ImageObjective, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
 from sightline.train.adversarial import AdversarialTraining
 from sightline.train.engine import Engine, Position, total_steps
@@ -190,9 +190,21 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
     """The update that a specification asks for."""
     assert spec.objective is not None
     objective: Objective = build(spec.objective, OBJECTIVES, data.schema)
+    if isinstance(objective, Adversarial) and spec.plan.patience is not None:
+        raise ConfigurationError(
+            expected="no early stopping, for two players: no loss of theirs tells which images are best",
+            found=f"patience = {spec.plan.patience}",
+            do="leave plan.patience out",
+        )
     if isinstance(objective, Adversarial) and spec.plan.devices > 1:
         raise ConfigurationError(
             expected="one process, for two players", found=f"devices = {spec.plan.devices}", do="use plan.devices 1"
+        )
+    if isinstance(objective, ImageObjective) and getattr(model, "num_classes", 0) and data.spec.augment.mixes:
+        raise ConfigurationError(
+            expected="images of one class each, for a network that is told it",
+            found="images mixed of two (data.augment)",
+            do="leave mixup and cutmix out",
         )
     players: Any = AdversarialTraining if isinstance(objective, Adversarial) else Supervised
     algorithm: Supervised = players(

@@ -355,6 +355,12 @@ class Run:
 
         Lecture: E2
         """
+        if isinstance(self.objective, ImageObjective):
+            raise ConfigurationError(
+                expected="a run that tells a class or a number",
+                found=f"one that makes images ({self.objective.name})",
+                do="`sightline sample` makes some; sightline.from_pretrained(RUN/checkpoints/best) gives its network",
+            )
         if self.schema.kind == "text":
             raise ConfigurationError(
                 expected="a run on images or a table, whose inputs have one size",

@@ -185,7 +185,8 @@ class Supervised:
     def find_non_finite(self, batch: Batch) -> str:
         """The first layer or parameter that is not finite on this batch."""
         prepared = self.objective.prepare(batch)
-        with self.placement.whole() as model:
+        placed = self.placement.placement if isinstance(self.placement, Averaged) else self.placement
+        with placed.whole() as model:
             return find_non_finite(model, batch.inputs, lambda: self.objective.answers(model, prepared))
 
     def describe(self, batch: Batch) -> str:

@@ -9,13 +9,17 @@ from torch import Tensor, nn
 
 from sightline.train.matching import load_matching
 from sightline.train.placement import Placement
+from sightline.train.sharded import share_buffers
+
+STATISTICS = ("running_mean", "running_var")
+"""Ends of the names of buffers that are averaged."""
 
 
 class Averaged:
     """θ̄ ← d·θ̄ + (1 − d)·θ after every update, d = min(decay, (1 + n)/(10 + n)) after n of them.
 
     It stands in front of a placement: training sees the weights θ, everything that asks for whole weights the average
-    θ̄. Buffers (running statistics of normalisation) are averaged with the weights; whole numbers are copied.
+    θ̄. Running means and variances of normalisation are averaged with the weights; all other buffers are copied.
 
     Args:
         placement: where the model lies.
@@ -30,6 +34,9 @@ class Averaged:
         self.placement, self.decay, self.updates = placement, decay, 0
         self.model = placement.model
         self.average = {name: tensor.detach().clone() for name, tensor in placement.weights().items()}
+        with placement.whole() as model:
+            parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+        self.averaged = {name for name in self.average if name in parameters or name.endswith(STATISTICS)}
 
     def backward(self, loss: Tensor) -> None:
         """The gradients, at θ."""
@@ -40,12 +47,12 @@ class Averaged:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         current = self.placement.weights()
-        names = [name for name, tensor in self.average.items() if tensor.is_floating_point()]
+        names = [name for name in self.average if name in self.averaged]
         torch._foreach_lerp_(
             [self.average[name] for name in names], [current[name].detach() for name in names], 1 - decay
         )
         for name, tensor in self.average.items():
-            if not tensor.is_floating_point():
+            if name not in self.averaged:
                 tensor.copy_(current[name])
 
     @contextmanager
@@ -54,6 +61,8 @@ class Averaged:
         with self.placement.whole() as model:
             own = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
             load_matching(model, self.average)
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                share_buffers(model)
             try:
                 yield model
             finally:
