@@ -53,7 +53,7 @@ def test_a_sure_discriminator_stops_the_minimax_generator_alone() -> None:
     slopes = {}
     for game in ("minimax", "non-saturating"):
         b = torch.tensor([-20.0], dtype=torch.float64, requires_grad=True)
-        (slope,) = torch.autograd.grad(generator_loss(b, game).sum(), b)  # type: ignore[arg-type]
+        (slope,) = torch.autograd.grad(generator_loss(b, game).sum(), b)
         slopes[game] = abs(slope.item())
     assert slopes["minimax"] < 1e-8
     assert slopes["non-saturating"] > 1 - 1e-8
@@ -100,7 +100,7 @@ def test_the_divergence_grows_in_over_the_run() -> None:
 def test_gaussian_pixels_have_their_density() -> None:
     objective = EvidenceLowerBound(SCHEMA, pixels="standardised", deviation=0.3)
     outputs, images = torch.randn(2, 4, 1, 2, 3)
-    expected = -torch.distributions.Normal(outputs, 0.3).log_prob(images).flatten(1).sum(1)  # type: ignore[no-untyped-call]
+    expected = -torch.distributions.Normal(outputs, 0.3).log_prob(images).flatten(1).sum(1)
     torch.testing.assert_close(objective.reconstruction(outputs, images), expected)
 
 
@@ -135,7 +135,7 @@ def test_importance_weights_give_the_likelihood_of_a_linear_model() -> None:
     weight = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     images = torch.randn(3, 1, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     covariance = weight @ weight.T + 0.25 * torch.eye(6).double()
-    exact = torch.distributions.MultivariateNormal(torch.zeros(6).double(), covariance).log_prob(images.flatten(1))  # type: ignore[no-untyped-call]
+    exact = torch.distributions.MultivariateNormal(torch.zeros(6).double(), covariance).log_prob(images.flatten(1))
     objective = EvidenceLowerBound(SCHEMA, pixels="standardised", deviation=0.5)
     torch.manual_seed(0)
     sure = importance_weighted_log_likelihood(LinearVAE(weight, 1.0), objective, images, draws=3)

@@ -30,7 +30,9 @@ def run(words: Sequence[str]) -> int:
         help="images made side by side; it has a part in what chance makes (default: 256)",
     )
     parser.add_argument("--columns", type=int, help="images in a row of the picture (default: about a square)")
-    parser.add_argument("--out", type=Path, help="the picture's file (default: samples/sampled.png in the run)")
+    parser.add_argument(
+        "--out", type=Path, help="the picture's file (default: samples/sampled.png in the run, which is replaced)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     given = parser.parse_args(words)
     if given.columns is not None and given.columns < 1:
@@ -45,6 +47,8 @@ def run(words: Sequence[str]) -> int:
     run = open_run(given.run)
     picture = given.out or run.folder.path / "samples" / "sampled.png"
     tensor = picture.with_suffix(".safetensors")
+    if given.out is None:
+        picture.parent.mkdir(exist_ok=True)
     _check_files(picture, tensor, given.overwrite or given.out is None)
     tell_unfinished(run.folder)
     made = run.sample(
@@ -81,6 +85,12 @@ def _check_files(picture: Path, tensor: Path, overwrite: bool) -> None:
     """What would be lost, and what can't be written, is told before anything is made."""
     if picture.suffix.lower() != ".png":
         raise ConfigurationError(expected="--out ending in .png", found=str(picture), do="name a PNG file")
+    if not picture.parent.is_dir():
+        raise ConfigurationError(
+            expected=f"a folder {picture.parent} for the picture",
+            found="none",
+            do="make it first, or choose another --out",
+        )
     if not overwrite:
         for file in (picture, tensor):
             if file.exists():

@@ -13,11 +13,14 @@ from sightline.data.pixels import to_picture
 GAP = 2
 """Pixels between two images, before the picture is enlarged."""
 
+GREY = 110
+"""Of the gap: neither black nor white, as the edges of most images are."""
+
 
 def image_grid(
     pixels: Float[Tensor, "count channels height width"], *, columns: int | None = None, scale: int | None = None
 ) -> Image.Image:
-    """Images in rows, with a thin gap between them: black, as most digits are on.
+    """Images in rows, with a thin grey gap between them.
 
     Args:
         pixels: values in [0, 1], of one or three channels.
@@ -35,7 +38,7 @@ def image_grid(
     rows = math.ceil(count / columns)
     scale = scale or max(1, round(64 / max(height, width)))
     down, across = rows * (height + GAP) - GAP, columns * (width + GAP) - GAP
-    whole = torch.zeros(pixels.shape[1], down, across, dtype=torch.uint8)
+    whole = torch.full((pixels.shape[1], down, across), GREY, dtype=torch.uint8)
     levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
     for number, image in enumerate(levels):
         top, left = number // columns * (height + GAP), number % columns * (width + GAP)

@@ -118,6 +118,10 @@ def sample_images(
                 found=f"{name} = {value}",
                 do="leave it out; networks of diffusion have it (sightline train unet)",
             )
+    if guidance is not None and not -1 <= guidance <= 100:
+        raise ConfigurationError(
+            expected="guidance from −1 (as if without a class) to 100", found=f"{guidance:g}", do="use 0 to 4"
+        )
     objective.require_kind(model)
     labels = _labels(model, objective, count, label)
     sampler = SAMPLERS[objective.name]

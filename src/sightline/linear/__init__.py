@@ -126,7 +126,7 @@ from sightline.linear.simulated_errors import SimulatedErrors, simulate_errors
 from sightline.linear.simulated_survival import simulate_survival
 from sightline.linear.soft_assignment import critical_gamma, soft_assignment
 from sightline.linear.soft_k_means import FreeEnergy, SoftDistance, SoftKMeans, soft_k_means
-from sightline.linear.squared_distances import nearest_centres, squared_distances
+from sightline.linear.squared_distances import nearest_centres
 from sightline.linear.squared_error import gradient, hessian, squared_error
 from sightline.linear.stationary_noise import mean_square_limit, small_rate_covariance, stationary_covariance
 from sightline.linear.stochastic_gradient import (
@@ -342,7 +342,6 @@ __all__ = [
     "soft_assignment",
     "soft_k_means",
     "spectral_radius",
-    "squared_distances",
     "squared_error",
     "stability_limit",
     "stability_map",

@@ -34,6 +34,7 @@ class Autoencoder(Predictor):
     Lecture: A2, A3
 
     Example:
+        >>> import torch
         >>> small = Autoencoder(input_shape=(1, 4, 4), latent=2, hidden=(8,))
         >>> x = torch.zeros(3, 1, 4, 4)
         >>> small.features(x).shape, small(x).shape

@@ -47,6 +47,7 @@ def latent_use(posterior: LatentGaussian, threshold: float = THRESHOLD) -> Laten
     Lecture: X5
 
     Example:
+        >>> import torch
         >>> posterior = LatentGaussian(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([[0.1, 1.0], [0.1, 1.0]]))
         >>> latent_use(posterior).active.tolist()
         [True, False]

@@ -147,7 +147,7 @@ class Adversarial(ImageObjective):
     ) -> Float[Tensor, "batch channels height width"]:
         """Images with the noise that the discriminator sees at this moment of the training."""
         deviation = self.noise * (1 - self.progress)
-        return images + deviation * torch.randn_like(images) if deviation else images
+        return images + deviation * torch.randn(images.shape, device=images.device) if deviation else images
 
     def condition(self, model: nn.Module, batch: Batch) -> Tensor | None:
         """The classes, for a network that wants some."""

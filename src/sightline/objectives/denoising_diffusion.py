@@ -84,7 +84,7 @@ class DenoisingDiffusion(ImageObjective):
         """The mean squared error of each image, at a time and with a noise drawn for it."""
         x = batch.inputs
         times = torch.randint(1, self.steps + 1, (len(batch),), device=x.device)
-        noise = torch.randn_like(x)
+        noise = torch.randn(x.shape, dtype=x.dtype, device=x.device)  # the same whatever the layout in memory
         inner: Any = getattr(model, "module", model)
         told: dict[str, Tensor] = {}
         labels = self.labels(batch)

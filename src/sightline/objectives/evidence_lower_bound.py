@@ -92,7 +92,7 @@ class EvidenceLowerBound(ImageObjective):
         if self.pixels == "standardised":
             return batch
         values = unstandardise(batch.inputs, self.schema).clamp(0, 1)
-        return replace(batch, inputs=torch.bernoulli(values) if self.pixels == "binarised" else values)
+        return replace(batch, inputs=torch.bernoulli(values.contiguous()) if self.pixels == "binarised" else values)
 
     def weight(self, part: str) -> float:
         """β of the divergence, as far as it has grown."""

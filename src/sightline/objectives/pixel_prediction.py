@@ -64,7 +64,7 @@ class PixelPrediction(ImageObjective):
     def prepare(self, batch: Batch) -> Batch:
         """The images as levels."""
         values = unstandardise(batch.inputs, self.schema).clamp(0, 1)
-        levels = torch.bernoulli(values) if self.levels == 2 else (values * (self.levels - 1)).round()
+        levels = torch.bernoulli(values.contiguous()) if self.levels == 2 else (values * (self.levels - 1)).round()
         return replace(batch, inputs=levels.long())
 
     def parts(self, model: nn.Module, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:

@@ -71,9 +71,13 @@ class Reconstruction(ImageObjective):
         """The corrupted images as the inputs, the whole ones as the target."""
         x = batch.inputs
         if self.corruption == "noise":
-            seen = x + self.deviation * torch.randn_like(x)
+            seen = x + self.deviation * torch.randn(x.shape, dtype=x.dtype, device=x.device)
         elif self.corruption == "mask":
-            seen = x * torch.bernoulli(torch.full_like(x, 1 - self.masked)) / (1 - self.masked)
+            seen = (
+                x
+                * torch.bernoulli(torch.full(x.shape, 1 - self.masked, dtype=x.dtype, device=x.device))
+                / (1 - self.masked)
+            )
         else:
             seen = x
         return replace(batch, inputs=seen, target=x)

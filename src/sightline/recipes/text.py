@@ -65,11 +65,11 @@ def names_gpt() -> RunSpec:
             test_fraction=1000 / 32032,
             text=TextSpec(tokenizer="characters", documents="line", form="padded", length=20),
         ),
-        model=Choice("gpt", {"depth": 4, "num_heads": 4, "width": 64}),
+        model=Choice("gpt", {"depth": 4, "num_heads": 4, "width": 64, "dropout": 0.05}),
         objective=Choice("next-token"),
-        optim=_adamw(2e-3),
+        optim=_adamw(3e-3),
         schedule=Choice("cosine", {"warmup": 0.05, "final": 0.05}),
-        plan=Plan(epochs=12, batch_size=64, clip_norm=1.0),
+        plan=Plan(epochs=30, batch_size=64, clip_norm=1.0, average=0.998),
     )
 
 

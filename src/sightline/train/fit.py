@@ -200,7 +200,7 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
         raise ConfigurationError(
             expected="one process, for two players", found=f"devices = {spec.plan.devices}", do="use plan.devices 1"
         )
-    if isinstance(objective, ImageObjective) and getattr(model, "num_classes", 0) and data.spec.augment.mixes:
+    if isinstance(objective, ImageObjective) and getattr(model, "num_classes", None) and data.spec.augment.mixes:
         raise ConfigurationError(
             expected="images of one class each, for a network that is told it",
             found="images mixed of two (data.augment)",
