@@ -11,7 +11,7 @@ from sightline.generate.ddim import DDIM
 from sightline.generate.ddpm import DDPM
 from sightline.generate.diffusion_sampling import Denoiser, DiffusionSampler
 from sightline.generate.guidance import Guided
-from sightline.generate.image_sampling import SAMPLERS, Request, device_of
+from sightline.generate.image_sampling import SAMPLERS, Request
 from sightline.models.unet import UNet
 from sightline.objectives.denoising_diffusion import DenoisingDiffusion
 from sightline.objectives.image_objective import ImageObjective
@@ -29,8 +29,7 @@ def sample_diffusion(
     """
     assert isinstance(model, UNet)
     assert isinstance(objective, DenoisingDiffusion)
-    device = device_of(model)
-    start = torch.randn(request.count, *objective.schema.input_shape, generator=request.generator).to(device)
+    start = torch.randn(request.count, *objective.schema.input_shape, generator=request.generator).to(request.device)
     images = sampler_of(objective, request.steps).sample(
         denoiser_of(model, request), start, generator=request.generator
     )
@@ -63,7 +62,7 @@ def denoiser_of(model: UNet, request: Request) -> Denoiser:
                 do="leave it out, or train with --model.conditional true",
             )
         return model
-    labels = request.labels.to(next(model.parameters()).device)
+    labels = request.labels
     if not request.guidance:
         return lambda x, t: model(x, t, labels)
     return Guided(model, labels, none=model.none, weight=request.guidance)

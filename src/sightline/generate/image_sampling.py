@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
 from sightline.core.registry import Registry
+from sightline.core.seeds import Seeds
 from sightline.objectives.image_objective import ImageObjective
 
 MOST = 65_536
@@ -34,13 +35,15 @@ class Request:
 
     Args:
         count: images.
-        labels: the class of each; none: the network has no condition.
+        device: where the network is.
+        labels: the class of each, there; none: the network has no condition.
         generator: where chance comes from, on the CPU.
         steps: updates of a sampler that goes step by step; none: as many as it is meant to take.
         guidance: how far a conditional sampler moves away from what it would make without the condition.
     """
 
     count: int
+    device: torch.device
     labels: Int[Tensor, " count"] | None
     generator: torch.Generator
     steps: int | None = None
@@ -123,7 +126,7 @@ def sample_images(
             expected="guidance from −1 (as if without a class) to 100", found=f"{guidance:g}", do="use 0 to 4"
         )
     objective.require_kind(model)
-    labels = _labels(model, objective, count, label)
+    labels, device = _labels(model, count, label), next(model.parameters()).device
     sampler = SAMPLERS[objective.name]
     training = {module: module.training for module in model.modules()}
     model.eval()
@@ -132,9 +135,9 @@ def sample_images(
         with torch.no_grad():
             for start in range(0, count, batch_size):
                 rows = slice(start, min(start + batch_size, count))
-                generator = torch.Generator().manual_seed(_stream(seed, start))
-                own = None if labels is None else labels[rows]
-                request = Request(rows.stop - rows.start, own, generator, steps, guidance)
+                generator = torch.Generator().manual_seed(Seeds(seed).number("sample", start))
+                own = None if labels is None else labels[rows].to(device)
+                request = Request(rows.stop - rows.start, device, own, generator, steps, guidance)
                 made.append(sampler(model, objective, request).float().cpu())
     finally:
         for module, mode in training.items():
@@ -142,13 +145,7 @@ def sample_images(
     return SampledImages(torch.cat(made).clamp(0, 1), labels)
 
 
-def _stream(seed: int, start: int) -> int:
-    from sightline.core.seeds import Seeds
-
-    return Seeds(seed).number("sample", start)
-
-
-def _labels(model: nn.Module, objective: ImageObjective, count: int, label: int | None) -> Int[Tensor, " count"] | None:
+def _labels(model: nn.Module, count: int, label: int | None) -> Int[Tensor, " count"] | None:
     """The class of each image asked for."""
     classes = getattr(model, "num_classes", 0)
     if not classes:
@@ -166,8 +163,3 @@ def _labels(model: nn.Module, objective: ImageObjective, count: int, label: int 
             expected=f"a class from 0 to {classes - 1}", found=f"label {label}", do="choose one of those"
         )
     return torch.full((count,), label)
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where a network is."""
-    return next(model.parameters()).device

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
-from sightline.generate.image_sampling import SAMPLERS, Request, device_of
+from sightline.generate.image_sampling import SAMPLERS, Request
 from sightline.models.autoencoder import Autoencoder
 from sightline.models.gan import GAN
 from sightline.models.variational_autoencoder import VAE
@@ -27,8 +27,7 @@ def sample_latent(
     """
     assert isinstance(model, VAE)
     assert isinstance(objective, EvidenceLowerBound)
-    latents = torch.randn(request.count, model.latent, generator=request.generator).to(device_of(model))
-    return decoded(model, objective, latents, request.labels)
+    return decoded(model, objective, _latents(model.latent, request), request.labels)
 
 
 @SAMPLERS.register("adversarial")
@@ -41,10 +40,7 @@ def sample_generator(
     """
     assert isinstance(model, GAN)
     assert isinstance(objective, Adversarial)
-    device = device_of(model)
-    latents = torch.randn(request.count, model.latent, generator=request.generator).to(device)
-    labels = None if request.labels is None else request.labels.to(device)
-    return objective.picture(model(latents=latents, labels=labels))
+    return objective.picture(model(latents=_latents(model.latent, request), labels=request.labels))
 
 
 @SAMPLERS.register("reconstruction")
@@ -59,8 +55,12 @@ def sample_plain_decoder(
     """
     assert isinstance(model, Autoencoder)
     assert isinstance(objective, Reconstruction)
-    latents = torch.randn(request.count, model.latent, generator=request.generator).to(device_of(model))
-    return objective.picture(model.decode(latents))
+    return objective.picture(model.decode(_latents(model.latent, request)))
+
+
+def _latents(latent: int, request: Request) -> Float[Tensor, "count latent"]:
+    """Standard normal vectors, drawn on the CPU: the same whatever device the network is on."""
+    return torch.randn(request.count, latent, generator=request.generator).to(request.device)
 
 
 def decoded(
@@ -80,14 +80,13 @@ def decoded(
         model: with the decoder.
         objective: says how outputs become pixels.
         latents: z.
-        labels: classes, of a conditional network.
+        labels: classes, of a conditional network, on its device.
         rounds: times of coding and decoding again.
 
     Source: the lecture notes, lecture 27, §3.4
 
     Lecture: X5
     """
-    labels = None if labels is None else labels.to(latents.device)
     pixels = objective.picture(model.decode(latents, labels))
     for _ in range(rounds):
         pixels = objective.picture(model.decode(model.encode(objective.seen(pixels), labels).mean, labels))

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sightline.generate.image_sampling import SAMPLERS, Request, device_of
+from sightline.generate.image_sampling import SAMPLERS, Request
 from sightline.generate.raster_scan import sample_pixels
 from sightline.models.pixel_predictor import PixelPredictor
 from sightline.objectives.image_objective import ImageObjective
@@ -21,8 +21,7 @@ def sample_scanned(
     assert isinstance(model, PixelPredictor)
     assert isinstance(objective, PixelPrediction)
     height, width = objective.schema.input_shape[1:]
-    labels = None if request.labels is None else request.labels.to(device_of(model))
     levels = sample_pixels(
-        model, count=request.count, image_size=(height, width), labels=labels, generator=request.generator
+        model, count=request.count, image_size=(height, width), labels=request.labels, generator=request.generator
     )
     return objective.picture(levels)

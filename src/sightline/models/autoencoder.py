@@ -1,14 +1,21 @@
 """The autoencoder: an image made small and large again, fully connected or convolutional."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sightline.core.config import Option
 from sightline.core.schema import Schema
-from sightline.models.coders import ConvolutionalDecoder, ConvolutionalEncoder, DenseDecoder, DenseEncoder
+from sightline.models.coders import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    DenseDecoder,
+    DenseEncoder,
+    Hidden,
+    Latent,
+    Widths,
+)
 from sightline.models.fitness import require_pictures
 from sightline.models.predictor import Predictor
 from sightline.models.registry import model
@@ -75,14 +82,9 @@ class Autoencoder(Predictor):
 def autoencoder(
     schema: Schema,
     *,
-    latent: Annotated[int, Option("numbers in a latent vector", minimum=1)] = 32,
-    hidden: Annotated[tuple[int, ...], Option("units of the encoder's dense layers; the decoder has them reversed")] = (
-        500,
-        500,
-    ),
-    widths: Annotated[
-        tuple[int, ...] | None, Option("maps of a convolutional encoder instead, one for each halving of the sides")
-    ] = None,
+    latent: Latent = 32,
+    hidden: Hidden = (500, 500),
+    widths: Widths = None,
 ) -> Autoencoder:
     """Autoencoder: images through a bottleneck and back; plain, from noise or from parts, as the objective says.
 

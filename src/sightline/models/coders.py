@@ -3,10 +3,18 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
 from torch import nn
 
+from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError
+
+Latent = Annotated[int, Option("numbers in a latent vector", minimum=1)]
+Hidden = Annotated[tuple[int, ...], Option("units of the encoder's dense layers; the decoder has them reversed")]
+Widths = Annotated[
+    tuple[int, ...] | None, Option("maps of a convolutional encoder instead, one for each halving of the sides")
+]
 
 
 class DenseEncoder(nn.Sequential):

@@ -1,9 +1,14 @@
 """Whether a kind of model can learn from a data set's schema at all."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
+from sightline.core.config import Option
 from sightline.core.errors import DataError
 from sightline.core.schema import Schema, Task, TextSchema
+
+Conditional = Annotated[bool, Option("tell the network each image's class")]
+"""The condition of a network that makes images."""
 
 
 def require_predictable(schema: Schema, model: str) -> None:

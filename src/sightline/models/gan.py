@@ -16,8 +16,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from sightline.core.config import Option
 from sightline.core.errors import InputError
 from sightline.core.schema import Schema
-from sightline.models.coders import halved, require_sizes
-from sightline.models.fitness import require_pictures
+from sightline.models.coders import Latent, halved, require_sizes
+from sightline.models.fitness import Conditional, require_pictures
 from sightline.models.predictor import Predictor
 from sightline.models.registry import model
 
@@ -226,7 +226,7 @@ def _start(module: nn.Module) -> None:
 def gan(
     schema: Schema,
     *,
-    latent: Annotated[int, Option("numbers in a latent vector", minimum=1)] = 64,
+    latent: Latent = 64,
     widths: Annotated[tuple[int, ...], Option("the discriminator's maps, one for each halving of the sides")] = (
         64,
         128,
@@ -234,7 +234,7 @@ def gan(
     spectral: Annotated[
         bool, Option("the discriminator's weights are divided by their largest singular value")
     ] = False,
-    conditional: Annotated[bool, Option("hand each image's class to both networks")] = False,
+    conditional: Conditional = False,
 ) -> GAN:
     """Generative adversarial network: one network makes images, the other tells them from real ones (DCGAN).
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from sightline.core.config import Option
 from sightline.core.schema import Schema
-from sightline.models.fitness import require_pictures
+from sightline.models.fitness import Conditional, require_pictures
+from sightline.models.pixel_predictor import Levels
 from sightline.models.pixelcnn import Labels, Maps, MaskedPixels, require_depth
 from sightline.models.registry import model
 from sightline.nn.gated_masked_convolution import GatedMaskedConvolution2d
@@ -89,11 +90,11 @@ class GatedPixelCNN(MaskedPixels):
 def gated_pixelcnn(
     schema: Schema,
     *,
-    levels: Annotated[int, Option("levels of a pixel: 2 for black and white", minimum=2, maximum=256)] = 2,
+    levels: Levels = 2,
     width: Annotated[int, Option("maps of each stack, a multiple of the channels", minimum=1)] = 24,
     depth: Annotated[int, Option("layers, the first counted in", minimum=1)] = 6,
     kernel_size: Annotated[int, Option("of the first layer, odd, at least 3", "pixels", minimum=3)] = 7,
-    conditional: Annotated[bool, Option("tell the network each image's class")] = False,
+    conditional: Conditional = False,
 ) -> GatedPixelCNN:
     """Gated PixelCNN: two stacks of masked convolutions without a blind spot.
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.schema import Schema
-from sightline.models.fitness import require_pictures
+from sightline.models.fitness import Conditional, require_pictures
 from sightline.models.normal_start import start_normal
-from sightline.models.pixel_predictor import CentredLevels, PixelPredictor
+from sightline.models.pixel_predictor import CentredLevels, Levels, PixelPredictor
 from sightline.models.registry import model
 from sightline.nn.grid_positions import GridPositions
 from sightline.nn.stochastic_depth import checked_probability
@@ -317,13 +317,13 @@ def _checked_size(image_size: int | Sequence[int], patch_size: int) -> tuple[int
 def image_transformer(
     schema: Schema,
     *,
-    levels: Annotated[int, Option("levels of a pixel: 2 for black and white", minimum=2, maximum=256)] = 2,
+    levels: Levels = 2,
     patch: Annotated[int, Option("side of a patch, which is one token", "pixels", minimum=1)] = 1,
     depth: Annotated[int, Option("blocks", minimum=1)] = 4,
     width: Annotated[int, Option("numbers in a token", minimum=1)] = 64,
     num_heads: Annotated[int, Option("heads of the attention, a divisor of the width", minimum=1)] = 4,
     dropout: Annotated[float, Option("probability of setting a number to 0 in training", minimum=0, below=1)] = 0.0,
-    conditional: Annotated[bool, Option("tell the network each image's class")] = False,
+    conditional: Conditional = False,
 ) -> ImageTransformer:
     """Transformer over the pixels or patches of an image, row by row, with two-dimensional positions.
 

@@ -5,14 +5,17 @@
 Legend: L levels, C channels.
 """
 
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
+from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.models.predictor import Predictor
+
+Levels = Annotated[int, Option("levels of a pixel: 2 for black and white", minimum=2, maximum=256)]
 
 
 @runtime_checkable

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError
 from sightline.core.schema import Schema
-from sightline.models.fitness import require_pictures
-from sightline.models.pixel_predictor import CentredLevels, PixelPredictor
+from sightline.models.fitness import Conditional, require_pictures
+from sightline.models.pixel_predictor import CentredLevels, Levels, PixelPredictor
 from sightline.models.registry import model
 from sightline.nn.masked_convolution import MaskedConvolution2d
 from sightline.nn.raster_cache import RasterCache
@@ -262,11 +262,11 @@ def require_depth(depth: int) -> None:
 def pixelcnn(
     schema: Schema,
     *,
-    levels: Annotated[int, Option("levels of a pixel: 2 for black and white", minimum=2, maximum=256)] = 2,
+    levels: Levels = 2,
     width: Annotated[int, Option("maps between the blocks, twice a multiple of the channels", minimum=2)] = 48,
     depth: Annotated[int, Option("blocks", minimum=1)] = 5,
     kernel_size: Annotated[int, Option("of the first convolution, odd", "pixels", minimum=1)] = 7,
-    conditional: Annotated[bool, Option("tell the network each image's class")] = False,
+    conditional: Conditional = False,
 ) -> PixelCNN:
     """PixelCNN: every pixel guessed from those above it and to its left, by masked convolutions.
 

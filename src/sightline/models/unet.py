@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sightline.core.config import Option
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.schema import Schema
-from sightline.models.fitness import require_pictures
+from sightline.models.fitness import Conditional, require_pictures
 from sightline.models.predictor import Predictor
 from sightline.models.registry import model
 from sightline.nn.conditioned_block import ConditionedBlock, group_norm_of
@@ -293,7 +293,7 @@ def unet(
     num_blocks: Annotated[int, Option("residual blocks of a level on the way down", minimum=1)] = 1,
     num_groups: Annotated[int, Option("of the group normalisations; it divides all widths", minimum=1)] = 8,
     dropout: Annotated[float, Option("probability of setting a number to 0 in training", minimum=0, below=1)] = 0.0,
-    conditional: Annotated[bool, Option("tell the network each image's class")] = False,
+    conditional: Conditional = False,
 ) -> UNet:
     """U-Net for diffusion: from an image with noise to the noise; attention at its smallest level.
 

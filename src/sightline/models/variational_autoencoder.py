@@ -15,8 +15,16 @@ from sightline.core.config import Option
 from sightline.core.errors import InputError
 from sightline.core.schema import Schema
 from sightline.core.words import one_of
-from sightline.models.coders import ConvolutionalDecoder, ConvolutionalEncoder, DenseDecoder, DenseEncoder
-from sightline.models.fitness import require_pictures
+from sightline.models.coders import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    DenseDecoder,
+    DenseEncoder,
+    Hidden,
+    Latent,
+    Widths,
+)
+from sightline.models.fitness import Conditional, require_pictures
 from sightline.models.predictor import Predictor
 from sightline.models.registry import model
 from sightline.nn.latent_gaussian import LatentGaussian
@@ -170,16 +178,11 @@ class VAE(Predictor):
 def vae(
     schema: Schema,
     *,
-    latent: Annotated[int, Option("numbers in a latent vector", minimum=1)] = 32,
-    hidden: Annotated[tuple[int, ...], Option("units of the encoder's dense layers; the decoder has them reversed")] = (
-        500,
-        500,
-    ),
-    widths: Annotated[
-        tuple[int, ...] | None, Option("maps of a convolutional encoder instead, one for each halving of the sides")
-    ] = None,
+    latent: Latent = 32,
+    hidden: Hidden = (500, 500),
+    widths: Widths = None,
     covariance: Annotated[Covariance, Option("of a latent vector given its image")] = "diagonal",
-    conditional: Annotated[bool, Option("hand each image's class to encoder and decoder")] = False,
+    conditional: Conditional = False,
 ) -> VAE:
     """Variational autoencoder: images coded as draws from a Gaussian; its decoder makes new ones.
 

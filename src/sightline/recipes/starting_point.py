@@ -118,32 +118,31 @@ _text("bart", 1e-3)
 _text("transformer", 1e-3)
 
 
-@STARTING_POINTS.register("vae")
-def vae(data: DataSpec, name: str) -> RunSpec:
-    """AdamW without decay, a cosine, the divergence's weight grown over the first tenth against collapse."""
-    return RunSpec(
-        name=name,
-        data=data,
-        model=Choice("vae"),
-        objective=Choice("elbo", {"pixels": "grey", "anneal": 0.1}),
-        optim=Choice("adamw", {"lr": 1e-3, "weight_decay": 0.0}),
-        schedule=Choice("cosine", {"warmup": 0.02, "final": 0.02}),
-        plan=Plan(batch_size=128, clip_norm=100.0),
-    )
+def _undecayed(model: str, objective: Choice, lr: float, final: float, plan: Plan) -> None:
+    """AdamW without decay and a cosine after a short warm-up, as networks that make images are mostly trained."""
+
+    @STARTING_POINTS.register(model)
+    def start(data: DataSpec, name: str) -> RunSpec:
+        return RunSpec(
+            name=name,
+            data=data,
+            model=Choice(model),
+            objective=objective,
+            optim=Choice("adamw", {"lr": lr, "weight_decay": 0.0}),
+            schedule=Choice("cosine", {"warmup": 0.02, "final": final}),
+            plan=plan,
+        )
 
 
-@STARTING_POINTS.register("autoencoder")
-def autoencoder(data: DataSpec, name: str) -> RunSpec:
-    """AdamW at its usual rate, a cosine."""
-    return RunSpec(
-        name=name,
-        data=data,
-        model=Choice("autoencoder"),
-        objective=Choice("reconstruction"),
-        optim=Choice("adamw", {"lr": 1e-3, "weight_decay": 0.0}),
-        schedule=Choice("cosine", {"warmup": 0.02, "final": 0.02}),
-        plan=Plan(batch_size=128),
-    )
+_undecayed("autoencoder", Choice("reconstruction"), 1e-3, 0.02, Plan(batch_size=128))
+_undecayed(  # the divergence's weight grows over the first tenth, against collapse
+    "vae", Choice("elbo", {"pixels": "grey", "anneal": 0.1}), 1e-3, 0.02, Plan(batch_size=128, clip_norm=100.0)
+)
+_undecayed(  # the average of the weights is what samples
+    "unet", Choice("denoising-diffusion"), 1e-3, 0.02, Plan(batch_size=128, clip_norm=1.0, average=0.999)
+)
+for _model, _lr in (("pixelcnn", 2e-3), ("gated-pixelcnn", 2e-3), ("image-transformer", 1e-3)):
+    _undecayed(_model, Choice("pixel-prediction"), _lr, 0.1, Plan(batch_size=64, clip_norm=1.0))
 
 
 @STARTING_POINTS.register("gan")
@@ -156,39 +155,4 @@ def gan(data: DataSpec, name: str) -> RunSpec:
         objective=Choice("adversarial", {"penalty": 0.1}),
         optim=Choice("adamw", {"lr": 2e-4, "beta1": 0.5, "beta2": 0.99, "weight_decay": 0.0}),
         plan=Plan(batch_size=128, average=0.995),
-    )
-
-
-def _pixels(model: str, lr: float) -> None:
-    """AdamW without decay, a cosine to a tenth, gradients clipped."""
-
-    @STARTING_POINTS.register(model)
-    def start(data: DataSpec, name: str) -> RunSpec:
-        return RunSpec(
-            name=name,
-            data=data,
-            model=Choice(model),
-            objective=Choice("pixel-prediction"),
-            optim=Choice("adamw", {"lr": lr, "weight_decay": 0.0}),
-            schedule=Choice("cosine", {"warmup": 0.02, "final": 0.1}),
-            plan=Plan(batch_size=64, clip_norm=1.0),
-        )
-
-
-_pixels("pixelcnn", 2e-3)
-_pixels("gated-pixelcnn", 2e-3)
-_pixels("image-transformer", 1e-3)
-
-
-@STARTING_POINTS.register("unet")
-def unet(data: DataSpec, name: str) -> RunSpec:
-    """AdamW without decay, a short warm-up, gradients clipped, and an average of the weights, which is what samples."""
-    return RunSpec(
-        name=name,
-        data=data,
-        model=Choice("unet"),
-        objective=Choice("denoising-diffusion"),
-        optim=Choice("adamw", {"lr": 1e-3, "weight_decay": 0.0}),
-        schedule=Choice("cosine", {"warmup": 0.02, "final": 0.02}),
-        plan=Plan(batch_size=128, clip_norm=1.0, average=0.999),
     )

@@ -1,9 +1,10 @@
 """What a report needs, read from the run folder alone: absent files are allowed, damaged ones are named."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -12,6 +13,7 @@ from sightline.core.files import from_json
 from sightline.core.run_folder import RunFolder
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 HEADLINES = ("perplexity", "accuracy", "rmse", "mae", "r2")
 """The metric to name first, in this order, where an evaluation holds it."""
@@ -133,6 +135,26 @@ def reading(folder: RunFolder, name: str) -> Iterator[None]:
             if name != "spec.yaml"
             else "restore spec.yaml from a copy: a run can't be read without it",
         ) from error
+
+
+def whole_lines(folder: RunFolder, name: str) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines, none where there is no file; a last line that a killed run tore is left out."""
+    if not folder.has(name):
+        return []
+    whole, _, _ = folder.text(name).rpartition("\n")
+    return [dict(json.loads(line)) for line in whole.split("\n") if line]
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most so many, at least two: the first, the last, and some evenly between.
+
+    Example:
+        >>> evenly(range(10), 3)
+        [0, 4, 9]
+    """
+    if len(items) <= most:
+        return list(items)
+    return [items[place * (len(items) - 1) // (most - 1)] for place in range(most)]
 
 
 def read_run(folder: RunFolder) -> RunRecord:

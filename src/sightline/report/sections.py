@@ -1,7 +1,6 @@
 """The page's sections beside the charts: what stands in each, ready to be set."""
 
 import shlex
-from base64 import b64encode
 from collections.abc import Mapping
 from io import BytesIO
 from math import isfinite
@@ -12,6 +11,7 @@ from PIL import Image
 from sightline.core.errors import RunFolderError
 from sightline.core.run_folder import RunFolder
 from sightline.report import text, text_sections
+from sightline.report.embedded_picture import DAMAGED, EmbeddedPicture, data_uri, embedded
 from sightline.report.image_section import RECORD
 from sightline.report.read import Evaluation, Metric, Row, RunRecord, leaves
 
@@ -124,8 +124,7 @@ def mistakes(shown: Evaluation, folder: RunFolder) -> list[dict[str, Any]]:
             else:
                 content, entry["tiny"] = found
                 left -= len(content)
-                kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
-                entry["uri"] = f"data:image/{kind};base64," + b64encode(content).decode()
+                entry["uri"] = data_uri(content)
         told.append(entry)
     return told
 
@@ -145,7 +144,7 @@ def _picture(folder: RunFolder, name: str) -> tuple[bytes, bool] | None:
             with Image.open(path, formats=["PNG"]) as picture:
                 picture.load()
                 return _small(picture, path.read_bytes()), max(picture.size) <= TINY_SIDE
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except DAMAGED as error:
             found = f"which can't be read: {error}"
     raise RunFolderError(
         expected=f"PNG pictures of mistakes inside {folder.path}",
@@ -165,8 +164,8 @@ def _small(picture: Image.Image, content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def gallery(folder: RunFolder) -> dict[str, Any] | None:
-    """The picture of augmented examples as a data URI, with its description; none where the run has none.
+def gallery(folder: RunFolder) -> EmbeddedPicture | None:
+    """The picture of augmented examples, with its description; none where the run has none.
 
     Raises:
         RunFolderError: when it is no whole PNG file.
@@ -175,17 +174,8 @@ def gallery(folder: RunFolder) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            picture.load()
-            content, kind = path.read_bytes(), "png"
-            if len(content) > GALLERY_BYTES:
-                buffer = BytesIO()
-                picture.convert("RGB").save(buffer, "JPEG", quality=85)
-                content, kind = buffer.getvalue(), "jpeg"
-            uri = f"data:image/{kind};base64," + b64encode(content).decode()
-            words = str(picture.info.get("Description", ""))
-            return {"uri": uri, "words": words, "width": picture.width, "height": picture.height}
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return embedded(path, largest=GALLERY_BYTES)
+    except DAMAGED as error:
         raise RunFolderError(
             expected=f"a PNG picture of augmented examples at {path}",
             found=f"a damaged file: {error}",

@@ -1,6 +1,5 @@
 """The page's sections of a run on text: what it wrote, where it was surprised, what it filled in, who looks at whom."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from sightline.core.files import from_json
 from sightline.core.run_folder import RunFolder
 from sightline.report import text
 from sightline.report.attention_section import attention
-from sightline.report.read import Row, RunRecord, reading
+from sightline.report.read import Row, RunRecord, evenly, reading, whole_lines
 
 SAMPLES, EXAMPLES, ATTENTION = "samples/text.jsonl", "readings/text.json", "readings/attention.json"
 
@@ -58,7 +57,7 @@ def read_text_parts(folder: RunFolder) -> TextParts:
         RunFolderError: when a file is there but is not what a run writes; it names the file.
     """
     with reading(folder, SAMPLES):
-        shown = samples(_lines(folder))
+        shown = samples(whole_lines(folder, SAMPLES))
     examples: Row = {}
     with reading(folder, EXAMPLES):
         if folder.has(EXAMPLES):
@@ -74,14 +73,6 @@ def read_text_parts(folder: RunFolder) -> TextParts:
     return TextParts(shown, worst, guessed, translated, seen)
 
 
-def _lines(folder: RunFolder) -> list[Row]:
-    """Whole lines only: the last one of a killed run may be torn."""
-    if not folder.has(SAMPLES):
-        return []
-    whole, _, _ = folder.text(SAMPLES).rpartition("\n")
-    return [dict(json.loads(line)) for line in whole.split("\n") if line]
-
-
 def samples(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The looks that are shown, oldest first, each with its prompts and texts.
 
@@ -89,9 +80,7 @@ def samples(rows: Sequence[Row]) -> list[dict[str, Any]]:
         >>> samples([{"step": 5, "prompt": "To ", "text": "be"}])
         [{'step': 5, 'texts': [{'prompt': 'To ', 'text': 'be'}]}]
     """
-    steps = sorted({int(row["step"]) for row in rows})
-    if len(steps) > MOST_SAMPLES:
-        steps = [steps[place * (len(steps) - 1) // (MOST_SAMPLES - 1)] for place in range(MOST_SAMPLES)]
+    steps = evenly(sorted({int(row["step"]) for row in rows}), MOST_SAMPLES)
     told = []
     for step in steps:
         most = MOST_LETTERS * (3 if step == steps[-1] else 1)

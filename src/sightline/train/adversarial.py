@@ -13,7 +13,8 @@ from sightline.core.errors import ConfigurationError
 from sightline.data.batch import Batch
 from sightline.models.gan import GAN
 from sightline.objectives.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
-from sightline.optim import Optimizer, Schedule, add_l1_gradient, clip_by_norm, clip_by_value, set_lr
+from sightline.optim import Optimizer, Schedule, add_l1_gradient, set_lr
+from sightline.train.plan import Plan
 from sightline.train.supervised import Supervised, laid_out
 
 
@@ -31,7 +32,7 @@ class AdversarialTraining(Supervised):
         options: those of :class:`~sightline.train.supervised.Supervised`.
 
     Raises:
-        ConfigurationError: for a model that is no pair, or a batch in parts.
+        ConfigurationError: for a model that is no pair.
 
     Source: Goodfellow et al. 2014, "Generative Adversarial Nets", algorithm 1
 
@@ -45,29 +46,18 @@ class AdversarialTraining(Supervised):
         objective.require_kind(model)
         assert isinstance(model, GAN)
         self.pair, self.game = model, objective
-        if self.accumulate > 1:
-            raise ConfigurationError(
-                expected="whole batches, for two players: the discriminator's steps divide them already",
-                found=f"accumulate = {self.accumulate}",
-                do="leave plan.accumulate out, or lower plan.batch_size",
-            )
 
     def setup(self, fabric: Fabric, total_steps: int) -> None:
-        """Move to the device; make both optimisers.
-
-        Raises:
-            ConfigurationError: for several processes.
-        """
-        if fabric.world_size > 1:
-            raise ConfigurationError(
-                expected="one process, for two players", found=f"{fabric.world_size}", do="use plan.devices 1"
-            )
+        """Move to the device; make both optimisers."""
         super().setup(fabric, total_steps)
-        self.optimizer = self.optim.build(self.pair.generator)
         judge = nn.ModuleList([part for name, part in self.pair.named_children() if name != "generator"])
         self.judge_optimizer = self.optim.build(judge)
         for group in self.judge_optimizer.param_groups:
             group["initial_lr"] *= self.game.discriminator_rate
+
+    def learner(self) -> nn.Module:
+        """What the first optimiser moves: the generator."""
+        return self.pair.generator
 
     def step(self, batch: Batch, *, detail: bool) -> Mapping[str, Tensor | float]:
         """The updates of both players.
@@ -88,9 +78,7 @@ class AdversarialTraining(Supervised):
         loss = losses.mean()
         if self.checks_every_step and not isfinite(float(loss + deceived)):
             return {"loss": loss + deceived}
-        if self.average is not None:
-            self.placement.update()  # type: ignore[attr-defined]
-        self.step_number += 1
+        self._count_update()
         logs: dict[str, Tensor | float] = {"loss": loss, "generator_loss": deceived}
         if detail:
             logs["lr"] = self.optimizer.param_groups[0]["lr"]
@@ -128,11 +116,7 @@ class AdversarialTraining(Supervised):
         self.placement.backward(total)
         if self.l1:
             add_l1_gradient(optimizer, self.l1)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        if self.clip_norm is not None:
-            clip_by_norm(parameters, self.clip_norm)
-        if self.clip_value is not None:
-            clip_by_value(parameters, self.clip_value)
+        self._clip(optimizer, detail=False)
         optimizer.step()
         return told.detach()
 
@@ -149,6 +133,26 @@ class AdversarialTraining(Supervised):
         """Continue from :meth:`state_dict`."""
         super().load_state_dict(state)
         self.placement.load_optimizer_state(self.judge_optimizer, state["judge_optimizer"])
+
+
+def require_plan(plan: Plan) -> None:
+    """Refuse what two players can't be trained with.
+
+    Raises:
+        ConfigurationError: for several processes, batches in parts, or early stopping.
+    """
+    refused = {
+        "devices": (plan.devices > 1, "one process"),
+        "accumulate": (plan.accumulate > 1, "whole batches: the discriminator's steps divide them already"),
+        "patience": (plan.patience is not None, "no early stopping: no loss of theirs tells which images are best"),
+    }
+    for name, (asked, wanted) in refused.items():
+        if asked:
+            raise ConfigurationError(
+                expected=f"for two players {wanted}",
+                found=f"plan.{name} = {getattr(plan, name)}",
+                do=f"leave plan.{name} out",
+            )
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from sightline.models import MODELS, Predictor
 from sightline.models.predictor import CLASS
 from sightline.objectives import OBJECTIVES, Adversarial, ImageObjective, Objective, default_objective
 from sightline.optim import OPTIMIZERS, SCHEDULES
-from sightline.train.adversarial import AdversarialTraining
+from sightline.train.adversarial import AdversarialTraining, require_plan
 from sightline.train.engine import Engine, Position, total_steps
 from sightline.train.gallery import GALLERY, write_gallery
 from sightline.train.image_samples import image_samples_of
@@ -190,16 +190,8 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
     """The update that a specification asks for."""
     assert spec.objective is not None
     objective: Objective = build(spec.objective, OBJECTIVES, data.schema)
-    if isinstance(objective, Adversarial) and spec.plan.patience is not None:
-        raise ConfigurationError(
-            expected="no early stopping, for two players: no loss of theirs tells which images are best",
-            found=f"patience = {spec.plan.patience}",
-            do="leave plan.patience out",
-        )
-    if isinstance(objective, Adversarial) and spec.plan.devices > 1:
-        raise ConfigurationError(
-            expected="one process, for two players", found=f"devices = {spec.plan.devices}", do="use plan.devices 1"
-        )
+    if isinstance(objective, Adversarial):
+        require_plan(spec.plan)
     if isinstance(objective, ImageObjective) and getattr(model, "num_classes", None) and data.spec.augment.mixes:
         raise ConfigurationError(
             expected="images of one class each, for a network that is told it",

@@ -69,10 +69,14 @@ class Supervised:
             self.model.to(memory_format=self.layout)  # type: ignore[call-overload]
         placed = place(self.model, fabric, sharded=self.sharded)
         self.placement: Placement = placed if self.average is None else Averaged(placed, self.average)
-        self.optimizer = self.optim.build(self.placement.model)
+        self.optimizer = self.optim.build(self.learner())
         self.checks_every_step = fabric.device.type == "cpu" and fabric.world_size == 1
         self.l1 = getattr(self.optim, "l1", 0.0)
         self.placement.model.train()
+
+    def learner(self) -> nn.Module:
+        """What the optimiser moves: the whole model, as it is called in training."""
+        return self.placement.model
 
     def step(self, batch: Batch, *, detail: bool) -> Mapping[str, Tensor | float]:
         """One update; a loss that is not finite is not followed (on the CPU: checked at every step).
@@ -106,20 +110,24 @@ class Supervised:
         logs: dict[str, Tensor | float] = {"loss": torch.where(total.isfinite(), own, total)}
         if self.l1:
             add_l1_gradient(self.optimizer, self.l1)
-        norm = self._clip(detail)
+        norm = self._clip(self.optimizer, detail)
         self.optimizer.step()
-        if isinstance(self.placement, Averaged):
-            self.placement.update()
-        self.step_number += 1
+        self._count_update()
         if detail:
             logs |= {"grad_norm": norm, "lr": self.optimizer.param_groups[0]["lr"]}
             if len(loss.parts) > 1:
                 logs["total_loss"] = self.fabric.all_reduce(total, reduce_op="mean")  # type: ignore[assignment]
         return logs
 
-    def _clip(self, detail: bool) -> Tensor | float:
+    def _count_update(self) -> None:
+        """One update more: the average takes it in."""
+        if isinstance(self.placement, Averaged):
+            self.placement.update()
+        self.step_number += 1
+
+    def _clip(self, optimizer: torch.optim.Optimizer, detail: bool) -> Tensor | float:
         """Clip as asked; the gradient's norm before that, where it is wanted."""
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         largest = self.clip_norm or float("inf")
         if not detail and self.clip_norm is None:
             norm: Tensor | float = float("nan")
