@@ -1,6 +1,6 @@
 """Generation and clustering beside the same work as it is usually done, in one run.
 
-    python benchmarks/generation.py [k-means] [--rounds 5] [--quick]
+    python benchmarks/generation.py [k-means] [diffusion-step] [diffusion-samples] [pixels] [--rounds 5] [--quick]
 
 k-means: Lloyd's algorithm and soft k-means at n = 100,000, d = 32, k = 50, in float64 and float32, beside
 scikit-learn's ``KMeans(algorithm="lloyd", n_init=1)``: the same points and start, 20 iterations, none stops early.
@@ -8,8 +8,14 @@ scikit-learn has no soft k-means; ``GaussianMixture`` with spherical covariances
 too, is the nearest it has, and is timed beside it (from the same means). Results are compared before
 any time is printed.
 
+diffusion-step: an update of a U-Net (28 × 28, widths 32-64-64) on 128 images beside diffusers' ``UNet2DModel`` with
+the same weights, ``DDPMScheduler`` and torch's fused AdamW; ours in float32 and as recommended (bfloat16), as every run
+trains. diffusion-samples: 64 images by 25 steps of DDIM from one noise, beside ``DDIMScheduler`` and that network.
+pixels: 16 images of 28 × 28 by a PixelCNN, with what was computed kept, beside a whole pass for every pixel.
+
 What is compared alternates in rounds, so that whatever else the machine does falls on all; figures are medians with the
-smallest and largest, ratios are those of single rounds. Targets: k-means and soft k-means ≤ 1.5 × the time of KMeans.
+smallest and largest, ratios (of times, to the peer's) are those of single rounds. Targets: k-means and soft k-means
+≤ 1.5; diffusion ≤ 1/1.2; pixels ≤ 1/5.
 """
 
 import argparse
@@ -17,17 +23,29 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
+from sightline.core.schema import Schema
+from sightline.data.batch import Batch
+from sightline.generate.ddim import DDIM
+from sightline.generate.raster_scan import sample_pixels, sample_pixels_by_full_passes
 from sightline.linear.k_means import lloyd
 from sightline.linear.soft_k_means import soft_k_means
+from sightline.models.hugging_face.unet import convert
+from sightline.models.pixelcnn import PixelCNN
+from sightline.models.unet import UNet
+from sightline.objectives.denoising_diffusion import DenoisingDiffusion
+from sightline.optim import SCHEDULES, AdamW
+from sightline.train import Supervised
 
 ITERATIONS = 20
-PARTS = ("k-means",)
 
 
 def alternate(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
@@ -49,9 +67,9 @@ def told(name: str, seconds: list[float], peer: list[float]) -> str:
     return f"  {name:<26}{times:<30} {statistics.median(ratios):.2f} × ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def k_means(n: int, rounds: int) -> None:
+def k_means(quick: bool, rounds: int) -> None:
     """Lloyd and soft k-means beside scikit-learn."""
-    d, k = 32, 50
+    n, d, k = 10_000 if quick else 100_000, 32, 50
     print(f"k-means: n = {n:,}, d = {d}, k = {k}, {ITERATIONS} iterations, {torch.get_num_threads()} threads")
     for dtype in (torch.float64, torch.float32):
         generator = torch.Generator().manual_seed(0)
@@ -85,6 +103,125 @@ def k_means(n: int, rounds: int) -> None:
             print(told(name, values, seconds["KMeans"]))
 
 
+def their_unet(widths: tuple[int, ...]) -> Any:
+    """diffusers' U-Net, with weights of its own chance."""
+    from diffusers import UNet2DModel
+
+    torch.manual_seed(0)
+    last = len(widths) - 1
+    return UNet2DModel(
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=list(widths),
+        down_block_types=["AttnDownBlock2D" if i == last else "DownBlock2D" for i in range(len(widths))],
+        up_block_types=["UpBlock2D" if i else "AttnUpBlock2D" for i in range(len(widths))],
+        layers_per_block=1,
+        norm_num_groups=8,
+        attention_head_dim=None,
+    )
+
+
+def our_unet(theirs: Any) -> UNet:
+    """The same network, with the same weights."""
+    arguments, weights = convert(dict(theirs.config), theirs.state_dict())
+    ours = UNet(**arguments)
+    ours.load_state_dict(weights)
+    return ours
+
+
+def compared(work: Mapping[str, Callable[[], object]], peer: str, rounds: int) -> None:
+    """Run in turns and print each beside the peer."""
+    seconds = alternate(work, rounds)
+    for name, values in seconds.items():
+        print(told(name, values, seconds[peer]), flush=True)
+
+
+def diffusion_step(quick: bool, rounds: int) -> None:
+    """One update of the same U-Net, by diffusers and by a run of ours."""
+    from diffusers import DDPMScheduler
+
+    widths, batch = ((16, 32), 8) if quick else ((32, 64, 64), 128)
+    print(f"diffusion-step: widths {widths}, {batch} images of 28 × 28, {torch.get_num_threads()} threads")
+    x = torch.randn(batch, 1, 28, 28)
+    reference, scheduler = their_unet(widths).train(), DDPMScheduler(1000)
+    optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-4, fused=True)
+
+    def theirs() -> None:
+        noise, times = torch.randn_like(x), torch.randint(0, 1000, (batch,))
+        loss = F.mse_loss(reference(scheduler.add_noise(x, noise, times), times, return_dict=False)[0], noise)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    schema = Schema("image", "none", (1, 28, 28), image_mean=(0.5,), image_std=(0.5,))
+
+    def ours(precision: str) -> Callable[[], object]:
+        model = our_unet(their_unet(widths))
+        algorithm = Supervised(model, DenoisingDiffusion(schema), AdamW(lr=1e-4), SCHEDULES["constant"]())
+        algorithm.setup(Fabric(accelerator="cpu", devices=1, precision=precision), 1000)  # type: ignore[arg-type]
+        given = Batch(x, torch.zeros(batch), torch.arange(batch), batch)
+        return lambda: algorithm.step(given, detail=False)
+
+    work = {"diffusers": theirs, "ours, float32": ours("32-true"), "ours, bfloat16": ours("bf16-mixed")}
+    compared(work, "diffusers", rounds)
+
+
+def diffusion_samples(quick: bool, rounds: int) -> None:
+    """The same images from the same noise, by diffusers and by ours."""
+    from diffusers import DDIMScheduler
+
+    widths, count, steps = ((16, 32), 4, 5) if quick else ((32, 64, 64), 64, 25)
+    print(f"diffusion-samples: {count} images, {steps} steps of DDIM, {torch.get_num_threads()} threads")
+    reference, start = their_unet(widths).eval(), torch.randn(count, 1, 28, 28)
+    # their times are one less than ours, 999 for 1000: they count the steps from 0
+    scheduler = DDIMScheduler(1000, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing")
+    scheduler.set_timesteps(steps)
+    objective = DenoisingDiffusion(Schema("image", "none", (1, 28, 28), image_mean=(0.5,), image_std=(0.5,)))
+    model = our_unet(reference).eval()
+    sampler = DDIM(schedule=objective.process, num_steps=steps)
+
+    @torch.no_grad()
+    def theirs() -> torch.Tensor:
+        x = start
+        for t in scheduler.timesteps:
+            x = scheduler.step(reference(x, t, return_dict=False)[0], t, x, eta=0.0, return_dict=False)[0]
+        return x
+
+    def ours() -> torch.Tensor:
+        return sampler.sample(lambda x, t: model(x, t - 1), start)
+
+    difference = float((theirs() - ours()).abs().max() / theirs().abs().max())
+    assert difference < 1e-4, difference
+    print(f" largest difference of a pixel {difference:.1e} of the largest")
+    compared({"diffusers": theirs, "ours, float32": ours}, "diffusers", rounds)
+
+
+def pixels(quick: bool, rounds: int) -> None:
+    """Sampling pixel by pixel, with what was computed kept and without."""
+    count, side = (2, 8) if quick else (16, 28)
+    torch.manual_seed(0)
+    model = PixelCNN(width=32, depth=5).eval()
+    print(f"pixels: {count} images of {side} × {side}, {torch.get_num_threads()} threads")
+
+    def cached() -> torch.Tensor:
+        return sample_pixels(model, count=count, image_size=side, generator=torch.Generator().manual_seed(0))
+
+    def naive() -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return sample_pixels_by_full_passes(model, count=count, image_size=side, generator=generator)
+
+    assert torch.equal(cached(), naive())
+    compared({"a pass for every pixel": naive, "kept": cached}, "a pass for every pixel", rounds)
+
+
+PARTS: dict[str, Callable[[bool, int], None]] = {
+    "k-means": k_means,
+    "diffusion-step": diffusion_step,
+    "diffusion-samples": diffusion_samples,
+    "pixels": pixels,
+}
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -95,11 +232,10 @@ def main() -> None:
     unknown = set(given.parts) - set(PARTS)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}")
-    parts = given.parts or list(PARTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if "k-means" in parts:
-            k_means(10_000 if given.quick else 100_000, given.rounds)
+        for part in given.parts or PARTS:
+            PARTS[part](given.quick, given.rounds)
 
 
 if __name__ == "__main__":

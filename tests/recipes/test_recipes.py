@@ -31,7 +31,7 @@ ON_THE_HUB = {
 }
 """Recipes whose data are not embedded; their results stand in docs/results.md."""
 
-MAKE_IMAGES = {"mnist-vae"}
+MAKE_IMAGES = {"mnist-autoencoder", "mnist-ddpm", "mnist-gan", "mnist-pixelcnn", "mnist-vae"}
 """Recipes of networks that make images."""
 
 ON_TEXT = {"names-gpt", "novels-bert", "novels-t5", "shakespeare-gpt", "shakespeare-gpt-gpu"}

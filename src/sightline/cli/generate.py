@@ -130,6 +130,15 @@ def _check(given: Namespace) -> None:
         raise ConfigurationError(
             expected="--batch-size of at least 1", found=f"--batch-size {given.batch_size}", do="use 32"
         )
+    if given.max_tokens is not None and given.max_tokens < 1:
+        raise ConfigurationError(
+            expected="--max-tokens of at least 1", found=f"--max-tokens {given.max_tokens}", do=f"use {MOST}"
+        )
+    if given.min_tokens < 0 or (given.max_tokens is not None and given.min_tokens > given.max_tokens):
+        most = "--max-tokens" if given.max_tokens is None else f"--max-tokens {given.max_tokens}"
+        raise ConfigurationError(
+            expected=f"--min-tokens from 0 to {most}", found=f"--min-tokens {given.min_tokens}", do="leave it out"
+        )
     if given.greedy and given.samples > 1:
         raise ConfigurationError(
             expected="one text for each prompt, as greedy decoding gives no other",

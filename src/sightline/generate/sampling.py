@@ -53,7 +53,7 @@ class Sample:
             require_kind(self.top_k, Integral, "top_k", "use 40, or leave it out for all")
         if not 1e-6 <= self.temperature < float("inf"):
             raise ConfigurationError(
-                expected="a temperature above 0, of at least 0.000001",
+                expected="a finite temperature of at least 0.000001",
                 found=f"temperature = {self.temperature}",
                 do="for always the most likely token (the limit T → 0) decode greedily, otherwise use 0.8",
             )
