@@ -83,7 +83,7 @@ def write(path: Path, texts: list[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_what_bert_read_helps_to_tell_authors(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Row A6 on text: the same network and labels, with the weights of masked words or with fresh ones."""
     reading = run_recipe("novels-bert", library / "reading", library)
@@ -119,7 +119,7 @@ def test_what_bert_read_helps_to_tell_authors(library: Path, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_t5_fills_gaps_better_than_the_commonest_words(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What stood in the spans left out of unread text, beside guessing every token by its frequency in the rest."""
     run = run_recipe("novels-t5", library / "reading", library)
