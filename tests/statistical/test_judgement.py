@@ -6,7 +6,7 @@ import torch
 
 from sightline.generate.frechet_distance import frechet_distance
 from sightline.generate.judgement import with_bootstrap
-from sightline.generate.nearest_neighbour import share_below
+from sightline.generate.nearest_neighbour import chance_of_as_many, share_below
 
 
 def test_the_frechet_distance_of_two_draws_of_one_gaussian() -> None:
@@ -32,9 +32,9 @@ def test_the_bootstrap_error_is_that_of_repeated_draws() -> None:
 
 
 def test_so_many_are_near_by_chance() -> None:
-    """2,000 times 300 made and 150 real ones of one distribution: 2/151 are below, spread as told.
+    """2,000 times 300 made and 150 real ones of one distribution: 2/151 are below, and 12 or more as often as told.
 
-    The mean within 4.5 standard errors, the deviation within 12 % (its own relative error is about 2 %).
+    Mean and frequency within 4.5 standard errors.
     """
     generator = torch.Generator().manual_seed(0)
     values = torch.empty(2000, 450).exponential_(generator=generator)
@@ -42,4 +42,7 @@ def test_so_many_are_near_by_chance() -> None:
     shares = torch.tensor([one.share.value for one in found], dtype=torch.float64)
     assert found[0].expected == 2 / 151
     assert abs(float(shares.mean()) - 2 / 151) < 4.5 * float(shares.std()) / math.sqrt(2000)
-    assert abs(float(shares.std()) / found[0].by_chance - 1) < 0.12
+    chance = chance_of_as_many(12, 300, 2, 150)
+    assert 0.02 < chance < 0.2
+    often = float((shares * 300 > 11.5).double().mean())
+    assert abs(often - chance) < 4.5 * math.sqrt(chance * (1 - chance) / 2000)

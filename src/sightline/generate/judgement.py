@@ -102,7 +102,7 @@ def judged(
     part = images[:compared]
     shares, real = class_shares(images.classes, num_classes), class_shares(reference.classes, num_classes)
     present = real > 0
-    missing = present & (shares < FAIR * real)
+    missing = shares < FAIR * real
     generator = torch.Generator().manual_seed(seed)
 
     def distance(a: Int[Tensor, " n"], b: Int[Tensor, " m"]) -> float:

@@ -18,8 +18,8 @@ BLOCK = 8192
 LEVEL = 0.01
 """Share of real images that count as near."""
 
-SIGNIFICANT = 3.0
-"""Standard errors beyond which a difference is told as one."""
+BY_CHANCE = 0.001
+"""Probability below which a share is not taken for chance."""
 
 
 @dataclass(frozen=True)
@@ -108,26 +108,26 @@ class ShareBelow:
     Args:
         share: of the made, with its binomial standard error.
         expected: the share if made and real are draws of one distribution.
-        by_chance: standard deviation of the share in that case; that the threshold is estimated is part of it.
+        chance: probability of a share as large in that case.
         threshold: the value of the real one that marks the level.
     """
 
     share: Measure
     expected: float
-    by_chance: float
+    chance: float
     threshold: float
 
     @property
     def too_many(self) -> bool:
         """Whether the share is beyond chance."""
-        return self.share.value - self.expected > SIGNIFICANT * self.by_chance
+        return self.chance < BY_CHANCE
 
 
 def share_below(made: Float[Tensor, " n"], real: Float[Tensor, " m"], level: float = LEVEL) -> ShareBelow:
     """The share of made values that are not above the r-th smallest real one, r = level·(m + 1), at least 1.
 
-    For draws of one continuous distribution it is r/(m + 1) in the mean, whatever the distribution; where c real ones
-    are as small as the r-th, about c/(m + 1).
+    For draws of one continuous distribution their number is beta-binomial, BetaBinomial(n, r, m + 1 − r), whatever the
+    distribution: r/(m + 1) of the n in the mean. Where c real ones are as small as the r-th, c stands for r.
 
     Args:
         made: values of made images.
@@ -156,14 +156,42 @@ def share_below(made: Float[Tensor, " n"], real: Float[Tensor, " m"], level: flo
     n, m = len(made), len(real)
     rank = min(m, max(1, round(level * (m + 1))))
     threshold = real.sort().values[rank - 1]
-    share = float((made <= threshold).double().mean())
-    expected = int((real <= threshold).sum()) / (m + 1)
+    below, rank = int((made <= threshold).sum()), int((real <= threshold).sum())
+    share = below / n
     return ShareBelow(
         share=Measure(share, math.sqrt(share * (1 - share) / n)),
-        expected=expected,
-        by_chance=math.sqrt(expected * (1 - expected) * (1 / n + 1 / (m + 2))),
+        expected=rank / (m + 1),
+        chance=chance_of_as_many(below, n, rank, m),
         threshold=float(threshold),
     )
+
+
+def chance_of_as_many(below: int, n: int, rank: int, m: int) -> float:
+    """P(K ≥ k), K = how many of n draws are not above the r-th smallest of m others of the same distribution.
+
+    P(K = j) = C(n, j) B(j + r, n − j + m + 1 − r) / B(r, m + 1 − r), B the beta function.
+
+    Args:
+        below: k.
+        n: draws.
+        rank: r.
+        m: the others.
+
+    Source: Wilks 1942, "Statistical prediction with special reference to the problem of tolerance limits", §3
+
+    Example:
+        >>> round(chance_of_as_many(2, 2, 1, 1), 6)  # two below the only other one: it is the largest of three
+        0.333333
+    """
+    j = torch.arange(below, n + 1, dtype=torch.float64)
+    whole, others = torch.tensor(float(n)).double(), torch.tensor(float(m + 1 - rank)).double()
+    first = torch.tensor(float(rank)).double()
+    ways = torch.lgamma(whole + 1) - torch.lgamma(j + 1) - torch.lgamma(whole - j + 1)
+    return min(1.0, float((ways + _log_beta(j + first, whole - j + others) - _log_beta(first, others)).exp().sum()))
+
+
+def _log_beta(a: Tensor, b: Tensor) -> Tensor:
+    return torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
 
 
 @dataclass(frozen=True)

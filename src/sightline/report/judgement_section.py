@@ -96,19 +96,19 @@ def judgement_table(found: Mapping[str, Any]) -> list[Line]:
         lines.append(_line("agreement", "of the class asked for", made, real))
     near, far = (text.number(float(value)) for value in found["distance"])
     lines.append(("squared distance to the nearest training image, median", near, far))
-    lines.append(_check_line("nearer", "as near to a training image as few real ones are", check))
-    lines.append(_check_line("copies", "  and so near to no image that was never seen", check))
+    lines.append(_check_line("nearer", "as near to a training image as few real images are", check))
+    lines.append(_check_line("copies", "the same, compared with images never seen", check))
     return lines
 
 
 def _line(name: str, words: str, made: Mapping[str, Any], real: Mapping[str, Any]) -> Line:
-    told = [text.figure(name, one[name]["value"], one[name]["standard_error"]) for one in (made, real)]
-    return (words, *told)
+    first, second = (text.figure(name, one[name]["value"], one[name]["standard_error"]) for one in (made, real))
+    return words, first, second
 
 
 def _check_line(name: str, words: str, check: Mapping[str, Any]) -> Line:
     share, expected = check[name]["share"], check[name]["expected"]
-    return (words, text.figure(name, share["value"], share["standard_error"]), text.figure(name, expected))
+    return words, text.figure(name, share["value"], share["standard_error"]), text.figure(name, expected)
 
 
 def _about(found: Mapping[str, Any]) -> str:

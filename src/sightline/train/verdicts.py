@@ -4,8 +4,11 @@ import math
 from collections.abc import Sequence
 
 from sightline.generate.judgement import Judgement
-from sightline.generate.nearest_neighbour import SIGNIFICANT, Memorisation
+from sightline.generate.nearest_neighbour import Memorisation
 from sightline.objectives.measure import Measure
+
+SIGNIFICANT = 3.0
+"""Standard errors beyond which a difference is told as one."""
 
 ENOUGH = 10
 """Images that a class's fair share must come to before its absence says something."""
