@@ -1,5 +1,7 @@
 """The Fréchet distance against scipy's matrix root, closed forms, and a slow twin where covariances are singular."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 def with_covariance(root: Tensor, rows: int, seed: int) -> Tensor:
     """Rows of mean 0 whose covariance is exactly root rootᵀ."""
     centred = normal(rows, len(root), seed=seed)
-    white = torch.linalg.qr(centred - centred.mean(0)).Q * (rows - 1) ** 0.5
+    white: Tensor = torch.linalg.qr(centred - centred.mean(0)).Q * math.sqrt(rows - 1)
     return white @ root.mT
 
 
@@ -27,7 +29,8 @@ def slow_twin(a: Tensor, b: Tensor) -> float:
 
     def root(matrix: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(matrix)
-        return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.mT
+        found: Tensor = vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.mT
+        return found
 
     overlap = torch.trace(root(root(first) @ second @ root(first)))
     between = (a.mean(0) - b.mean(0)).square().sum()

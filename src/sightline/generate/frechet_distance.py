@@ -76,7 +76,8 @@ def _rows(features: Tensor, name: str) -> Float[Tensor, "n features"]:
 
 def _centred(rows: Float[Tensor, "n features"]) -> Float[Tensor, "n features"]:
     """A, with AᵀA the covariance."""
-    return (rows - rows.mean(0)) / (len(rows) - 1) ** 0.5
+    centred: Tensor = (rows - rows.mean(0)) / (len(rows) - 1) ** 0.5
+    return centred
 
 
 def _triangle(centred: Float[Tensor, "n features"]) -> Float[Tensor, "rank features"]:

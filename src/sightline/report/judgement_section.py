@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from sightline.core.errors import RunFolderError
@@ -21,6 +22,9 @@ BYTES = 120_000
 MOST_CLASSES = 150
 """With more classes their shares are not drawn."""
 
+WIDTH = 100
+"""Letters in a line of a terminal."""
+
 NOTHING = "Nothing is worse than with real images by more than chance."
 
 Line = tuple[str, str, str]
@@ -34,13 +38,15 @@ class JudgementPart:
     Args:
         about: who judged what, in a sentence.
         lines: figures, made beside real.
-        verdicts: what is off, a sentence each.
+        off: whether anything is off.
+        verdicts: what is, a sentence each; or one that nothing is.
         chart: shares of the classes; none where there are too many.
         pairs: the images closest to training images, above these.
     """
 
     about: str
     lines: list[Line]
+    off: bool
     verdicts: list[str]
     chart: Spec | None
     pairs: EmbeddedPicture | None
@@ -62,6 +68,7 @@ def read_judgement(folder: RunFolder) -> JudgementPart | None:
         return JudgementPart(
             about=_about(found),
             lines=judgement_table(found),
+            off=bool(found["verdicts"]),
             verdicts=_verdicts(found),
             chart=class_shares(classes, shares, [float(value) for value in found["reference"]]) if drawn else None,
             pairs=_pairs(folder),
@@ -76,9 +83,9 @@ def judgement_lines(found: Mapping[str, Any]) -> list[str]:
     """
     table = [("", "made", "real"), *judgement_table(found)]
     widths = [max(len(line[column]) for line in table) for column in range(3)]
-    lines = [_about(found), ""]
+    lines = [*wrap(_about(found), WIDTH), ""]
     lines += [f"{name:<{widths[0]}}  {made:>{widths[1]}}  {real:>{widths[2]}}".rstrip() for name, made, real in table]
-    return [*lines, "", *_verdicts(found)]
+    return [*lines, "", *(line for sentence in _verdicts(found) for line in wrap(sentence, WIDTH))]
 
 
 def judgement_table(found: Mapping[str, Any]) -> list[Line]:
@@ -114,8 +121,9 @@ def _check_line(name: str, words: str, check: Mapping[str, Any]) -> Line:
 def _about(found: Mapping[str, Any]) -> str:
     made, asked = found["made"], found["asked"]
     options = ", ".join(f"{name} {text.plain(value)}" for name, value in asked.items() if name != "count")
+    maker, judge = (text.visible(str(found[name])) for name in ("checkpoint", "by"))
     words = (
-        f"{made['count']:,} images ({options}), seen by {text.visible(str(found['by']))},"
+        f"{made['count']:,} images of {maker} ({options}), seen by {judge},"
         f" against {found['num_reference']:,} real ones that the run never saw;"
         f" its features: {found['sees']}."
     )

@@ -41,6 +41,7 @@ class RunJudgement:
     """What a judge says of a run's images, and of real ones in their place.
 
     Args:
+        checkpoint: whose weights made the images.
         by: the judge's run and checkpoint.
         sees: where the judge's features are from.
         asked: the options that the images were made with.
@@ -54,6 +55,7 @@ class RunJudgement:
         verdicts: a sentence for everything that is off.
     """
 
+    checkpoint: str
     by: str
     sees: str
     asked: dict[str, Any]
@@ -111,6 +113,7 @@ def judge_run(run: "Run", by: "Run", count: int = 2000, *, seed: int = 0, **opti
     check = memorisation(_part(nearness, slice(None, count)), _part(nearness, slice(count, None)))
     shares = class_shares(seen_reference.classes, len(judge.schema.classes)).tolist()
     judgement = RunJudgement(
+        checkpoint=run.checkpoint.name,
         by=f"{by.folder.path} ({by.checkpoint.name})",
         sees=judge.sees,
         asked={"count": count, "seed": seed, **{name: value for name, value in options.items() if value is not None}},

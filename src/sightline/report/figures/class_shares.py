@@ -56,10 +56,10 @@ def class_shares(classes: Sequence[str], made: Sequence[float], real: Sequence[f
     )
     across = alt.Axis(format="~%", tickCount=5)
     layers = [
-        base.mark_bar(cornerRadius=0 if many else 2, color=expression("good")).encode(
+        base.mark_bar(cornerRadius=0 if many else 2, opacity=0.6, color=expression("good")).encode(
             x=alt.X("made:Q", title="share of the images", axis=across)
         ),
-        base.mark_tick(thickness=2.5, color=expression("ink")).encode(x="real:Q"),
+        base.mark_tick(thickness=2.5, opacity=1, color=expression("ink")).encode(x="real:Q"),
     ]
     chart = alt.layer(*layers).add_params(alt.param(name="names", value=list(classes)), *theme("good", "ink"))
     return finish(chart.properties(width="container"), bars=bars)
