@@ -23,7 +23,6 @@ from sightline.objectives.image_objective import ImageObjective
 from sightline.train.verdicts import verdicts
 
 if TYPE_CHECKING:
-    from sightline.generate.image_sampling import SampledImages
     from sightline.train.run import Run
 
 READING = "readings/judgement.json"
@@ -103,7 +102,7 @@ def judge_run(run: "Run", by: "Run", count: int = 2000, *, seed: int = 0, **opti
     images = run.sample(count, seed=seed, **options)
     made, real, others = images.pixels, pixels_of(test, run.schema, place), pixels_of(test, run.schema, reference)
     seen_made, seen_real, seen_reference = (judge.look(one) for one in (made, real, others))
-    wanted = _wanted(images, run.schema, judge.schema)
+    wanted = None if images.labels is None else _as_judge_numbers(images.labels, run.schema, judge.schema)
     true = None if wanted is None else _as_judge_numbers(test.target[place], run.schema, judge.schema)
     compared = min(count, len(real))
     of_made = judged(seen_made, seen_reference, wanted=wanted, compared=compared, seed=seed)
@@ -180,13 +179,8 @@ def _two_parts(test: Split, count: int, seed: int) -> tuple[Int[Tensor, " real"]
     return rows[:here], rows[here:]
 
 
-def _wanted(images: "SampledImages", maker: Schema, judge: Schema) -> Int[Tensor, " n"] | None:
-    """The class that each image was asked to be of, in the judge's numbers; none where it has other classes."""
-    return None if images.labels is None else _as_judge_numbers(images.labels, maker, judge)
-
-
 def _as_judge_numbers(labels: Int[Tensor, " n"], maker: Schema, judge: Schema) -> Int[Tensor, " n"] | None:
-    """Classes by their names: two data sets may number them differently."""
+    """Classes by their names, which two data sets may number differently; none where the judge knows others."""
     if maker.task != "classification" or not set(maker.classes) <= set(judge.classes):
         return None
     return torch.tensor([judge.classes.index(name) for name in maker.classes])[labels]
