@@ -36,6 +36,7 @@ SAMPLES: dict[str, Callable[[], Spec]] = {
     "accuracy_by_compute": lambda: figures.accuracy_by_compute(
         [1e6, 2e6, 5e6], [0.8, 0.9, 0.92], [1e6, 5e6], [0.8, 0.92], [0.0, 0.9, 1.1]
     ),
+    "class_shares": lambda: figures.class_shares(["cat", "dog", "bird"], [0.7, 0.3, 0.0], [0.3, 0.3, 0.4]),
     "clusters": lambda: figures.clusters(
         [(0, 1), (2, 1), (5, 4)], [0, 0, 1], {"Lloyd": [(1, 1), (5, 4)], "expected centre": [(0, 0), (7, 6)]}
     ),

@@ -27,6 +27,7 @@ ON_THE_HUB = {
     "depth-resnet-20",
     "depth-resnet-56",
     "mnist-best",
+    "mnist-judge",
     "mnist-lenet",
 }
 """Recipes whose data are not embedded; their results stand in docs/results.md."""

@@ -14,6 +14,7 @@ COMMANDS = {
     "predict": "answer for files, folders or tables",
     "generate": "write on after a prompt, or translate, with a run on text",
     "sample": "make new images with a run that learnt to",
+    "judge": "say how good the images of a run are, by a classifier",
     "prompt": "ask a run on text by examples in the prompt, and measure its answers",
     "features": "sentences as vectors, from any layer of a run on text",
     "export": "write a run's model as ONNX or a torch program, checked on real inputs",

@@ -11,14 +11,25 @@ from sightline.generate.decoding_copy import PackedLinear, decoding_copy
 from sightline.generate.diffused_images import sampler_of
 from sightline.generate.discrete_distribution import Discrete, inverse_categorical
 from sightline.generate.few_shot import Answers, FewShot
+from sightline.generate.frechet_distance import frechet_distance
 from sightline.generate.generation import generate
 from sightline.generate.greedy import Greedy
 from sightline.generate.guidance import Guided
 from sightline.generate.image_sampling import SAMPLERS, SampledImages, sample_images
 from sightline.generate.inverse_cdf import Distribution, sample_from, uniforms
+from sightline.generate.judge import Judge, Seen
+from sightline.generate.judgement import Judgement, judged
 from sightline.generate.label_likelihood import label_log_likelihoods, masked_label_log_likelihoods
 from sightline.generate.latent_sampling import decoded, interpolated
 from sightline.generate.mixed_distribution import Mixed
+from sightline.generate.nearest_neighbour import (
+    Memorisation,
+    NearestImages,
+    Nearness,
+    memorisation,
+    nearest_images,
+    share_below,
+)
 from sightline.generate.piecewise_uniform import PiecewiseUniform, uniform_within
 from sightline.generate.raster_scan import sample_pixels
 from sightline.generate.rules import Banned, NoRepeatedNgram, Rule
@@ -51,8 +62,13 @@ __all__ = [
     "FullScores",
     "Greedy",
     "Guided",
+    "Judge",
+    "Judgement",
     "Limits",
+    "Memorisation",
     "Mixed",
+    "NearestImages",
+    "Nearness",
     "NoRepeatedNgram",
     "Normal",
     "Numerical",
@@ -62,6 +78,7 @@ __all__ = [
     "Rule",
     "Sample",
     "SampledImages",
+    "Seen",
     "TextStream",
     "beam_search",
     "decode_stepwise",
@@ -69,14 +86,18 @@ __all__ = [
     "decoding_copy",
     "distributional_transform",
     "draw",
+    "frechet_distance",
     "generate",
     "generate_text",
     "interpolated",
     "inverse_categorical",
+    "judged",
     "keep_nucleus",
     "keep_top_k",
     "label_log_likelihoods",
     "masked_label_log_likelihoods",
+    "memorisation",
+    "nearest_images",
     "probability_integral_transform",
     "randomised_transport",
     "sample_from",
@@ -84,6 +105,7 @@ __all__ = [
     "sample_pixels",
     "sample_scanned",
     "sampler_of",
+    "share_below",
     "transport",
     "uniform_within",
     "uniforms",

@@ -23,6 +23,19 @@ def mnist_lenet() -> RunSpec:
     )
 
 
+@RECIPES.register("mnist-judge")
+def mnist_judge() -> RunSpec:
+    """A ResNet-8 on MNIST: the fixed classifier that judges digits which other runs make (`sightline judge`)."""
+    return RunSpec(
+        name="mnist-judge",
+        data=DataSpec(source=MNIST, validation_fraction=0.05, augment=Augment(translation=0.06, rotation=8.0)),
+        model=Choice("resnet", {"depth": 8, "width": 16}),
+        optim=Choice("sgd", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
+        schedule=Choice("cosine", {"warmup": 0.1}),
+        plan=Plan(epochs=3, batch_size=128),
+    )
+
+
 @RECIPES.register("mnist-best")
 def mnist_best() -> RunSpec:
     """The whitening network on MNIST, digits moved, turned and scaled a little."""

@@ -8,6 +8,7 @@ from sightline.report import charts, page_parts, sections
 from sightline.report.curves import Panel, panels
 from sightline.report.figures import accuracy_by_compute
 from sightline.report.image_section import made_images
+from sightline.report.judgement_section import read_judgement
 from sightline.report.read import EXITS, Evaluation, RunRecord, read_run, reading
 from sightline.report.text_sections import read_text_parts
 from sightline.report.vega import Spec
@@ -54,7 +55,10 @@ def render(folder: RunFolder | Path | str) -> str:
         per_class = sections.per_class(shown) if shown else []
         mistakes = sections.mistakes(shown, run.folder) if shown else []
     text_parts = read_text_parts(run.folder)
+    judged = read_judgement(run.folder)
     drawn = _charts(run, learning, balance)
+    if judged is not None and judged.chart is not None:
+        drawn["judged-classes"] = judged.chart
     page = page_parts.environment().get_template("page.html")
     return page.render(
         run=run,
@@ -71,6 +75,7 @@ def render(folder: RunFolder | Path | str) -> str:
         gallery=sections.gallery(run.folder),
         text_parts=text_parts,
         made=made_images(run.folder),
+        judged=judged,
         data=data,
         configuration=sections.grouped(run.spec),
         machine=sections.flat(run.environment),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import floor, isfinite, isnan, log10
 from typing import Any
 
-SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
+SHARES = frozenset({"accuracy", "precision", "recall", "f1", "confident", "agreement", "nearer", "copies"})
 """Metrics that are shares of one, shown in per cent."""
 
 _TURNS = {

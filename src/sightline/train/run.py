@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sightline.data.tokenizer import Tokenizer
     from sightline.generate.image_sampling import SampledImages
     from sightline.generate.text_generation import Passage
+    from sightline.train.judging import RunJudgement
 
 TOKENIZER = "tokenizer.json"
 """Where a run on text keeps its tokenizer; every checkpoint has a copy."""
@@ -325,6 +326,23 @@ class Run:
                 do="train one that does, for example `sightline train vae --data FOLDER`",
             )
         return sample_images(self.model, objective, count, **options)
+
+    def judge(self, by: "Run | Path | str", count: int = 2000, **options: Any) -> "RunJudgement":
+        """Make images and say how good they are; see :func:`sightline.train.judging.judge_run`.
+
+        Args:
+            by: a run, or its folder, whose network tells the classes of such images.
+            count: images to make.
+            options: ``seed``, ``batch_size``, ``steps``, ``guidance``.
+
+        Raises:
+            SightlineError: when one of the two runs can't be used for it, or what ``judge_run`` refuses.
+
+        Lecture: X3, X4, X6, X7
+        """
+        from sightline.train.judging import judge_run
+
+        return judge_run(self, by if isinstance(by, Run) else open_run(by), count, **options)
 
     def _outputs(self, inputs: Inputs) -> Iterator[Tensor]:
         """The model's outputs, a batch at a time."""

@@ -2,6 +2,7 @@
 
 from sightline.report.figures.accuracy_by_compute import accuracy_by_compute
 from sightline.report.figures.bias_variance import bias_variance
+from sightline.report.figures.class_shares import class_shares
 from sightline.report.figures.clusters import clusters
 from sightline.report.figures.contours import contours
 from sightline.report.figures.double_descent import double_descent
@@ -19,6 +20,7 @@ __all__ = [
     "Band",
     "accuracy_by_compute",
     "bias_variance",
+    "class_shares",
     "clusters",
     "contours",
     "double_descent",
