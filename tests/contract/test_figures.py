@@ -108,7 +108,7 @@ class Tags(HTMLParser):
 
 def test_there_is_a_sample_of_every_figure_of_the_theory() -> None:
     names = {name.partition(",")[0] for name in SAMPLES}
-    assert len(names) == 13
+    assert len(names) == 14
     assert names == set(figures.__all__) - {"Band"}
 
 
@@ -121,6 +121,12 @@ def test_error_curves_mark_the_least_of_each_curve() -> None:
         figures.error_curves([0.1, 1], {"a": [1]}, "ridge λ")
     with pytest.raises(DataError):
         figures.error_curves([], {}, "ridge λ")
+
+
+def test_class_shares_need_a_share_a_class() -> None:
+    for classes, made, real in ((["a"], [1.0], []), (["a"], [0.5, 0.5], [1.0]), ([], [], [])):
+        with pytest.raises(DataError, match="every class"):
+            figures.class_shares(classes, made, real)
 
 
 @pytest.mark.parametrize("name", list(SAMPLES))

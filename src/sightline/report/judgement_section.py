@@ -124,8 +124,8 @@ def _about(found: Mapping[str, Any]) -> str:
     maker, judge = (text.visible(str(found[name])) for name in ("checkpoint", "by"))
     words = (
         f"{made['count']:,} images of {maker} ({options}), seen by {judge},"
-        f" against {found['num_reference']:,} real ones that the run never saw;"
-        f" its features: {found['sees']}."
+        f" against {found['num_reference']:,} real ones that the run never saw."
+        f" The judge's features: {found['sees']}."
     )
     if made["compared"] < made["count"]:
         words += f" The distances look at the first {made['compared']:,}, as many as there are real ones beside them."
