@@ -33,7 +33,7 @@ def test_the_mean_under_noise_is_bayes_rule_integrated(signal: float, noise: flo
 
         edges = {"points": [-1.0, 0.4, 2.0], "limit": 400, "epsabs": 1e-14, "epsrel": 1e-12}
         whole = quad(weight, -4, 6, **edges)[0]
-        mean = quad(lambda x_0: x_0 * weight(x_0), -4, 6, **edges)[0] / whole  # noqa: B023 - called here
+        mean = quad(lambda x_0: x_0 * weight(x_0), -4, 6, **edges)[0] / whole
         found = LINE.denoise(torch.tensor([[x]], dtype=torch.float64), signal=signal, noise=noise)
         assert found.item() == pytest.approx(mean, rel=1e-8, abs=1e-10)
 

@@ -84,12 +84,12 @@ def explain_denoising(
     return Explanation(
         title="Denoising, and why means are not enough",
         problem=f"{problem.origin} {data.words}",
-        lead=f"The best denoiser of squared error is a mean, and a mean varies less than what it is a mean of. One shot "
-        f"from x_T keeps {number(one.variance)} of the data's variance: every point is the data's mean. Stages fed with "
-        f"each other's outputs keep {number(staged.variance)} with T = {steps:,} and {number(few.variance)} with "
-        f"{FEW}: they lose a little variance each, and what they lose is not put back. DDPM, with the same exact "
-        f"denoiser, adds at each step the variance that the mean has lost: it keeps {number(chain.variance)}, with "
-        f"{chain.near:.1%} of its points near a {data.mode} and {chain.covered} of {len(data.mixture.centres)} covered.",
+        lead="The best denoiser of squared error is a mean, and a mean varies less than what it is a mean of. One shot "
+        f"from x_T keeps {number(one.variance)} of the data's variance: every point is the data's mean. Stages fed "
+        f"with each other's outputs keep {number(staged.variance)} with T = {steps:,} and {number(few.variance)} with "
+        f"{FEW}: each loses a little variance, and nothing puts it back. DDPM, with the same exact denoiser, adds at "
+        f"each step the variance that the mean has lost: it keeps {number(chain.variance)}, with {chain.near:.1%} of "
+        f"its points near a {data.mode} and {chain.covered} of {len(data.mixture.centres)} {data.mode}s covered.",
         tables=(_gaussian(), _numbers(scores, data)),
         figures=(
             Figure(
@@ -127,7 +127,7 @@ def _data(problem: Problem) -> _Data:
     size = float(plane.square().mean().sqrt())
     return _Data(
         GaussianMixture(plane / size, ROW_DEVIATION),
-        f"{len(plane):,} of its rows on the first two principal axes, each a mode with σ = {ROW_DEVIATION:g} deviations.",
+        f"{len(plane):,} rows on the first two principal axes, each a mode with σ = {ROW_DEVIATION:g} deviations.",
         "row",
     )
 

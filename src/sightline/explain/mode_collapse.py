@@ -1,4 +1,4 @@
-"""Mode collapse explained: a generator that loses modes of a ring, the remedies, and a discriminator that is too good."""
+"""Mode collapse explained: a generator that loses modes of a ring, the remedies, a discriminator that is too good."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -6,6 +6,7 @@ optimiser works number by number: no run feels another.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -61,7 +62,7 @@ class Stack:
         self, sizes: Sequence[int], runs: int, *, leak: float, batch_norm: bool, generator: torch.Generator
     ) -> None:
         self.leak, self.batch_norm = leak, batch_norm
-        shapes = list(zip(sizes, sizes[1:], strict=False))
+        shapes = list(pairwise(sizes))
         self.weights = [
             torch.randn(runs, m, n, generator=generator) * ((2 if i < len(shapes) - 1 else 1) / m) ** 0.5
             for i, (m, n) in enumerate(shapes)

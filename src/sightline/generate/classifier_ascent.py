@@ -154,11 +154,18 @@ def climbed_images(
 
     Raises:
         ConfigurationError: for numbers out of range, or a classifier that gives no probabilities.
+        InputError: for pictures of another shape, or outside [0, 1].
 
     Lecture: X3
     """
     require_numbers(count=count, label=label, seed=seed, batch_size=batch_size, steps=steps)
     labels = classes_asked_for(len(schema.classes), count, label)
+    if start is not None and start.shape[1:] != schema.input_shape:
+        raise InputError(
+            expected=f"pictures of shape {schema.input_shape}",
+            found=f"{tuple(start.shape[1:])}",
+            do="resize them as in training",
+        )
     if start is None:
         generator = torch.Generator().manual_seed(Seeds(seed).number("sample"))
         begun = torch.rand(count, *schema.input_shape, generator=generator)

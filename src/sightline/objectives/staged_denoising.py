@@ -18,8 +18,8 @@ class StagedDenoising(DenoiserObjective):
     """E ‖x_{t−1} − f(x_t, t)‖²/D, t uniform in 1 … T, x_t = √(1 − β_t) x_{t−1} + √β_t ε.
 
     New images are f(f(… f(x_T, T) …, 2), 1) of noise x_T, with nothing added between the stages. They are dull: the
-    best f is the mean E[x_{t−1} | x_t], and a mean varies less than what it is a mean of. Of Gaussian data of variance 1
-    T stages leave ᾱ_T; ``sightline explain denoising`` has the numbers. DDPM adds the lost variance again at each step.
+    best f is the mean E[x_{t−1} | x_t], and a mean varies less than what it is a mean of. Of Gaussian data of
+    variance 1, T stages leave ᾱ_T; ``sightline explain denoising`` has the numbers. DDPM adds the lost variance again.
 
     The notes have one autoencoder for each stage; here one network is told the stage. Ten stages by the cosine: with
     few stages each mean goes a long way, so that the network is not asked to repeat its input, and the cosine removes
