@@ -79,6 +79,8 @@ def test_draws_have_the_mixtures_mean_variance_and_modes() -> None:
     squares = drawn.square().sum(1)
     assert abs(float(squares.mean()) - ring.variance) < 4.5 * float(squares.std()) / math.sqrt(count)
     assert abs(found.variance - 1) < 0.02
+    inside = 1 - 4.5 * math.exp(-4.5) / own  # E[r²/2 | r < 3] of two standard normal numbers
+    assert abs(found.within - inside) < 4.5 / math.sqrt(count)
 
 
 def test_a_mode_is_covered_from_a_fifth_of_its_share_on() -> None:
@@ -90,6 +92,9 @@ def test_a_mode_is_covered_from_a_fifth_of_its_share_on() -> None:
         assert found.covered == covered
         assert found.near == pytest.approx(0.9)
         torch.testing.assert_close(found.shares, torch.tensor([0.9 - count / 100, 0, count / 100, 0]).double())
+        assert found.within == pytest.approx(0.0, abs=1e-20)
+    pair = ring.centres[:1] + torch.tensor([[0.1, 0.0], [0.3, 0.0], [-9.0, 0.0]])
+    assert mode_coverage(pair, ring).within == pytest.approx(0.1**2 / 2 / 0.1**2)
     assert mode_coverage(ring.centres[:1].expand(5, 2), ring).variance == pytest.approx(0.0, abs=1e-30)
 
 
@@ -101,6 +106,7 @@ def test_what_does_not_fit_is_refused(as_a_user_calls: None) -> None:
         lambda: ring_of_gaussians(radius=math.nan),
         lambda: GaussianMixture(ring.centres, -1.0),
         lambda: ring.draw(0),
+        lambda: mode_coverage(ring.centres, GaussianMixture(ring.centres, 0.0)),
         lambda: ring.denoise(ring.centres, signal=1.0, noise=-1.0),
         lambda: GaussianMixture(ring.centres, 0.0).denoise(ring.centres, signal=1.0, noise=0.0),
     ):

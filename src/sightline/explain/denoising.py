@@ -81,15 +81,18 @@ def explain_denoising(
     made = {"the data themselves": own} | _made(data.mixture, process, start, seeds.stream("sample"))
     scores = {name: mode_coverage(found, data.mixture) for name, found in made.items()}
     one, few, staged, chain = list(scores.values())[1:]
+    modes = len(data.mixture.centres)
     return Explanation(
         title="Denoising, and why means are not enough",
         problem=f"{problem.origin} {data.words}",
         lead="The best denoiser of squared error is a mean, and a mean varies less than what it is a mean of. One shot "
         f"from x_T keeps {number(one.variance)} of the data's variance: every point is the data's mean. Stages fed "
-        f"with each other's outputs keep {number(staged.variance)} with T = {steps:,} and {number(few.variance)} with "
-        f"{FEW}: each loses a little variance, and nothing puts it back. DDPM, with the same exact denoiser, adds at "
-        f"each step the variance that the mean has lost: it keeps {number(chain.variance)}, with {chain.near:.1%} of "
-        f"its points near a {data.mode} and {chain.covered} of {len(data.mixture.centres)} {data.mode}s covered.",
+        f"with each other's outputs lose a little each time, and nothing puts it back: {FEW} of them keep "
+        f"{number(few.variance)}, with {few.near:.1%} of the points near a {data.mode} and {few.covered} of {modes} "
+        f"covered; T = {steps:,} keep {number(staged.variance)}, cover {staged.covered}, and have "
+        f"{number(staged.within)} of the variance about a {data.mode}. DDPM, with the same exact denoiser, adds at each "
+        f"step the variance that the mean has lost: it keeps {number(chain.variance)}, {number(chain.within)} about a "
+        f"{data.mode}, with {chain.near:.1%} of its points near one and {chain.covered} covered.",
         tables=(_gaussian(), _numbers(scores, data)),
         figures=(
             Figure(
@@ -169,9 +172,15 @@ def _clean(mixture: GaussianMixture, process: NoiseSchedule) -> Denoiser:
 
 def _numbers(scores: dict[str, Coverage], data: _Data) -> Table:
     return Table(
-        f"Made from noise with exact denoisers ({data.words[0].lower()}{data.words[1:-1]})",
-        ("made by", "variance, of the data's", f"share within {NEAR:g}σ of a {data.mode}", f"{data.mode}s covered"),
-        tuple((name, one.variance, one.near, one.covered) for name, one in scores.items()),
+        "Made from noise with exact denoisers",
+        (
+            "made by",
+            "variance, of the data's",
+            f"share within {NEAR:g}σ of a {data.mode}",
+            f"{data.mode}s covered",
+            "variance about it, of σ²",
+        ),
+        tuple((name, one.variance, one.near, one.covered, one.within) for name, one in scores.items()),
     )
 
 

@@ -148,8 +148,8 @@ class RingGame:
         )
         for step in range(steps):
             noise = self.setting.noise * (1 - step / steps)
-            self._update(judge, self.judge.parameters(), lambda noise=noise: self._judge_loss(noise))
-            self._update(maker, self.maker.parameters(), lambda noise=noise: self._maker_loss(self.setting.game, noise))
+            self._update(judge, self.judge.parameters(), lambda noise=noise: self.judge_loss(noise))
+            self._update(maker, self.maker.parameters(), lambda noise=noise: self.maker_loss(self.setting.game, noise))
         return Outcome(self.made(SHOWN).detach(), self.accuracy())
 
     def judge_alone(self, looks: Sequence[int]) -> list[Slopes]:
@@ -160,7 +160,7 @@ class RingGame:
             if step in looks:
                 sizes = [float(self._slope(game).median()) for game in ("minimax", "non-saturating")]
                 found.append(Slopes(step, float(self.accuracy().mean()), *sizes))
-            self._update(judge, self.judge.parameters(), lambda: self._judge_loss(0.0))
+            self._update(judge, self.judge.parameters(), lambda: self.judge_loss(0.0))
         return found
 
     def made(self, count: int) -> Points:
@@ -177,7 +177,8 @@ class RingGame:
             real, made = self.judge(self.real(SHOWN)) > 0, self.judge(self.made(SHOWN)) > 0
         return (real.float().mean((1, 2)) + 1 - made.float().mean((1, 2))) / 2
 
-    def _judge_loss(self, noise: float) -> Float[Tensor, ""]:
+    def judge_loss(self, noise: float) -> Float[Tensor, ""]:
+        """The discriminator's, on points drawn for it, with noise of that deviation; summed over the runs."""
         with torch.no_grad():
             made = self._seen(self.made(BATCH), noise)
         seen = self._seen(self.real(BATCH), noise)
@@ -188,7 +189,8 @@ class RingGame:
             loss = loss + self.setting.penalty * gradient_penalty(odds, real)
         return loss * self.runs
 
-    def _maker_loss(self, game: Game, noise: float) -> Float[Tensor, ""]:
+    def maker_loss(self, game: Game, noise: float) -> Float[Tensor, ""]:
+        """The generator's, likewise."""
         odds = self.judge(self._seen(self.made(BATCH), noise))
         return generator_loss(odds.flatten(), game).mean() * self.runs
 
@@ -198,7 +200,7 @@ class RingGame:
         return points + noise * torch.randn(points.shape, generator=self.chance)
 
     def _slope(self, game: Game) -> Float[Tensor, " runs"]:
-        slopes = torch.autograd.grad(self._maker_loss(game, 0.0), self.maker.parameters())
+        slopes = torch.autograd.grad(self.maker_loss(game, 0.0), self.maker.parameters())
         return torch.stack([slope.flatten(1).square().sum(1) for slope in slopes]).sum(0).sqrt()
 
     @staticmethod

@@ -53,12 +53,15 @@ class Coverage:
         near: share of the points within 3σ of a mode; 0.989 of a mixture's own in the plane.
         shares: each mode's share of the points; those far from every mode are left out.
         variance: of the points, over the mixture's own; 0: one point.
+        within: variance of those near a mode about the mean of those near the same one, over σ² a column; 0.95 of a
+            mixture's own in the plane, the far ones being left out; 0: one point a mode, or none near any.
     """
 
     covered: int
     near: float
     shares: Float[Tensor, " modes"]
     variance: float
+    within: float
 
 
 def mode_coverage(points: Float[Tensor, "n d"], mixture: GaussianMixture) -> Coverage:
@@ -72,6 +75,7 @@ def mode_coverage(points: Float[Tensor, "n d"], mixture: GaussianMixture) -> Cov
 
     Raises:
         DataError: when the points are empty, not finite, or of other columns than the mixture.
+        ConfigurationError: when the mixture's modes have no width.
 
     Lecture: X4
 
@@ -80,12 +84,18 @@ def mode_coverage(points: Float[Tensor, "n d"], mixture: GaussianMixture) -> Cov
         >>> mode_coverage(ring.centres[:3], ring).covered
         3
     """
-    found, centres = points_and_centres(points, mixture.centres, fixed=True)
+    width = inputs.number(mixture.deviation, "the mixture's deviation", above=0)
+    found, centres = (rows.double() for rows in points_and_centres(points, mixture.centres, fixed=True))
     distance, mode = torch.cdist(found, centres).min(1)
-    shares = mode[distance <= NEAR * mixture.deviation].bincount(minlength=len(centres)).double() / len(found)
+    near = distance <= NEAR * width
+    inside, mode = found[near], mode[near]
+    counts = mode.bincount(minlength=len(centres))
+    means = torch.zeros_like(centres).index_add(0, mode, inside) / counts.clamp(min=1)[:, None]
+    shares = counts.double() / len(found)
     return Coverage(
         covered=int((shares >= FAIR / len(centres)).sum()),
         near=float(shares.sum()),
         shares=shares,
-        variance=float(found.double().var(0, correction=0).sum()) / mixture.variance,
+        variance=float(found.var(0, correction=0).sum()) / mixture.variance,
+        within=float((inside - means[mode]).square().sum()) / max(1, inside.numel()) / width**2,
     )
