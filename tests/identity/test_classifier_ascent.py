@@ -34,7 +34,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 def test_two_classes_and_a_linear_score_have_a_path_of_one_number() -> None:
     """x moves along w alone, and f = w·x by f ← f + η‖w‖² (1 − σ(f)); no wall is met."""
-    w, rate = normal(6) / 50, 0.7
+    w, rate = normal(6) / 100, 0.7
     start = torch.full((2, 1, 2, 3), 0.5, dtype=torch.float64)
     start[1] += 0.1
     images, path = ascend(lambda x: F.logsigmoid(x.flatten(1) @ w), start, steps=40, rate=rate)
@@ -48,7 +48,7 @@ def test_two_classes_and_a_linear_score_have_a_path_of_one_number() -> None:
 
 
 def test_a_linear_score_goes_straight_until_the_walls() -> None:
-    w, start = normal(6, seed=1), torch.rand(3, 1, 2, 3, dtype=torch.float64)
+    w, start = normal(6, seed=1), normal(3, 1, 2, 3, seed=2).sigmoid()
     images, path = ascend(lambda x: x.flatten(1) @ w, start, steps=30, rate=0.05)
     torch.testing.assert_close(images.flatten(1), (start.flatten(1) + 30 * 0.05 * w).clamp(0, 1))
     assert path.shape == (31, 3)

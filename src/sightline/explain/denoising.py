@@ -90,8 +90,8 @@ def explain_denoising(
         f"with each other's outputs lose a little each time, and nothing puts it back: {FEW} of them keep "
         f"{number(few.variance)}, with {few.near:.1%} of the points near a {data.mode} and {few.covered} of {modes} "
         f"covered; T = {steps:,} keep {number(staged.variance)}, cover {staged.covered}, and have "
-        f"{number(staged.within)} of the variance about a {data.mode}. DDPM, with the same exact denoiser, adds at "
-        f"each step the variance that the mean has lost: it keeps {number(chain.variance)}, {number(chain.within)} about a "
+        f"{number(staged.within)} of the variance about a {data.mode}. DDPM, with the same exact denoiser, puts back "
+        f"at each step what the mean has lost: it keeps {number(chain.variance)}, {number(chain.within)} about a "
         f"{data.mode}, with {chain.near:.1%} of its points near one and {chain.covered} covered.",
         tables=(_gaussian(), _numbers(scores, data)),
         figures=(

@@ -158,8 +158,14 @@ class RingGame:
         found = []
         for step in range(max(looks) + 1):
             if step in looks:
-                sizes = [float(self._slope(game).median()) for game in ("minimax", "non-saturating")]
-                found.append(Slopes(step, float(self.accuracy().mean()), *sizes))
+                found.append(
+                    Slopes(
+                        steps=step,
+                        accuracy=float(self.accuracy().mean()),
+                        minimax=float(self._slope("minimax").median()),
+                        non_saturating=float(self._slope("non-saturating").median()),
+                    )
+                )
             self._update(judge, self.judge.parameters(), lambda: self.judge_loss(0.0))
         return found
 

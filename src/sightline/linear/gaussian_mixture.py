@@ -44,7 +44,7 @@ class GaussianMixture:
     deviation: float
 
     def __post_init__(self) -> None:
-        points(self.centres, "centres")
+        object.__setattr__(self, "centres", points(self.centres, "centres"))  # whole numbers become float64
         inputs.number(self.deviation, "deviation", minimum=0)
 
     @property
