@@ -142,7 +142,7 @@ def test_on_digits_the_classifier_is_sure_of_what_is_none() -> None:
     objective = CrossEntropy(schema)
     noise = climbed_images(model, objective, schema, 40)
     assert (noise.confidence > 0.99).all()
-    assert float(noise.distance.median()) < 0.15  # noise is 0.41 from other noise
+    assert float(noise.distance.median()) < 0.2  # noise is 0.41 from other noise
     threes = pixels[1400:][target[1400:] == 3][:20]
     eights = climbed_images(model, objective, schema, 20, start=threes, label=8)
     assert (eights.confidence > 0.99).all()

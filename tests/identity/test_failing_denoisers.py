@@ -134,13 +134,13 @@ def test_on_a_ring_means_lose_the_modes_and_ddpm_finds_them() -> None:
     assert rows["one shot"][0] < 1e-3
     assert rows["one shot"][1:] == (0.0, 0, 0.0)
     assert rows["10 stages"][1] < 0.5  # most are between the modes
-    assert rows["T = 200 stages"][3] < 0.3  # or in too narrow modes
+    assert rows["T = 200 stages"][3] < 0.1  # or in far too narrow modes
     for name in ("10 stages", "T = 200 stages"):
         assert rows[name][0] < rows["DDPM"][0] - 0.05
     assert abs(rows["DDPM"][0] - 1) < 0.03
     assert rows["DDPM"][1] > 0.96
     assert rows["DDPM"][2] == 8
-    assert abs(rows["DDPM"][3] - 0.95) < 0.15
+    assert rows["DDPM"][3] > 0.7  # 200 steps narrow them a little too: 0.95 are the data's
     process = process_of("cosine", 10)
     start = torch.randn(1000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     by_hand = mode_coverage(means_only(stage_of(ring, process), start, 10), ring)
@@ -174,7 +174,6 @@ def test_settings_out_of_range_are_refused() -> None:
         lambda: OneShotDenoising(SCHEMA, signal=0.0),
         lambda: OneShotDenoising(SCHEMA, signal=1.0),
         lambda: StagedDenoising(SCHEMA, steps=1),
-        lambda: StagedDenoising(SCHEMA, schedule="square"),  # type: ignore[arg-type]
     ):
         with pytest.raises(ConfigurationError):
             make()

@@ -93,7 +93,7 @@ def test_a_mode_is_covered_from_a_fifth_of_its_share_on() -> None:
         assert found.near == pytest.approx(0.9)
         torch.testing.assert_close(found.shares, torch.tensor([0.9 - count / 100, 0, count / 100, 0]).double())
         assert found.within == pytest.approx(0.0, abs=1e-20)
-    pair = ring.centres[:1] + torch.tensor([[0.1, 0.0], [0.3, 0.0], [-9.0, 0.0]])
+    pair = ring.centres[:1] + torch.tensor([[0.05, 0.0], [0.25, 0.0], [9.0, 0.0]])
     assert mode_coverage(pair, ring).within == pytest.approx(0.1**2 / 2 / 0.1**2)
     assert mode_coverage(ring.centres[:1].expand(5, 2), ring).variance == pytest.approx(0.0, abs=1e-30)
 

@@ -24,8 +24,8 @@ SETTINGS: Mapping[str, Setting] = {
     "leaky ReLU": Setting(leak=0.2),
     "batch norm": Setting(batch_norm=True),
     "R1": Setting(penalty=0.1),
-    "instance noise": Setting(noise=0.5),
-    REMEDIED: Setting(leak=0.2, penalty=0.1, noise=0.5),
+    "instance noise": Setting(noise=0.3),
+    REMEDIED: Setting(leak=0.2, penalty=0.1, noise=0.3),
 }
 """One remedy at a time beside the non-saturating game, then together."""
 
