@@ -33,6 +33,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "k-means": {"restarts": 2, "steps": 10},
     "stochastic-gradient": {"steps": 20},
     "linear-autoencoder": {"steps": 20},
+    "denoising": {"steps": 10, "points": 60},
+    "mode-collapse": {"steps": 2, "runs": 2},
     "masking": {"steps": 3, "repetitions": 2, "unrolled_steps": 2},
 }
 """Options that make the slower topics quick."""
@@ -54,10 +56,11 @@ def tall() -> Problem:
     return problem(rows=40, columns=4, condition=6.0, seed=3)
 
 
-def test_there_are_twelve_topics() -> None:
+def test_there_are_fourteen_topics() -> None:
     assert sorted(EXPLANATIONS) == [
         "adaptive",
         "bias-variance",
+        "denoising",
         "double-descent",
         "early-stopping",
         "gradient-descent",
@@ -65,6 +68,7 @@ def test_there_are_twelve_topics() -> None:
         "k-means",
         "linear-autoencoder",
         "masking",
+        "mode-collapse",
         "momentum",
         "ridge",
         "stochastic-gradient",
@@ -96,6 +100,10 @@ def test_every_topic_explains_data_or_says_why_not(topic: str, data: str) -> Non
     about = problem(data=data, rows=60)
     if about.y.ndim == 2 and topic in ("bias-variance", "stochastic-gradient"):
         with pytest.raises(DataError, match="one number a row"):
+            of(topic, about)
+        return
+    if topic == "mode-collapse":
+        with pytest.raises(ConfigurationError, match="no data"):
             of(topic, about)
         return
     found = of(topic, about)

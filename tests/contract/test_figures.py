@@ -40,6 +40,9 @@ SAMPLES: dict[str, Callable[[], Spec]] = {
     "clusters": lambda: figures.clusters(
         [(0, 1), (2, 1), (5, 4)], [0, 0, 1], {"Lloyd": [(1, 1), (5, 4)], "expected centre": [(0, 0), (7, 6)]}
     ),
+    "point_clouds": lambda: figures.point_clouds(
+        {"plain": [(0, 1), (2, 1)], "remedied": [(5, 4)]}, [(0, 0), (5, 5)], ("x₁", "x₂")
+    ),
     "contours": lambda: figures.contours(HESSIAN, (0, 0), {"descent": PATH, "wild": [(1, 1), (9, -40), (NAN, 0)]}),
     "contours, singular": lambda: figures.contours([[2, 0], [0, 0]], (1, 1), {"descent": [(0, 0), (0.9, 0)]}),
     "contours, from the minimum": lambda: figures.contours(HESSIAN, (1, 1), {"descent": [(1, 1), (1, 1)]}),
@@ -223,6 +226,9 @@ def test_ticks_of_many_decades_hold_one() -> None:
         lambda: figures.clusters([(0, 0)], [0, 1], {"a": [(0, 0)]}),
         lambda: figures.clusters([(0, 0)], [0], {}),
         lambda: figures.clusters([(0, NAN)], [0], {"a": [(0, 0)]}),
+        lambda: figures.point_clouds({}, [(0, 0)]),
+        lambda: figures.point_clouds({"a": [(0, 0)]}, []),
+        lambda: figures.point_clouds({"a": [(0, NAN)]}, [(0, 0)]),
         lambda: figures.contours(HESSIAN, (0, 0), {}),
         lambda: figures.contours(HESSIAN, (0, 0), {"a": []}),
         lambda: figures.contours(HESSIAN, (0, 0), {"a": [(NAN, 1.0)]}),

@@ -26,16 +26,19 @@ from small_models import SMALL_IMAGES
 
 GREY = Schema("image", "classification", (1, 8, 8), classes=("no", "yes", "so"), image_mean=(0.4,), image_std=(0.3,))
 COLOUR = Schema("image", "none", (3, 8, 12), image_mean=(0.4, 0.5, 0.6), image_std=(0.3, 0.2, 0.3))
-CONDITIONAL = sorted(name for name in SMALL_IMAGES if name != "autoencoder")
-REFUSING = sorted(name for name in CONDITIONAL if name != "unet")
+MAKERS = sorted([*SMALL_IMAGES, "unet one-shot-denoising", "unet staged-denoising"])
+"""A network, with an objective after it where it is not its customary one."""
+CONDITIONAL = sorted(name for name in MAKERS if name != "autoencoder")
+REFUSING = sorted(name for name in CONDITIONAL if not name.startswith("unet"))
 """A U-Net that is told no class takes it for "none"."""
 
-every_model = pytest.mark.parametrize("name", sorted(SMALL_IMAGES))
+every_model = pytest.mark.parametrize("name", MAKERS)
 every_data = pytest.mark.parametrize("schema", [GREY, COLOUR], ids=["grey", "colour"])
 
 
 def make(name: str, schema: Schema, **options: Any) -> Predictor:
-    return MODELS[name](schema, seed=0, **SMALL_IMAGES[name], **options)
+    network = name.split()[0]
+    return MODELS[network](schema, seed=0, **SMALL_IMAGES[network], **options)
 
 
 def shaken(model: Predictor) -> Predictor:
@@ -47,8 +50,9 @@ def shaken(model: Predictor) -> Predictor:
     return model
 
 
-def objective_of(model: Any, schema: Schema) -> ImageObjective:
-    choice = default_objective(schema, makes_images=model.makes_images)
+def objective_of(model: Any, schema: Schema, name: str = "") -> ImageObjective:
+    told = name.split()[1:]
+    choice = Choice(told[0]) if told else default_objective(schema, makes_images=model.makes_images)
     objective = build(choice, OBJECTIVES, schema)
     assert isinstance(objective, ImageObjective)
     return objective
@@ -65,7 +69,7 @@ def batch_of(schema: Schema, count: int = 6) -> Batch:
 @every_model
 def test_its_own_objective_reaches_every_parameter(name: str, schema: Schema) -> None:
     model = shaken(make(name, schema))
-    objective = objective_of(model, schema)
+    objective = objective_of(model, schema, name)
     loss = objective(model, objective.prepare(batch_of(schema)))
     torch.stack(
         [*loss.parts.values(), objective.parts(model, objective.prepare(batch_of(schema)))[objective.name].mean()]
@@ -83,7 +87,7 @@ def test_saves_and_loads(name: str, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     loaded = sightline.from_pretrained(tmp_path)
     assert type(loaded) is type(model)
-    objective = objective_of(model, GREY)
+    objective = objective_of(model, GREY, name)
     quick = {"steps": 3} if objective.quick_steps else {}
     first, second = (sample_images(one, objective, 4, seed=3, **quick).pixels for one in (model, loaded))
     assert torch.equal(first, second)
@@ -94,7 +98,7 @@ def test_saves_and_loads(name: str, tmp_path: Path) -> None:
 @every_model
 def test_the_seed_decides_the_samples_and_training_chance_is_left_alone(name: str) -> None:
     model = make(name, GREY).train()
-    objective = objective_of(model, GREY)
+    objective = objective_of(model, GREY, name)
     state = torch.get_rng_state()
     quick = {"steps": 3} if objective.quick_steps else {}
     first, again, other = (sample_images(model, objective, 5, seed=seed, **quick).pixels for seed in (0, 0, 1))
@@ -107,7 +111,7 @@ def test_the_seed_decides_the_samples_and_training_chance_is_left_alone(name: st
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_a_class_steers_it(name: str) -> None:
     model = shaken(make(name, GREY, conditional=True))
-    objective = objective_of(model, GREY)
+    objective = objective_of(model, GREY, name)
     quick = {"steps": 3} if objective.quick_steps else {}
     made = sample_images(model, objective, 6, seed=0, **quick)
     assert made.labels is not None
@@ -168,8 +172,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spec_of(name: str, photos: Path, **options: Any) -> RunSpec:
-    spec = starting_point(name, str(photos))
-    model = Choice(name, {**SMALL_IMAGES[name], **options})
+    network, *told = name.split()
+    spec = starting_point(network, str(photos))
+    spec = spec.replace(objective=Choice(told[0])) if told else spec
+    model = Choice(network, {**SMALL_IMAGES[network], **options})
     plan = Plan(
         steps=6, batch_size=8, evaluate_steps=2, checkpoint_steps=1, log_steps=1, keep=9, average=spec.plan.average
     )
@@ -179,7 +185,7 @@ def spec_of(name: str, photos: Path, **options: Any) -> RunSpec:
 @pytest.fixture(scope="module")
 def runs(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     place = tmp_path_factory.mktemp("runs")
-    return {name: train(spec_of(name, photos), runs=place, name=name, quiet=True) for name in sorted(SMALL_IMAGES)}
+    return {name: train(spec_of(name, photos), runs=place, name=name.replace(" ", "-"), quiet=True) for name in MAKERS}
 
 
 @every_model

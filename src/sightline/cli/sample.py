@@ -11,6 +11,8 @@ from sightline.core.errors import ConfigurationError
 DESCRIPTION = """\
 Make new images with a run's network: a picture of them all, and the pixel values as a tensor (safetensors, values in
 [0, 1], with the classes asked for). The same seed makes the same images.
+
+A run that tells classes of images makes some by ascent on its own score; what that road lacks is said in numbers.
 """
 
 
@@ -21,6 +23,9 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("-n", "--count", type=int, default=64, help="images (default: 64)")
     parser.add_argument("--label", help="the class all are to be of, by name or number (default: every class in turn)")
     parser.add_argument("--steps", type=int, help="updates of a sampler that goes step by step (default: its own)")
+    parser.add_argument(
+        "--from", dest="start", help="for a classifier: a picture or folder to start from (default: noise)"
+    )
     parser.add_argument("--guidance", type=float, help="how strongly a class steers a sampler that has guidance")
     parser.add_argument("--seed", type=int, default=0, help="of every random draw (default: 0)")
     parser.add_argument(
@@ -42,6 +47,7 @@ def run(words: Sequence[str]) -> int:
 
     from sightline.core.files import write_whole
     from sightline.data.image_grid import as_png, image_grid
+    from sightline.generate.classifier_ascent import ClimbedImages
     from sightline.train import open_run
 
     run = open_run(given.run)
@@ -53,6 +59,7 @@ def run(words: Sequence[str]) -> int:
     tell_unfinished(run.folder)
     made = run.sample(
         given.count,
+        start=given.start,
         label=_label(given.label, run.schema.classes),
         seed=given.seed,
         batch_size=given.batch_size,
@@ -63,6 +70,8 @@ def run(words: Sequence[str]) -> int:
     write_whole(picture, as_png(image_grid(made.pixels, columns=given.columns)))
     write_whole(tensor, save(tensors))
     sys.stdout.write(f"picture     {picture}\ntensor      {tensor}: {tuple(made.pixels.shape)}\n")
+    if isinstance(made, ClimbedImages):
+        sys.stdout.write(f"ascent      {made}\n")
     return 0
 
 

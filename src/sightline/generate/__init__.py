@@ -3,6 +3,7 @@
 from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
 from sightline.generate.chain_rule import ChainRule
+from sightline.generate.classifier_ascent import ClimbedImages, ascend, climbed_images
 from sightline.generate.continuation import Continuation
 from sightline.generate.continuous_distribution import Continuous, Normal, Numerical
 from sightline.generate.ddim import DDIM
@@ -10,6 +11,7 @@ from sightline.generate.ddpm import DDPM
 from sightline.generate.decoding_copy import PackedLinear, decoding_copy
 from sightline.generate.diffused_images import sampler_of
 from sightline.generate.discrete_distribution import Discrete, inverse_categorical
+from sightline.generate.failing_denoisers import means_only
 from sightline.generate.few_shot import Answers, FewShot
 from sightline.generate.frechet_distance import frechet_distance
 from sightline.generate.generation import generate
@@ -54,6 +56,7 @@ __all__ = [
     "Beam",
     "CachedScores",
     "ChainRule",
+    "ClimbedImages",
     "Continuation",
     "Continuous",
     "Discrete",
@@ -80,7 +83,9 @@ __all__ = [
     "SampledImages",
     "Seen",
     "TextStream",
+    "ascend",
     "beam_search",
+    "climbed_images",
     "decode_stepwise",
     "decoded",
     "decoding_copy",
@@ -98,6 +103,7 @@ __all__ = [
     "masked_label_log_likelihoods",
     "memorisation",
     "nearest_images",
+    "means_only",
     "probability_integral_transform",
     "randomised_transport",
     "sample_from",

@@ -100,20 +100,7 @@ def sample_images(
         >>> sample_images(vae, EvidenceLowerBound(schema), 3).pixels.shape
         torch.Size([3, 1, 4, 4])
     """
-    whole = {"count": count, "label": label, "seed": seed, "batch_size": batch_size, "steps": steps}
-    for name, number in whole.items():
-        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
-            raise ConfigurationError(
-                expected=f"a whole number as {name}",
-                found=f"{number!r}",
-                do="give a number; classes are numbered from 0",
-            )
-    if not 1 <= count <= MOST:
-        raise ConfigurationError(
-            expected=f"1 to {MOST:,} images", found=f"{count:,}", do="ask for fewer, or at least 1"
-        )
-    if batch_size < 1:
-        raise ConfigurationError(expected="batch_size of at least 1", found=str(batch_size), do="use 256")
+    require_numbers(count=count, label=label, seed=seed, batch_size=batch_size, steps=steps)
     for name, value in (("steps", steps), ("guidance", guidance)):
         if value is not None and objective.quick_steps is None:
             raise ConfigurationError(
@@ -145,17 +132,55 @@ def sample_images(
     return SampledImages(torch.cat(made).clamp(0, 1), labels)
 
 
+def require_numbers(*, count: int, label: int | None, seed: int, batch_size: int, steps: int | None) -> None:
+    """What every maker of images is told: whole numbers, in range.
+
+    Raises:
+        ConfigurationError: for any that is not.
+
+    Example:
+        >>> require_numbers(count=1, label=None, seed=0, batch_size=1, steps=None)
+    """
+    whole = {"count": count, "label": label, "seed": seed, "batch_size": batch_size, "steps": steps}
+    for name, number in whole.items():
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+            raise ConfigurationError(
+                expected=f"a whole number as {name}",
+                found=f"{number!r}",
+                do="give a number; classes are numbered from 0",
+            )
+    if not 1 <= count <= MOST:
+        raise ConfigurationError(
+            expected=f"1 to {MOST:,} images", found=f"{count:,}", do="ask for fewer, or at least 1"
+        )
+    if batch_size < 1:
+        raise ConfigurationError(expected="batch_size of at least 1", found=str(batch_size), do="use 256")
+
+
 def _labels(model: nn.Module, count: int, label: int | None) -> Int[Tensor, " count"] | None:
     """The class of each image asked for."""
     classes = getattr(model, "num_classes", 0)
-    if not classes:
-        if label is not None:
-            raise ConfigurationError(
-                expected="no label: this network was trained without a condition",
-                found=f"label {label}",
-                do="leave it out, or train with --model.conditional true",
-            )
-        return None
+    if classes:
+        return classes_asked_for(classes, count, label)
+    if label is not None:
+        raise ConfigurationError(
+            expected="no label: this network was trained without a condition",
+            found=f"label {label}",
+            do="leave it out, or train with --model.conditional true",
+        )
+    return None
+
+
+def classes_asked_for(classes: int, count: int, label: int | None) -> Int[Tensor, " count"]:
+    """One class for all images, or every class in turn.
+
+    Raises:
+        ConfigurationError: for a label that is no class.
+
+    Example:
+        >>> classes_asked_for(2, 3, None).tolist()
+        [0, 1, 0]
+    """
     if label is None:
         return torch.arange(count) % classes
     if not 0 <= label < classes:

@@ -53,6 +53,7 @@ from sightline.linear.frequency_response import (
     impulse_response,
     mean_age,
 )
+from sightline.linear.gaussian_mixture import GaussianMixture
 from sightline.linear.gaussian_prior import (
     Posterior,
     maximum_a_posteriori,
@@ -122,6 +123,7 @@ from sightline.linear.principal_angles import largest_principal_angle, orthonorm
 from sightline.linear.random_features import draw_random_features, random_features
 from sightline.linear.ridge import effective_dimension, filter_factors, ridge, ridge_gains, ridge_in_svd_coordinates
 from sightline.linear.ridge_path import RidgePath, ridge_path
+from sightline.linear.ring_of_gaussians import Coverage, mode_coverage, ring_of_gaussians
 from sightline.linear.simulated_errors import SimulatedErrors, simulate_errors
 from sightline.linear.simulated_survival import simulate_survival
 from sightline.linear.soft_assignment import critical_gamma, soft_assignment
@@ -165,6 +167,7 @@ __all__ = [
     "Clamped",
     "ComplexityCurve",
     "ConstantRate",
+    "Coverage",
     "DescentRates",
     "DoubleDescent",
     "DroppedRows",
@@ -176,6 +179,7 @@ __all__ = [
     "FreeAutoencoder",
     "FreeEnergy",
     "FrequencyResponse",
+    "GaussianMixture",
     "GivenData",
     "HeavyBall",
     "KMeans",
@@ -303,6 +307,7 @@ __all__ = [
     "mean_age",
     "mean_square_limit",
     "minimum_norm",
+    "mode_coverage",
     "momentum",
     "momentum_iterates",
     "nearest_centres",
@@ -332,6 +337,7 @@ __all__ = [
     "ridge_gains",
     "ridge_in_svd_coordinates",
     "ridge_path",
+    "ring_of_gaussians",
     "second_moment",
     "simulate_complexity",
     "simulate_errors",

@@ -9,6 +9,7 @@ from sightline.objectives.classification import (
     Hinge,
     Logistic,
 )
+from sightline.objectives.denoiser_objective import DenoiserObjective
 from sightline.objectives.denoising import Denoising
 from sightline.objectives.denoising_diffusion import DenoisingDiffusion
 from sightline.objectives.evidence_lower_bound import EvidenceLowerBound
@@ -17,6 +18,7 @@ from sightline.objectives.importance_weighting import importance_weighted_log_li
 from sightline.objectives.masked_language import MaskedLanguage
 from sightline.objectives.next_token import NextToken
 from sightline.objectives.objective import Loss, Objective, Prediction
+from sightline.objectives.one_shot_denoising import OneShotDenoising
 from sightline.objectives.pixel_prediction import PixelPrediction
 from sightline.objectives.reconstruction import Reconstruction
 from sightline.objectives.registry import OBJECTIVES, default_objective
@@ -24,6 +26,7 @@ from sightline.objectives.regression import Absolute, Squared
 from sightline.objectives.sequence import Sequence
 from sightline.objectives.span import Span
 from sightline.objectives.span_corruption import SpanCorruption
+from sightline.objectives.staged_denoising import StagedDenoising
 from sightline.objectives.token_classification import TokenClassification
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "Adversarial",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "DenoiserObjective",
     "Denoising",
     "DenoisingDiffusion",
     "EvidenceLowerBound",
@@ -43,6 +47,7 @@ __all__ = [
     "MaskedLanguage",
     "NextToken",
     "Objective",
+    "OneShotDenoising",
     "PixelPrediction",
     "Prediction",
     "Reconstruction",
@@ -50,6 +55,7 @@ __all__ = [
     "Span",
     "SpanCorruption",
     "Squared",
+    "StagedDenoising",
     "TokenClassification",
     "default_objective",
     "importance_weighted_log_likelihood",

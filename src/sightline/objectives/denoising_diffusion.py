@@ -1,19 +1,12 @@
 """Diffusion's objective: guess the noise in images that hold any amount of it."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
-
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from typing import Annotated, Literal
 
 from sightline.core.config import Option, check
 from sightline.core.schema import Schema
-from sightline.data.batch import Batch
-from sightline.data.standardise import unstandardise
+from sightline.objectives.denoiser_objective import DenoiserObjective, Images, Question, noise_like, random_times
 from sightline.objectives.diffusion_target import Target, target_of
 from sightline.objectives.forward_process import diffuse
-from sightline.objectives.image_objective import ImageObjective
 from sightline.objectives.noise_schedule import NoiseSchedule, cosine_schedule, linear_schedule
 from sightline.objectives.registry import OBJECTIVES
 
@@ -31,12 +24,11 @@ DROPPED = Option(
 
 
 @OBJECTIVES.register("denoising-diffusion")
-class DenoisingDiffusion(ImageObjective):
+class DenoisingDiffusion(DenoiserObjective):
     """E ‖y(x_0, ε, t) − f(x_t, t)‖²/D, t uniform in 1 … T, x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; y is ε, x_0 or v.
 
-    One time and one noise are drawn for each image and look, so the loss is a noisy figure; it compares between looks,
-    which draw the same, and not between targets. Labels, where the network has classes, are hidden from it now and
-    then, which guidance needs.
+    One time and one noise are drawn for each image and look. Losses of different targets do not compare. Labels, where
+    the network has classes, are hidden from it now and then, which guidance needs.
 
     Args:
         schema: the data set's.
@@ -60,8 +52,6 @@ class DenoisingDiffusion(ImageObjective):
     """
 
     name = "denoising-diffusion"
-    suits = "denoiser"
-    units: ClassVar = {}
 
     def __init__(
         self,
@@ -80,34 +70,11 @@ class DenoisingDiffusion(ImageObjective):
         self.quick_steps = min(QUICK, self.steps)
         self.process: NoiseSchedule = process_of(course, self.steps)
 
-    def parts(self, model: nn.Module, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """The mean squared error of each image, at a time and with a noise drawn for it."""
-        x = batch.inputs
-        times = torch.randint(1, self.steps + 1, (len(batch),), device=x.device)
-        noise = torch.randn(x.shape, dtype=x.dtype, device=x.device)  # the same whatever the layout in memory
-        inner: Any = getattr(model, "module", model)
-        told: dict[str, Tensor] = {}
-        labels = self.labels(batch)
-        if inner.num_classes and labels is not None:
-            hidden = torch.rand(len(batch), device=x.device) < self.dropped_labels
-            told["labels"] = torch.where(hidden, inner.none, labels) if inner.training else labels
-        prediction = model(diffuse(self.process, x, times, noise), times, **told).float()
+    def question(self, x: Images) -> Question:
+        """A time and a noise for each image."""
+        times, noise = random_times(x, self.steps), noise_like(x)
         wanted = target_of(self.process, self.target, x, noise, times)
-        return {self.name: (prediction - wanted).square().flatten(1).mean(1)}
-
-    def picture(
-        self, images: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Standardised images as pixel values."""
-        return unstandardise(images, self.schema)
-
-    def figures(self, parts: Mapping[str, Float[Tensor, " batch"]]) -> Mapping[str, Float[Tensor, " batch"]]:
-        """The mean squared error."""
-        return {"squared_error": parts[self.name]}
-
-    def figure_names(self) -> tuple[str, ...]:
-        """See :meth:`figures`."""
-        return ("squared_error",)
+        return Question(diffuse(self.process, x, times, noise), times, wanted)
 
 
 def process_of(course: Course, steps: int) -> NoiseSchedule:

@@ -17,6 +17,7 @@ from sightline.core.errors import CheckpointError, ConfigurationError, DataError
 from sightline.core.run_folder import RunFolder
 from sightline.data import Data, Schema, load_like, load_spec, read_inputs
 from sightline.data.inputs import Inputs
+from sightline.data.standardise import unstandardise
 from sightline.models import MODELS
 from sightline.models.early_exits import EarlyExits
 from sightline.objectives import OBJECTIVES, Objective
@@ -304,28 +305,57 @@ class Run:
         given = [prompts] if isinstance(prompts, str) else prompts
         return generate_text(self.model, self.tokenizer, given, max_new_tokens=max_new_tokens, **options)
 
-    def sample(self, count: int = 64, **options: Any) -> "SampledImages":
+    def sample(self, count: int = 64, *, start: Path | str | None = None, **options: Any) -> "SampledImages":
         """Make new images; see :func:`sightline.generate.image_sampling.sample_images`.
+
+        A run that tells classes of images makes some by ascent on its own score, a road that fails; see
+        :func:`sightline.generate.classifier_ascent.climbed_images`.
 
         Args:
             count: images.
-            options: ``label``, ``seed``, ``batch_size``, ``steps``, ``guidance``.
+            start: of an ascent: a picture, or a folder of them; none: noise.
+            options: ``label``, ``seed``, ``batch_size``, ``steps``; where a network makes images ``guidance``.
 
         Raises:
-            ConfigurationError: for a run whose network makes no images, or what ``sample_images`` refuses.
+            ConfigurationError: for a run on other data than images, or what the functions named refuse.
+            DataError: for a start that can't be read.
 
-        Lecture: X1, X7
+        Lecture: X1, X3, X7
         """
         from sightline.generate.image_sampling import sample_images
 
         objective = self.objective
-        if not isinstance(objective, ImageObjective):
+        if isinstance(objective, ImageObjective):
+            if start is not None:
+                raise ConfigurationError(
+                    expected="no start: this network makes images from noise",
+                    found=str(start),
+                    do="leave it out; a classifier's ascent begins at pictures",
+                )
+            return sample_images(self.model, objective, count, **options)
+        if self.schema.kind == "image" and self.schema.task == "classification":
+            return self._climb(count, start, options)
+        raise ConfigurationError(
+            expected="a run whose network makes images, or tells their classes",
+            found=f"one trained with the objective {objective.name!r}",
+            do="train one that does, for example `sightline train vae --data FOLDER`",
+        )
+
+    def _climb(self, count: int, start: Path | str | None, options: dict[str, Any]) -> "SampledImages":
+        """Images by ascent on the classifier's score."""
+        from sightline.generate.classifier_ascent import climbed_images
+
+        guidance = options.pop("guidance", None)
+        if guidance is not None:
             raise ConfigurationError(
-                expected="a run whose network makes images",
-                found=f"one trained with the objective {objective.name!r}",
-                do="train one that does, for example `sightline train vae --data FOLDER`",
+                expected="no guidance: a classifier is climbed without",
+                found=f"guidance = {guidance}",
+                do="leave it out; networks of diffusion have it (sightline train unet)",
             )
-        return sample_images(self.model, objective, count, **options)
+        pictures = None
+        if start is not None:
+            pictures = unstandardise(read_inputs([Path(start)], self.schema).inputs, self.schema).clamp(0, 1)
+        return climbed_images(self.model, self.objective, self.schema, count, start=pictures, **options)
 
     def judge(self, by: "Run | Path | str", count: int = 2000, **options: Any) -> "RunJudgement":
         """Make images and say how good they are; see :func:`sightline.train.judging.judge_run`.

@@ -11,6 +11,7 @@ from sightline.report.figures.error_curves import error_curves
 from sightline.report.figures.filter_factors import filter_factors
 from sightline.report.figures.frequency_response import frequency_response
 from sightline.report.figures.loss_curves import loss_curves
+from sightline.report.figures.point_clouds import point_clouds
 from sightline.report.figures.rates_by_direction import rates_by_direction
 from sightline.report.figures.stability_region import stability_region
 from sightline.report.figures.values import Band
@@ -29,6 +30,7 @@ __all__ = [
     "filter_factors",
     "frequency_response",
     "loss_curves",
+    "point_clouds",
     "rates_by_direction",
     "stability_region",
     "variance_by_depth",
