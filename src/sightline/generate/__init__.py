@@ -3,21 +3,27 @@
 from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
 from sightline.generate.chain_rule import ChainRule
+from sightline.generate.completion import completed
 from sightline.generate.continuation import Continuation
 from sightline.generate.continuous_distribution import Continuous, Normal, Numerical
 from sightline.generate.ddim import DDIM
 from sightline.generate.ddpm import DDPM
 from sightline.generate.decoding_copy import PackedLinear, decoding_copy
 from sightline.generate.diffused_images import sampler_of
+from sightline.generate.diffusion_chain import forward_chain, reverse_chain
 from sightline.generate.discrete_distribution import Discrete, inverse_categorical
 from sightline.generate.few_shot import Answers, FewShot
 from sightline.generate.generation import generate
 from sightline.generate.greedy import Greedy
 from sightline.generate.guidance import Guided
 from sightline.generate.image_sampling import SAMPLERS, SampledImages, sample_images
+from sightline.generate.image_views import View, image_views
+from sightline.generate.interpolation import between_chances, between_images, interpolated, line
 from sightline.generate.inverse_cdf import Distribution, sample_from, uniforms
 from sightline.generate.label_likelihood import label_log_likelihoods, masked_label_log_likelihoods
-from sightline.generate.latent_sampling import decoded, interpolated
+from sightline.generate.latent_coder import reconstructed
+from sightline.generate.latent_map import latent_map
+from sightline.generate.latent_sampling import decoded
 from sightline.generate.mixed_distribution import Mixed
 from sightline.generate.piecewise_uniform import PiecewiseUniform, uniform_within
 from sightline.generate.raster_scan import sample_pixels
@@ -63,22 +69,32 @@ __all__ = [
     "Sample",
     "SampledImages",
     "TextStream",
+    "View",
     "beam_search",
+    "between_chances",
+    "between_images",
+    "completed",
     "decode_stepwise",
     "decoded",
     "decoding_copy",
     "distributional_transform",
     "draw",
+    "forward_chain",
     "generate",
     "generate_text",
+    "image_views",
     "interpolated",
     "inverse_categorical",
     "keep_nucleus",
     "keep_top_k",
     "label_log_likelihoods",
+    "latent_map",
+    "line",
     "masked_label_log_likelihoods",
     "probability_integral_transform",
     "randomised_transport",
+    "reconstructed",
+    "reverse_chain",
     "sample_from",
     "sample_images",
     "sample_pixels",
