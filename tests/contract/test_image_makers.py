@@ -30,6 +30,20 @@ CONDITIONAL = sorted(name for name in SMALL_IMAGES if name != "autoencoder")
 REFUSING = sorted(name for name in CONDITIONAL if name != "unet")
 """A U-Net that is told no class takes it for "none"."""
 
+FURTHER = {
+    "gan": ("diversity", "generator_gradient"),
+    "vae": ("active_units", "latent_worth"),
+}
+"""Figures beside the objective's own; of grey pixels a likelihood is not told."""
+
+VIEWS = {
+    "adversarial": ["interpolation"],
+    "denoising-diffusion": ["forward-chain", "reverse-chain"],
+    "elbo": ["reconstructions", "interpolation", "rounds"],
+    "pixel-prediction": ["completions"],
+    "reconstruction": ["reconstructions", "interpolation"],
+}
+
 every_model = pytest.mark.parametrize("name", sorted(SMALL_IMAGES))
 every_data = pytest.mark.parametrize("schema", [GREY, COLOUR], ids=["grey", "colour"])
 
@@ -187,12 +201,18 @@ def test_a_run_leaves_figures_pictures_and_a_page(name: str, runs: dict[str, Run
     run = runs[name]
     assert [row["step"] for row in run.folder.metrics() if row["kind"] == "validation"] == [2, 4, 6]
     reading = run.folder.read("readings/evaluation-test.json")
-    assert set(run.objective.figure_names()) == set(reading["metrics"])  # type: ignore[attr-defined]
+    assert set(run.objective.figure_names()) | set(FURTHER.get(name, ())) == set(reading["metrics"])  # type: ignore[attr-defined]
+    views = [view["name"] for view in run.folder.read("readings/image-views.json")]
+    assert views == VIEWS[run.objective.name]
+    for view in views:
+        assert (run.folder.path / f"samples/views/{view}.png").is_file()
+    assert run.folder.has("readings/latent-map.json") == (name in ("autoencoder", "vae"))
     for step in (2, 4, 6):
         assert (run.folder.path / f"samples/step-{step:09d}.png").is_file()
     assert main(["report", str(run.folder.path)]) == 0
     page = run.folder.text("report.html")
     assert "What it makes" in page
+    assert all(f'id="view-{view}"' in page for view in views)
     assert "sightline sample" in page
 
 
@@ -209,6 +229,10 @@ def test_an_interrupted_run_ends_as_the_whole_one(name: str, runs: dict[str, Run
     for step in (4, 6):
         picture = f"samples/step-{step:09d}.png"
         assert (copy / picture).read_bytes() == (whole.folder.path / picture).read_bytes()
+    for view in whole.folder.read("readings/image-views.json"):
+        assert (copy / view["file"]).read_bytes() == (whole.folder.path / view["file"]).read_bytes()
+    readings = [run.folder.read("readings/evaluation-test.json") for run in (whole, again)]
+    assert readings[0]["metrics"] == readings[1]["metrics"]
 
 
 def _equal(first: Any, second: Any) -> bool:

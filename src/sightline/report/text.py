@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from math import floor, isfinite, isnan, log10
 from typing import Any
 
-SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
+SHARES = frozenset(
+    {
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "discriminator_accuracy",
+        "real_taken_for_real",
+        "made_taken_for_real",
+    }
+)
 """Metrics that are shares of one, shown in per cent."""
 
 _TURNS = {
@@ -28,6 +38,8 @@ _LABELS = {
     "rmse": "RMSE",
     "r2": "R²",
     "negative_elbo": "negative ELBO",
+    "importance_weighted": "importance-weighted −log p",
+    "latent_worth": "worth of the latent vector",
     "lr": "learning rate",
     "grad_norm": "gradient norm",
 }

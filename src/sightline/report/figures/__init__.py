@@ -9,6 +9,8 @@ from sightline.report.figures.elbow_density import elbow_density
 from sightline.report.figures.error_curves import error_curves
 from sightline.report.figures.filter_factors import filter_factors
 from sightline.report.figures.frequency_response import frequency_response
+from sightline.report.figures.latent_map import latent_map
+from sightline.report.figures.latent_use import latent_use
 from sightline.report.figures.loss_curves import loss_curves
 from sightline.report.figures.rates_by_direction import rates_by_direction
 from sightline.report.figures.stability_region import stability_region
@@ -26,6 +28,8 @@ __all__ = [
     "error_curves",
     "filter_factors",
     "frequency_response",
+    "latent_map",
+    "latent_use",
     "loss_curves",
     "rates_by_direction",
     "stability_region",
