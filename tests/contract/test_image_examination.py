@@ -1,6 +1,7 @@
 """Planted faults of image makers are found, healthy ones cry no wolf, and the figures are those of slow loops."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 import sightline
 from sightline.core.schema import Schema
 from sightline.core.seeds import Seeds
-from sightline.data import Data
+from sightline.data import Batch, Data, Split
+from sightline.data.split import Epoch
 from sightline.data.standardise import unstandardise
 from sightline.models.variational_autoencoder import VAE
 from sightline.objectives import Adversarial, EvidenceLowerBound
@@ -133,26 +135,22 @@ def test_grey_pixels_are_told_no_likelihood(healthy: VAE, data: Data) -> None:
 
 
 def test_one_image_is_measured_without_error_bars(healthy: VAE, data: Data) -> None:
-    figures = measure_images(healthy, gaussian(data.schema), _First(data), seed=0, worst=0)
+    figures = measure_images(healthy, gaussian(data.schema), _First(data.test), seed=0, worst=0)
     assert math.isnan(figures.metrics["negative_elbo"].standard_error)
     assert "active_units" not in figures.metrics
     assert "nan" not in str(figures.metrics["negative_elbo"])
     assert "too few examples for an error bar" in str(figures.metrics["negative_elbo"])
 
 
-class _First:
+class _First(Split):
     """The first example of a split."""
 
-    name = "test"
+    def __init__(self, split: Split) -> None:
+        super().__init__(split.name, split.target[:1])
+        self.whole = split
 
-    def __init__(self, data: Data) -> None:
-        self.split = data.test
-
-    def __len__(self) -> int:
-        return 1
-
-    def batches(self, **options: Any) -> Any:
-        return self.split.batches(**{"batch_size": 1, "order": torch.tensor([0]), "device": options["device"]})
+    def cut(self, epoch: Epoch, device: torch.device) -> Iterator[Batch]:
+        yield from self.whole.batches(batch_size=1, order=torch.tensor([0]), device=device)
 
 
 class Players(nn.Module):

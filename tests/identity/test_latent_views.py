@@ -57,8 +57,11 @@ def test_a_plain_autoencoder_is_walked_along_the_line() -> None:
             expected = (model.decode(latent[None])[0] * 0.3 + 0.4).clamp(0, 1)
             assert torch.allclose(found[row, step], expected, atol=1e-5)
     assert torch.allclose(found[:, 0], reconstructed(model, objective, first), atol=1e-6)
+
+
+def test_walks_need_as_many_ends_as_beginnings(as_a_user_calls: None) -> None:
     with pytest.raises(InputError, match="alike in number"):
-        between_images(model, objective, first, last[:1], steps=4)
+        between_images(Autoencoder(**SMALL), Reconstruction(GREY), pixels(2), pixels(1), steps=4)
 
 
 @pytest.mark.parametrize("classes", [0, 2])

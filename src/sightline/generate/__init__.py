@@ -4,6 +4,7 @@ from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
 from sightline.generate.chain_rule import ChainRule
 from sightline.generate.completion import completed
+from sightline.generate.completion_views import completion_views
 from sightline.generate.continuation import Continuation
 from sightline.generate.continuous_distribution import Continuous, Normal, Numerical
 from sightline.generate.ddim import DDIM
@@ -11,19 +12,21 @@ from sightline.generate.ddpm import DDPM
 from sightline.generate.decoding_copy import PackedLinear, decoding_copy
 from sightline.generate.diffused_images import sampler_of
 from sightline.generate.diffusion_chain import forward_chain, reverse_chain
+from sightline.generate.diffusion_views import diffusion_views
 from sightline.generate.discrete_distribution import Discrete, inverse_categorical
 from sightline.generate.few_shot import Answers, FewShot
 from sightline.generate.generation import generate
 from sightline.generate.greedy import Greedy
 from sightline.generate.guidance import Guided
 from sightline.generate.image_sampling import SAMPLERS, SampledImages, sample_images
-from sightline.generate.image_views import View, image_views
+from sightline.generate.image_views import VIEWERS, View, image_views
 from sightline.generate.interpolation import between_chances, between_images, interpolated, line
 from sightline.generate.inverse_cdf import Distribution, sample_from, uniforms
 from sightline.generate.label_likelihood import label_log_likelihoods, masked_label_log_likelihoods
 from sightline.generate.latent_coder import reconstructed
 from sightline.generate.latent_map import latent_map
 from sightline.generate.latent_sampling import decoded
+from sightline.generate.latent_views import autoencoder_views, generator_views, variational_views
 from sightline.generate.mixed_distribution import Mixed
 from sightline.generate.piecewise_uniform import PiecewiseUniform, uniform_within
 from sightline.generate.raster_scan import sample_pixels
@@ -44,6 +47,7 @@ __all__ = [
     "DDIM",
     "DDPM",
     "SAMPLERS",
+    "VIEWERS",
     "Answers",
     "Banned",
     "Beam",
@@ -70,18 +74,22 @@ __all__ = [
     "SampledImages",
     "TextStream",
     "View",
+    "autoencoder_views",
     "beam_search",
     "between_chances",
     "between_images",
     "completed",
+    "completion_views",
     "decode_stepwise",
     "decoded",
     "decoding_copy",
+    "diffusion_views",
     "distributional_transform",
     "draw",
     "forward_chain",
     "generate",
     "generate_text",
+    "generator_views",
     "image_views",
     "interpolated",
     "inverse_categorical",
@@ -103,4 +111,5 @@ __all__ = [
     "transport",
     "uniform_within",
     "uniforms",
+    "variational_views",
 ]

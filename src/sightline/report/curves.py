@@ -99,7 +99,7 @@ FROM_THE_LOSS = ("perplexity", "bits_per_byte")
 LOGARITHMIC = frozenset({"loss", "grad_norm"})
 """What may be drawn on a logarithmic axis, where its range asks for it."""
 
-_NOT_METRICS = frozenset({"kind", "step", "epoch", "seconds", "loss", "lr", "examples_per_second"})
+_NOT_METRICS = frozenset({"kind", "step", "epoch", "seconds", "loss", "lr", "examples_per_second", "updates"})
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ def _players(training: Sequence[Mapping[str, Any]]) -> list[Panel]:
     losses = (series(training, "loss", "discriminator"), series(training, "generator_loss", "generator"))
     scores = (series(training, "real_score", "real images"), series(training, "made_score", "made images"))
     return [
-        Panel("players", "losses of both players, training", losses),
-        Panel("scores", "what the discriminator says, training", scores),
+        Panel("players", "losses of both players, training", losses, first_colour=1),
+        Panel("scores", "what the discriminator says, training", scores, first_colour=1),
     ]
 
 

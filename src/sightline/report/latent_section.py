@@ -49,7 +49,7 @@ def latent_space(folder: RunFolder, shown: Evaluation | None) -> LatentSpace:
             charts["latent-map"] = latent_map(points, [str(c) for c in plain["classes"]], labels, (first, second))
             map_caption = (
                 f"Codes of {len(points):,} {plain['split']} images in the plane of two principal components, which"
-                f" hold {first + second:.0%} of the variance"
+                f" hold {100 * (first + second):.0f} % of the variance"
                 + ("; colours tell their classes." if labels is not None else ".")
             )
     use = _use(shown)
@@ -58,8 +58,9 @@ def latent_space(folder: RunFolder, shown: Evaluation | None) -> LatentSpace:
             active = [bool(one) for one in use["active"]]
             charts["latent-use"] = latent_use(use["divergence"], use["standard_error"], active, use["unit"])
             use_caption = (
-                f"What each number of the latent vector tells of an image: {sum(active)} of {len(active)} are used"
-                " (their posterior mean varies over images); the grey ones follow N(0, 1) whatever the image."
+                f"What each number of the latent vector tells of an image: {sum(active)} of {len(active)} are used, their"
+                " posterior mean varies over images"
+                + ("." if all(active) else "; the grey ones follow N(0, 1) whatever the image.")
             )
     return LatentSpace(charts, map_caption, use_caption)
 

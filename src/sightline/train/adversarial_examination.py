@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sightline.data import Batch, Split
 from sightline.data.standardise import unstandardise
-from sightline.models.gan import GAN
 from sightline.objectives.adversarial import Adversarial, generator_loss
 from sightline.objectives.diversity import distance_within_classes, diversity, pairwise_distance
 from sightline.objectives.measure import Measure
@@ -27,7 +26,9 @@ ALIKE = 0.5
 """Diversity below which images have collapsed."""
 
 
-def examine_players(model: GAN, objective: Adversarial, split: Split, measured: Mapping[str, Measure]) -> Examination:
+def examine_players(
+    model: nn.Module, objective: Adversarial, split: Split, measured: Mapping[str, Measure]
+) -> Examination:
     """Diversity of made images, of a conditional generator within classes too, and the gradient it learns from.
 
     Diversity is the mean distance between two made images over that between two real ones, in pixel values. The
@@ -84,7 +85,7 @@ def player_findings(figures: Mapping[str, Measure]) -> list[Finding]:
         found.append(
             Finding(
                 "the discriminator is too good",
-                f"it is right on {accuracy:.1%} of held-out real and made images; the generator's loss would fall by"
+                f"it is right on {100 * accuracy:.1f} % of held-out real and made images; the generator's loss would fall by"
                 f" {gradient:.2g} nats over the way from one image to another",
                 "Where the discriminator is sure of everything, its slope is about 0: the generator learns nothing.",
                 "play the non-saturating game (--objective.game non-saturating), penalise the discriminator's slope"
@@ -111,7 +112,7 @@ def player_findings(figures: Mapping[str, Measure]) -> list[Finding]:
     return found
 
 
-def _slopes(model: GAN, objective: Adversarial, made: Tensor, batch: Batch) -> Tensor:
+def _slopes(model: nn.Module, objective: Adversarial, made: Tensor, batch: Batch) -> Tensor:
     """‖∇_x ℓ_G(D(x))‖ of each made image, standardised."""
     with torch.enable_grad():
         images = made.detach().requires_grad_()

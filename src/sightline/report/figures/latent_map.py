@@ -48,7 +48,7 @@ def latent_map(
     dots = [{"x": x, "y": y} for x, y in known]
     if labels is not None:
         dots = [{**dot, "class": classes[label]} for dot, label in zip(dots, labels, strict=True)]
-    shares = [f", {share:.0%} of the variance" for share in explained] if explained is not None else ["", ""]
+    shares = [f", {100 * share:.0f} % of the variance" for share in explained] if explained is not None else ["", ""]
     across, up = (f"{name} principal component{share}" for name, share in zip(("first", "second"), shares, strict=True))
     scale = alt.Scale(zero=False, nice=False, padding=14)
     encoding = {
