@@ -67,7 +67,7 @@ def test_a_healthy_autoencoder_is_left_alone(healthy: VAE, data: Data) -> None:
     assert found["active_units"] == LATENT
     assert found["latent_worth"] > 5
     # in expectation it is nearer to −log p than the bound is
-    assert found["importance_weighted"] < found["negative_elbo"] - 1
+    assert found["importance_weighted"] < found["negative_elbo"] - 0.2
     batch = next(iter(data.test.batches(batch_size=len(data.test))))
     with torch.no_grad():
         posterior = healthy.encode(batch.inputs)
@@ -79,6 +79,7 @@ def test_a_healthy_autoencoder_is_left_alone(healthy: VAE, data: Data) -> None:
     assert sum(use["divergence"]) == pytest.approx(found["divergence"], abs=1e-2)
 
 
+@torch.no_grad()
 def test_the_worth_of_a_latent_vector_is_a_loop_over_pairs(
     healthy: VAE, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:

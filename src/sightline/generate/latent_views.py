@@ -65,7 +65,7 @@ def variational_views(
             model,
             objective,
             batch,
-            "the arc between their posterior means: Gaussian vectors of one length, as in training",
+            "the arc between their posterior means, which keeps to the lengths that training showed",
         ),
         stacked(
             "rounds",

@@ -58,8 +58,8 @@ def latent_space(folder: RunFolder, shown: Evaluation | None) -> LatentSpace:
             active = [bool(one) for one in use["active"]]
             charts["latent-use"] = latent_use(use["divergence"], use["standard_error"], active, use["unit"])
             use_caption = (
-                f"What each number of the latent vector tells of an image: {sum(active)} of {len(active)} are used, their"
-                " posterior mean varies over images"
+                f"What each number of the latent vector tells of an image: {sum(active)} of {len(active)} are used,"
+                " their posterior mean varies over images"
                 + ("." if all(active) else "; the grey ones follow N(0, 1) whatever the image.")
             )
     return LatentSpace(charts, map_caption, use_caption)

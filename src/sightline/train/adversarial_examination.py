@@ -85,8 +85,8 @@ def player_findings(figures: Mapping[str, Measure]) -> list[Finding]:
         found.append(
             Finding(
                 "the discriminator is too good",
-                f"it is right on {100 * accuracy:.1f} % of held-out real and made images; the generator's loss would fall by"
-                f" {gradient:.2g} nats over the way from one image to another",
+                f"it is right on {100 * accuracy:.1f} % of held-out real and made images; the generator's loss would"
+                f" fall by {gradient:.2g} nats over the way from one image to another",
                 "Where the discriminator is sure of everything, its slope is about 0: the generator learns nothing.",
                 "play the non-saturating game (--objective.game non-saturating), penalise the discriminator's slope"
                 " (--objective.penalty 1), put noise on what it sees (--objective.noise 0.3), or lower its rate"
