@@ -1,9 +1,11 @@
 """Walks, maps and reconstructions against loops over single images, and completions against what they are given."""
 
+from typing import Any, TypeVar
+
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import sightline
 from sightline.core.errors import ConfigurationError, DataError, InputError
@@ -18,15 +20,17 @@ from sightline.models.pixelcnn import PixelCNN
 from sightline.models.variational_autoencoder import VAE
 from sightline.objectives import Adversarial, EvidenceLowerBound, PixelPrediction, Reconstruction
 
+Network = TypeVar("Network", bound=nn.Module)
+
 GREY = Schema("image", "classification", (1, 4, 4), classes=("a", "b"), image_mean=(0.4,), image_std=(0.3,))
-SMALL = {"input_shape": (1, 4, 4), "latent": 3, "hidden": (8,)}
+SMALL: dict[str, Any] = {"input_shape": (1, 4, 4), "latent": 3, "hidden": (8,)}
 
 
 def pixels(count: int) -> Tensor:
     return torch.rand(count, 1, 4, 4, generator=torch.Generator().manual_seed(1))
 
 
-def loud(model: torch.nn.Module) -> torch.nn.Module:
+def loud(model: Network) -> Network:
     """Weights large enough that codes differ from image to image."""
     torch.manual_seed(0)
     with torch.no_grad():
@@ -73,7 +77,7 @@ def test_a_variational_autoencoder_is_walked_along_the_arc(classes: int) -> None
     for row in range(2):
         own = None if labels is None else labels[row : row + 1]
         ends = [model.encode(images[row : row + 1], own).mean[0] for images in (first, last)]
-        for step, latent in enumerate(interpolated(*ends, 3)):
+        for step, latent in enumerate(interpolated(ends[0], ends[1], 3)):
             assert torch.allclose(found[row, step], model.decode(latent[None], own)[0].sigmoid(), atol=1e-5)
 
 

@@ -1,5 +1,7 @@
 """What the terminal says at the end of a run: figures, checkpoint, report."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -43,5 +45,5 @@ def figures(folder: RunFolder) -> Table:
 def findings(folder: RunFolder) -> list[str]:
     """What is amiss on the test split, or on validation where there is no test."""
     names = [f"readings/evaluation-{split}.json" for split in ("test", "validation")]
-    reading = next((folder.read(name) for name in names if folder.has(name)), {})
+    reading: dict[str, Any] = next((folder.read(name) for name in names if folder.has(name)), {})
     return [f"{found['cause']}: {found['evidence']}\n  try: {found['fix']}" for found in reading.get("findings", [])]

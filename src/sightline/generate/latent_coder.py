@@ -16,6 +16,7 @@ from sightline.models.autoencoder import Autoencoder
 from sightline.models.variational_autoencoder import VAE
 from sightline.objectives.evidence_lower_bound import EvidenceLowerBound
 from sightline.objectives.image_objective import ImageObjective
+from sightline.objectives.reconstruction import Reconstruction
 
 Pixels = Float[Tensor, "batch channels height width"]
 Latents = Float[Tensor, "batch latent"]
@@ -82,6 +83,7 @@ def variational_coder(model: nn.Module, objective: ImageObjective) -> LatentCode
 def plain_coder(model: nn.Module, objective: ImageObjective) -> LatentCoder:
     """The code of the whole image, uncorrupted, and the decoder's outputs."""
     assert isinstance(model, Autoencoder)
+    assert isinstance(objective, Reconstruction)
 
     def encode(pixels: Tensor, labels: Labels) -> Tensor:
         return model.features(standardise(pixels, objective.schema))

@@ -118,4 +118,5 @@ def _slopes(model: nn.Module, objective: Adversarial, made: Tensor, batch: Batch
         images = made.detach().requires_grad_()
         loss = generator_loss(objective.judge(model, images, batch), objective.game).sum()
         (gradient,) = torch.autograd.grad(loss, images)
-    return gradient.flatten(1).norm(dim=1).double().cpu()
+    slopes: Tensor = gradient.flatten(1).norm(dim=1).double().cpu()
+    return slopes

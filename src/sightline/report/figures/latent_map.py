@@ -45,7 +45,7 @@ def latent_map(
             found=f"{len(known):,} points, {0 if labels is None else len(labels):,} labels, {len(classes)} classes",
             do="give what is to be drawn",
         )
-    dots = [{"x": x, "y": y} for x, y in known]
+    dots: list[dict[str, float | str]] = [{"x": x, "y": y} for x, y in known]
     if labels is not None:
         dots = [{**dot, "class": classes[label]} for dot, label in zip(dots, labels, strict=True)]
     shares = [f", {100 * share:.0f} % of the variance" for share in explained] if explained is not None else ["", ""]
@@ -60,8 +60,13 @@ def latent_map(
         dot = dot.encode(**encoding, color=alt.value(expression("good")))
     else:
         legend = alt.Legend(title=None, columns=10) if len(classes) <= MOST_NAMED else None
-        scheme = "tableau10" if len(classes) <= 10 else "tableau20"
-        colour = alt.Color("class:N", sort=list(classes), scale=alt.Scale(domain=list(classes), scheme=scheme))
+        domain = list(classes)
+        tones = (
+            alt.Scale(domain=domain, scheme="tableau10")
+            if len(domain) <= 10
+            else alt.Scale(domain=domain, scheme="tableau20")
+        )
+        colour = alt.Color("class:N", sort=domain, scale=tones)
         dot = dot.encode(**encoding, color=colour.legend(legend), tooltip=[alt.Tooltip("class:N", title="class")])
     chart = dot.add_params(*theme("good")).properties(width="container", height=HEIGHT)
     return finish(chart, dots=dots)
