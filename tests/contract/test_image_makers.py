@@ -17,11 +17,12 @@ from sightline.core.config import Choice, build
 from sightline.core.errors import ConfigurationError, DataError, InputError
 from sightline.core.schema import Schema
 from sightline.data.batch import Batch
-from sightline.generate import sample_images
+from sightline.generate import image_views, sample_images
 from sightline.models import MODELS, Predictor
 from sightline.objectives import OBJECTIVES, ImageObjective, default_objective
 from sightline.recipes import starting_point
 from sightline.train import Plan, Run, RunSpec, train
+from sightline.train.evaluation import evaluate
 from small_models import SMALL_IMAGES
 
 GREY = Schema("image", "classification", (1, 8, 8), classes=("no", "yes", "so"), image_mean=(0.4,), image_std=(0.3,))
@@ -275,6 +276,21 @@ def test_a_conditional_run_makes_the_class_by_its_name(photos: Path, tmp_path: P
     named, numbered = (load_file(tmp_path / f"{stem}.safetensors") for stem in ("two", "number"))
     assert torch.equal(named["images"], numbered["images"])
     assert named["labels"].tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_conditional_network_is_viewed_and_examined(name: str, photos: Path) -> None:
+    data = sightline.load(str(photos))
+    model = make(name, data.schema, conditional=True)
+    objective = objective_of(model, data.schema)
+    views = image_views(model, objective, data.test)
+    assert [view.name for view in views] == VIEWS[objective.name]
+    assert all(((view.pixels >= 0) & (view.pixels <= 1)).all() for view in views)
+    again = image_views(model, objective, data.test, seed=1)
+    drawn = [not torch.equal(first.pixels, second.pixels) for first, second in zip(views, again, strict=True)]
+    assert any(drawn)
+    found = evaluate(model, objective, data.test, data.schema, name="test", checkpoint="none")
+    assert set(found.metrics) >= {*objective.figure_names(), *FURTHER.get(name, ())}
 
 
 def test_a_run_that_predicts_makes_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
