@@ -65,6 +65,10 @@ SAMPLES: dict[str, Callable[[], Spec]] = {
     "frequency_response": lambda: figures.frequency_response(
         [0, 1, 2, math.pi], {"m = 0.9": [1, 0.2, 0.1, 0.05]}, {"m = 0.9": [0, -1.2, -0.6, 0]}
     ),
+    "latent_map": lambda: figures.latent_map([(0, 1), (2, 1), (5, 4)], ["cat", "dog"], [0, 0, 1], (0.5, 0.2)),
+    "latent_map, without classes": lambda: figures.latent_map([(0, 1)]),
+    "latent_map, many classes": lambda: figures.latent_map([(0, 1)] * 30, [f"c{k}" for k in range(30)], range(30)),
+    "latent_use": lambda: figures.latent_use([2.0, 0.5, 0.0], [0.1, 0.02, 0.0], [True, True, False], [2, 0, 1]),
     "loss_curves": lambda: figures.loss_curves(STEPS, {"good": [4, 2, 1, 0.5, 0], "bad": [4, 40, 4e300, INF, NAN]}),
     "loss_curves, many": lambda: figures.loss_curves(STEPS, {f"η {k}": [k + 1.0] * 5 for k in range(12)}),
     "error_curves": lambda: figures.error_curves(
@@ -111,7 +115,7 @@ class Tags(HTMLParser):
 
 def test_there_is_a_sample_of_every_figure_of_the_theory() -> None:
     names = {name.partition(",")[0] for name in SAMPLES}
-    assert len(names) == 14
+    assert len(names) == 16
     assert names == set(figures.__all__) - {"Band"}
 
 

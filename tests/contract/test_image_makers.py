@@ -17,11 +17,12 @@ from sightline.core.config import Choice, build
 from sightline.core.errors import ConfigurationError, DataError, InputError
 from sightline.core.schema import Schema
 from sightline.data.batch import Batch
-from sightline.generate import sample_images
+from sightline.generate import image_views, sample_images
 from sightline.models import MODELS, Predictor
 from sightline.objectives import OBJECTIVES, ImageObjective, default_objective
 from sightline.recipes import starting_point
 from sightline.train import Plan, Run, RunSpec, train
+from sightline.train.evaluation import evaluate
 from small_models import SMALL_IMAGES
 
 GREY = Schema("image", "classification", (1, 8, 8), classes=("no", "yes", "so"), image_mean=(0.4,), image_std=(0.3,))
@@ -31,6 +32,20 @@ MAKERS = sorted([*SMALL_IMAGES, "unet one-shot-denoising", "unet staged-denoisin
 CONDITIONAL = sorted(name for name in MAKERS if name != "autoencoder")
 REFUSING = sorted(name for name in CONDITIONAL if not name.startswith("unet"))
 """A U-Net that is told no class takes it for "none"."""
+
+FURTHER = {
+    "gan": ("diversity", "generator_gradient"),
+    "vae": ("active_units", "latent_worth"),
+}
+"""Figures beside the objective's own; of grey pixels a likelihood is not told."""
+
+VIEWS = {
+    "adversarial": ["interpolation"],
+    "denoising-diffusion": ["forward-chain", "reverse-chain"],
+    "elbo": ["reconstructions", "interpolation", "rounds"],
+    "pixel-prediction": ["completions"],
+    "reconstruction": ["reconstructions", "interpolation"],
+}
 
 every_model = pytest.mark.parametrize("name", MAKERS)
 every_data = pytest.mark.parametrize("schema", [GREY, COLOUR], ids=["grey", "colour"])
@@ -193,12 +208,18 @@ def test_a_run_leaves_figures_pictures_and_a_page(name: str, runs: dict[str, Run
     run = runs[name]
     assert [row["step"] for row in run.folder.metrics() if row["kind"] == "validation"] == [2, 4, 6]
     reading = run.folder.read("readings/evaluation-test.json")
-    assert set(run.objective.figure_names()) == set(reading["metrics"])  # type: ignore[attr-defined]
+    assert set(run.objective.figure_names()) | set(FURTHER.get(name, ())) == set(reading["metrics"])  # type: ignore[attr-defined]
+    views = [view["name"] for view in run.folder.read("readings/image-views.json")]
+    assert views == VIEWS[run.objective.name]
+    for view in views:
+        assert (run.folder.path / f"samples/views/{view}.png").is_file()
+    assert run.folder.has("readings/latent-map.json") == (name in ("autoencoder", "vae"))
     for step in (2, 4, 6):
         assert (run.folder.path / f"samples/step-{step:09d}.png").is_file()
     assert main(["report", str(run.folder.path)]) == 0
     page = run.folder.text("report.html")
     assert "What it makes" in page
+    assert all(f'id="view-{view}"' in page for view in views)
     assert "sightline sample" in page
 
 
@@ -215,6 +236,10 @@ def test_an_interrupted_run_ends_as_the_whole_one(name: str, runs: dict[str, Run
     for step in (4, 6):
         picture = f"samples/step-{step:09d}.png"
         assert (copy / picture).read_bytes() == (whole.folder.path / picture).read_bytes()
+    for view in whole.folder.read("readings/image-views.json"):
+        assert (copy / view["file"]).read_bytes() == (whole.folder.path / view["file"]).read_bytes()
+    readings = [run.folder.read("readings/evaluation-test.json") for run in (whole, again)]
+    assert readings[0]["metrics"] == readings[1]["metrics"]
 
 
 def _equal(first: Any, second: Any) -> bool:
@@ -257,6 +282,21 @@ def test_a_conditional_run_makes_the_class_by_its_name(photos: Path, tmp_path: P
     named, numbered = (load_file(tmp_path / f"{stem}.safetensors") for stem in ("two", "number"))
     assert torch.equal(named["images"], numbered["images"])
     assert named["labels"].tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_conditional_network_is_viewed_and_examined(name: str, photos: Path) -> None:
+    data = sightline.load(str(photos))
+    model = make(name, data.schema, conditional=True)
+    objective = objective_of(model, data.schema)
+    views = image_views(model, objective, data.test)
+    assert [view.name for view in views] == VIEWS[objective.name]
+    assert all(((view.pixels >= 0) & (view.pixels <= 1)).all() for view in views)
+    again = image_views(model, objective, data.test, seed=1)
+    drawn = [not torch.equal(first.pixels, second.pixels) for first, second in zip(views, again, strict=True)]
+    assert any(drawn)
+    found = evaluate(model, objective, data.test, data.schema, name="test", checkpoint="none")
+    assert set(found.metrics) >= {*objective.figure_names(), *FURTHER.get(name, ())}
 
 
 def test_a_run_that_predicts_makes_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from sightline.core.schema import Schema
 from sightline.data.batch import Batch
 from sightline.data.standardise import standardise, unstandardise
-from sightline.generate.latent_sampling import decoded, interpolated
+from sightline.generate.interpolation import interpolated
+from sightline.generate.latent_sampling import decoded
 from sightline.models.gan import GAN
 from sightline.models.variational_autoencoder import VAE
 from sightline.nn.latent_gaussian import LatentGaussian

@@ -1,9 +1,12 @@
 """What the terminal says at the end of a run: figures, checkpoint, report."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
 from sightline.core.run_folder import RunFolder
+from sightline.objectives.measure import Measure
 from sightline.report import write_report
 from sightline.train import Run
 
@@ -14,6 +17,8 @@ def tell_ending(run: Run, *, quiet: bool = False) -> int:
     if not quiet:
         console = Console(highlight=False)
         console.print(figures(run.folder))
+        for finding in findings(run.folder):
+            console.print(finding, markup=False)
         console.print(f"checkpoint  {run.checkpoint}", soft_wrap=True)
         console.print(f"report      {report}", soft_wrap=True)
     return 0
@@ -30,12 +35,15 @@ def figures(folder: RunFolder) -> Table:
     }
     for split, reading in readings.items():
         table.add_column(f"{split} ({reading['count']:,})", justify="right")
-    for name in next(iter(readings.values()), {"metrics": {}})["metrics"]:
-        cells = []
-        for reading in readings.values():
-            measure = reading["metrics"][name]
-            unit = f" {measure['unit']}" if measure["unit"] else ""
-            cells.append(f"{measure['value']:.4f} ± {measure['standard_error']:.4f}{unit}")
-        table.add_row(name, *cells)
+    for name in dict.fromkeys(name for reading in readings.values() for name in reading["metrics"]):
+        told = (reading["metrics"].get(name) for reading in readings.values())
+        table.add_row(name, *("—" if measure is None else str(Measure(**measure)) for measure in told))
     table.add_row("loss", *(f"{reading['loss']:.4f}" for reading in readings.values()))
     return table
+
+
+def findings(folder: RunFolder) -> list[str]:
+    """What is amiss on the test split, or on validation where there is no test."""
+    names = [f"readings/evaluation-{split}.json" for split in ("test", "validation")]
+    reading: dict[str, Any] = next((folder.read(name) for name in names if folder.has(name)), {})
+    return [f"{found['cause']}: {found['evidence']}\n  try: {found['fix']}" for found in reading.get("findings", [])]

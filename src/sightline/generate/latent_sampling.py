@@ -1,10 +1,9 @@
-"""Images from latent vectors: draw z ~ N(0, I), decode; decode, encode and decode again; walk from one to another."""
+"""Images from latent vectors: draw z ~ N(0, I), decode; decode, encode and decode again."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sightline.core.errors import ConfigurationError
 from sightline.generate.image_sampling import SAMPLERS, Request
 from sightline.models.autoencoder import Autoencoder
 from sightline.models.gan import GAN
@@ -91,42 +90,3 @@ def decoded(
     for _ in range(rounds):
         pixels = objective.picture(model.decode(model.encode(objective.seen(pixels), labels).mean, labels))
     return pixels
-
-
-def interpolated(
-    first: Float[Tensor, " latent"], last: Float[Tensor, " latent"], steps: int
-) -> Float[Tensor, "steps latent"]:
-    """Vectors on the arc from one to another: directions at equal angles, lengths in equal steps.
-
-    Normal vectors of many dimensions lie near a sphere; the straight line between two leaves it, the arc does not.
-    Opposite or zero vectors have no arc; the line is taken.
-
-    Args:
-        first: where it begins.
-        last: where it ends.
-        steps: vectors, both ends among them.
-
-    Raises:
-        ConfigurationError: for fewer than 2 steps.
-
-    Source: Shoemake 1985, "Animating rotation with quaternion curves"; White 2016, "Sampling Generative Networks", §2.1
-
-    Lecture: X5
-
-    Example:
-        >>> interpolated(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 3)[1]
-        tensor([0.7071, 0.7071])
-    """
-    if steps < 2:
-        raise ConfigurationError(expected="at least 2 steps: both ends", found=f"{steps}", do="use 8")
-    share = torch.linspace(0, 1, steps, dtype=first.dtype, device=first.device)[:, None]
-    lengths = first.norm(), last.norm()
-    cosine = (first @ last / (lengths[0] * lengths[1])).clamp(-1, 1)
-    angle = cosine.arccos()
-    if not torch.isfinite(angle) or angle.sin() < 1e-4:
-        return torch.lerp(first, last, share)
-    directions = (
-        ((1 - share) * angle).sin() * first / lengths[0] + (share * angle).sin() * last / lengths[1]
-    ) / angle.sin()
-    found: Tensor = directions * torch.lerp(lengths[0], lengths[1], share)
-    return found

@@ -168,7 +168,7 @@ class Adversarial(ImageObjective):
         return odds.float()[:, 0]
 
     def parts(self, model: nn.Module, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
-        """Both losses, of as many made images as real ones, and how often each kind is taken for real."""
+        """Both losses, of as many made images as real ones; how often each is taken for real; a and b themselves."""
         real = self.judge(model, batch.inputs, batch)
         made = self.judge(model, self.make(model, batch), batch)
         border = 0.5 if self.game == "least-squares" else 0.0
@@ -177,6 +177,8 @@ class Adversarial(ImageObjective):
             "generator_loss": generator_loss(made, self.game),
             "real_taken_for_real": (real > border).float(),
             "made_taken_for_real": (made > border).float(),
+            "real_score": real,
+            "made_score": made,
         }
 
     def weight(self, part: str) -> float:
@@ -184,12 +186,22 @@ class Adversarial(ImageObjective):
         return float(part == self.name)
 
     def figures(self, parts: Mapping[str, Float[Tensor, " batch"]]) -> Mapping[str, Float[Tensor, " batch"]]:
-        """See :meth:`parts`. None of them says how good the images are."""
-        return {"discriminator_loss" if name == self.name else name: part for name, part in parts.items()}
+        """See :meth:`parts`, and the discriminator's accuracy. None of them says how good the images are."""
+        told = {"discriminator_loss" if name == self.name else name: part for name, part in parts.items()}
+        right = (parts["real_taken_for_real"] + 1 - parts["made_taken_for_real"]) / 2
+        return {**told, "discriminator_accuracy": right}
 
     def figure_names(self) -> tuple[str, ...]:
         """See :meth:`figures`."""
-        return ("discriminator_loss", "generator_loss", "real_taken_for_real", "made_taken_for_real")
+        return (
+            "discriminator_loss",
+            "generator_loss",
+            "real_taken_for_real",
+            "made_taken_for_real",
+            "real_score",
+            "made_score",
+            "discriminator_accuracy",
+        )
 
 
 def gradient_penalty(

@@ -27,6 +27,18 @@ class Measure:
     standard_error: float
     unit: str = ""
 
+    def __str__(self) -> str:
+        """Value, standard error and unit; where there were too few examples for an error, that is said.
+
+        Example:
+            >>> print(Measure(1.5, 0.25, "nats"), Measure(1.5, math.nan), sep="; ")
+            1.5000 ± 0.2500 nats; 1.5000 (too few examples for an error bar)
+        """
+        unit = f" {self.unit}" if self.unit else ""
+        if math.isnan(self.standard_error):
+            return f"{self.value:.4f}{unit} (too few examples for an error bar)"
+        return f"{self.value:.4f} ± {self.standard_error:.4f}{unit}"
+
 
 def measure(
     prediction: Prediction, target: Int[Tensor, " batch"] | Float[Tensor, " batch"], schema: Schema

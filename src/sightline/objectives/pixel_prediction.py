@@ -63,9 +63,15 @@ class PixelPrediction(ImageObjective):
 
     def prepare(self, batch: Batch) -> Batch:
         """The images as levels."""
-        values = unstandardise(batch.inputs, self.schema).clamp(0, 1)
+        return replace(batch, inputs=self.as_levels(unstandardise(batch.inputs, self.schema)))
+
+    def as_levels(
+        self, pixels: Float[Tensor, "batch channels height width"]
+    ) -> Int[Tensor, "batch channels height width"]:
+        """Pixel values in [0, 1] as levels; of two, drawn from torch's global generator."""
+        values = pixels.clamp(0, 1)
         levels = torch.bernoulli(values.contiguous()) if self.levels == 2 else (values * (self.levels - 1)).round()
-        return replace(batch, inputs=levels.long())
+        return levels.long()
 
     def parts(self, model: nn.Module, batch: Batch) -> Mapping[str, Float[Tensor, " batch"]]:
         """Nats an image.

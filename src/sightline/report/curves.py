@@ -83,7 +83,14 @@ def wants_log(drawn: Sequence[Series]) -> bool:
     return bool(values) and min(values) > 0 and max(values) > 30 * min(values)
 
 
-METRIC_GROUPS = (("accuracy", "f1"), ("precision", "recall"), ("rmse", "mae"))
+METRIC_GROUPS = (
+    ("accuracy", "f1"),
+    ("precision", "recall"),
+    ("rmse", "mae"),
+    ("discriminator_loss", "generator_loss"),
+    ("real_score", "made_score"),
+    ("real_taken_for_real", "made_taken_for_real"),
+)
 """Validation metrics that share an axis; every other one gets a panel of its own."""
 
 FROM_THE_LOSS = ("perplexity", "bits_per_byte")
@@ -92,7 +99,7 @@ FROM_THE_LOSS = ("perplexity", "bits_per_byte")
 LOGARITHMIC = frozenset({"loss", "grad_norm"})
 """What may be drawn on a logarithmic axis, where its range asks for it."""
 
-_NOT_METRICS = frozenset({"kind", "step", "epoch", "seconds", "loss", "lr", "examples_per_second"})
+_NOT_METRICS = frozenset({"kind", "step", "epoch", "seconds", "loss", "lr", "examples_per_second", "updates"})
 
 
 @dataclass(frozen=True)
@@ -123,9 +130,19 @@ class Panel:
         return self.id in LOGARITHMIC and wants_log(self.drawn)
 
     @property
-    def has_points(self) -> bool:
-        """Whether there is anything finite to draw."""
-        return any(one.points for one in self.drawn)
+    def has_curve(self) -> bool:
+        """Whether a line can be drawn: two finite values of one series at least."""
+        return any(len(one.points) > 1 for one in self.drawn)
+
+    @property
+    def single(self) -> str:
+        """The values in words, where each series has one at most."""
+        told = [
+            f"{one.name} {number(one.points[0]['value'])} at update {one.points[0]['step']:,}"
+            for one in self.drawn
+            if one.points
+        ]
+        return "" if self.has_curve else ", ".join(told)
 
     @property
     def words(self) -> list[str]:
@@ -145,9 +162,22 @@ def panels(training: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[s
         drawn = tuple(series(validation, name) for name in group if name in names)
         title = " and ".join(one.name for one in drawn) + ", validation"
         found.append(Panel("-".join(group), title, drawn, percent=group[0] in SHARES, first_colour=1))
+    found += _players(training)
     found += [Panel(key, label(key), (series(training, key),)) for key in ("lr", "grad_norm", "examples_per_second")]
     kept = (replace(p, drawn=tuple(one for one in p.drawn if one.points or one.breaks)) for p in found)
     return [replace(panel, title=panel.title[0].upper() + panel.title[1:]) for panel in kept if panel.drawn]
+
+
+def _players(training: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    """The balance of two players while they train."""
+    if not any("generator_loss" in row for row in training):
+        return []
+    losses = (series(training, "loss", "discriminator"), series(training, "generator_loss", "generator"))
+    scores = (series(training, "real_score", "real images"), series(training, "made_score", "made images"))
+    return [
+        Panel("players", "losses of both players, training", losses, first_colour=1),
+        Panel("scores", "what the discriminator says, training", scores, first_colour=1),
+    ]
 
 
 def _loss_panel(drawn: tuple[Series, ...], validation: Sequence[Mapping[str, Any]]) -> Panel:

@@ -27,10 +27,19 @@ def made_images(folder: RunFolder) -> list[dict[str, Any]]:
     with reading(folder, RECORD):
         rows = evenly(whole_lines(folder, RECORD), MOST_LOOKS)
         files = [(int(row["step"]), str(row["file"])) for row in rows]
-    return [{"step": step, "picture": _picture(folder, file)} for step, file in files if (folder.path / file).is_file()]
+    return [
+        {"step": step, "picture": kept_picture(folder, file, RECORD)}
+        for step, file in files
+        if (folder.path / file).is_file()
+    ]
 
 
-def _picture(folder: RunFolder, file: str) -> EmbeddedPicture:
+def kept_picture(folder: RunFolder, file: str, record: str) -> EmbeddedPicture:
+    """A picture of images that a record of the run names.
+
+    Raises:
+        RunFolderError: when it lies outside the run folder or is no whole PNG file.
+    """
     path = folder.path / file
     found = "outside the run folder"
     if path.resolve().is_relative_to(folder.path.resolve()):
@@ -39,7 +48,7 @@ def _picture(folder: RunFolder, file: str) -> EmbeddedPicture:
         except DAMAGED as error:
             found = f"which can't be read: {error}"
     raise RunFolderError(
-        expected=f"PNG pictures of samples inside {folder.path}",
+        expected=f"PNG pictures inside {folder.path}",
         found=f"{file}, {found}",
-        do=f"move {RECORD} away: the report then leaves that part out",
+        do=f"move {record} away: the report then leaves that part out",
     )

@@ -9,9 +9,11 @@ from sightline.report.curves import Panel, panels
 from sightline.report.figures import accuracy_by_compute
 from sightline.report.image_section import made_images
 from sightline.report.judgement_section import read_judgement
+from sightline.report.latent_section import latent_space
 from sightline.report.read import EXITS, Evaluation, RunRecord, read_run, reading
 from sightline.report.text_sections import read_text_parts
 from sightline.report.vega import Spec
+from sightline.report.view_section import shown_views
 
 MOST_SCATTERED = 1500
 MOST_CLASSES = 150
@@ -56,7 +58,8 @@ def render(folder: RunFolder | Path | str) -> str:
         mistakes = sections.mistakes(shown, run.folder) if shown else []
     text_parts = read_text_parts(run.folder)
     judged = read_judgement(run.folder)
-    drawn = _charts(run, learning, balance)
+    latent = latent_space(run.folder, shown)
+    drawn = {**_charts(run, learning, balance), **latent.charts}
     if judged is not None and judged.chart is not None:
         drawn["judged-classes"] = judged.chart
     page = page_parts.environment().get_template("page.html")
@@ -76,6 +79,8 @@ def render(folder: RunFolder | Path | str) -> str:
         text_parts=text_parts,
         made=made_images(run.folder),
         judged=judged,
+        views=shown_views(run.folder),
+        latent=latent,
         data=data,
         configuration=sections.grouped(run.spec),
         machine=sections.flat(run.environment),
@@ -104,7 +109,7 @@ def _charts(run: RunRecord, learning: list[Panel], balance: dict[str, dict[str, 
             bits_per_nat=panel.bits_per_nat,
         )
         for panel in learning
-        if panel.has_points
+        if panel.has_curve
     }
     if run.shown is not None:
         specs.update(_evaluation_charts(run.shown, str(run.schema.get("target", ""))))

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import yaml
 
-from sightline.core.errors import RunFolderError
+from sightline.core.errors import DataError, RunFolderError
 from sightline.core.files import from_json
 from sightline.core.run_folder import RunFolder
 
@@ -53,6 +53,8 @@ class Evaluation:
         per_class: figures by class.
         mistakes: the examples with the largest losses, worst first.
         scatter: (target, prediction) pairs; empty for classification.
+        findings: what is amiss, as parts by name.
+        details: what else was measured, by name.
     """
 
     split: str
@@ -65,6 +67,8 @@ class Evaluation:
     per_class: tuple[Row, ...]
     mistakes: tuple[Row, ...]
     scatter: tuple[tuple[float, float], ...]
+    findings: tuple[Row, ...] = ()
+    details: Row = field(default_factory=dict)
 
     @property
     def headline(self) -> Metric | None:
@@ -90,7 +94,7 @@ class RunRecord:
         evaluations: test first, then validation, then any others by name.
         exits: accuracy against compute of a network with early exits, on the test split (``exits-validation.json``
             is not shown); empty for others.
-        findings: the diagnosis.
+        findings: the diagnosis; first what the evaluation that is shown found.
     """
 
     folder: RunFolder
@@ -126,8 +130,10 @@ def reading(folder: RunFolder, name: str) -> Iterator[None]:
     """Turn whatever goes wrong with a file's content into an error that names the file."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError, DataError) as error:
         found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, DataError):  # a figure that can't be drawn of these values
+            found = error.found
         raise RunFolderError(
             expected=f"{folder.path / name} as the run wrote it",
             found=f"{name} is damaged: {found}",
@@ -167,6 +173,7 @@ def read_run(folder: RunFolder) -> RunRecord:
     findings = _optional(folder, "findings.json", list, [])
     with reading(folder, "findings.json"):
         findings = [dict(finding) for finding in findings]
+    evaluations = read_evaluations(folder)
     return RunRecord(
         folder=folder,
         spec=read_spec(folder),
@@ -176,9 +183,9 @@ def read_run(folder: RunFolder) -> RunRecord:
         training=tuple(row for row in rows if row["kind"] == "train"),
         validation=tuple(row for row in rows if row["kind"] == "validation"),
         data=_optional(folder, "readings/data.json", dict, {}),
-        evaluations=read_evaluations(folder),
+        evaluations=evaluations,
         exits=_optional(folder, EXITS, dict, {}),
-        findings=tuple(findings),
+        findings=(*(evaluations[0].findings if evaluations else ()), *findings),
     )
 
 
@@ -258,6 +265,8 @@ def _evaluation(plain: Any) -> Evaluation:
         per_class=tuple(dict(row) for row in plain.get("per_class") or ()),
         mistakes=tuple(_mistake(dict(row)) for row in plain.get("mistakes") or ()),
         scatter=tuple((float(t), float(p)) for t, p in plain.get("scatter") or ()),
+        findings=tuple(dict(row) for row in plain.get("findings") or ()),
+        details=dict(plain.get("details") or {}),
     )
 
 

@@ -5,7 +5,21 @@ from collections.abc import Mapping
 from math import floor, isfinite, isnan, log10
 from typing import Any
 
-SHARES = frozenset({"accuracy", "precision", "recall", "f1", "confident", "agreement", "nearer", "copies"})
+SHARES = frozenset(
+    {
+        "accuracy",
+        "agreement",
+        "confident",
+        "copies",
+        "discriminator_accuracy",
+        "f1",
+        "made_taken_for_real",
+        "nearer",
+        "precision",
+        "real_taken_for_real",
+        "recall",
+    }
+)
 """Metrics that are shares of one, shown in per cent."""
 
 _TURNS = {
@@ -28,6 +42,8 @@ _LABELS = {
     "rmse": "RMSE",
     "r2": "R²",
     "negative_elbo": "negative ELBO",
+    "importance_weighted": "importance-weighted −log p",
+    "latent_worth": "worth of the latent vector",
     "lr": "learning rate",
     "grad_norm": "gradient norm",
 }

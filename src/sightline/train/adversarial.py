@@ -63,7 +63,8 @@ class AdversarialTraining(Supervised):
         """The updates of both players.
 
         Returns:
-            "loss": the discriminator's, mean over its updates; "generator_loss" beside it.
+            "loss": the discriminator's, mean over its updates; "generator_loss" beside it; with ``detail`` the mean of
+            what the discriminator says of real and of made images.
         """
         if self.layout is not None:
             batch = laid_out(batch, self.layout)
@@ -73,19 +74,18 @@ class AdversarialTraining(Supervised):
         self.objective.progress = self.step_number / self.total_steps
         # two examples at least in each part, for the normalisation by batch
         parts = batch.split(max(1, min(self.game.discriminator_steps, len(batch) // 2)))
-        losses = torch.stack([self._teach_discriminator(part) for part in parts])
+        loss, real, made = torch.stack([self._teach_discriminator(part) for part in parts]).mean(0)
         deceived = self._teach_generator(batch)
-        loss = losses.mean()
         if self.checks_every_step and not isfinite(float(loss + deceived)):
             return {"loss": loss + deceived}
         self._count_update()
         logs: dict[str, Tensor | float] = {"loss": loss, "generator_loss": deceived}
         if detail:
-            logs["lr"] = self.optimizer.param_groups[0]["lr"]
+            logs |= {"lr": self.optimizer.param_groups[0]["lr"], "real_score": real, "made_score": made}
         return logs
 
     def _teach_discriminator(self, batch: Batch) -> Tensor:
-        """One update of φ."""
+        """One update of φ; its loss before that, and the mean scores of real and made images."""
         # the bare pair under autocast: a wrapped module's outputs refuse the gradient of a gradient
         pair, game = self.pair, self.game
         with self.fabric.autocast():
@@ -95,9 +95,11 @@ class AdversarialTraining(Supervised):
             if game.penalty:
                 real = real.detach().requires_grad_()
             odds = game.judge(pair, real, batch)
-            loss = discriminator_loss(odds, game.judge(pair, made, batch), game.game).mean()
+            made_odds = game.judge(pair, made, batch)
+            loss = discriminator_loss(odds, made_odds, game.game).mean()
         total = loss + game.penalty * gradient_penalty(odds, real) if game.penalty else loss
-        return self._update(self.judge_optimizer, total, loss)
+        told = self._update(self.judge_optimizer, total, loss)
+        return torch.stack([told, odds.detach().mean(), made_odds.detach().mean()])
 
     def _teach_generator(self, batch: Batch) -> Tensor:
         """One update of θ."""

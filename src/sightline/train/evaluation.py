@@ -20,6 +20,7 @@ from sightline.objectives.objective import run
 from sightline.objectives.span import Span
 from sightline.objectives.token_objective import TokenObjective
 from sightline.train.image_evaluation import measure_images
+from sightline.train.image_examination import Finding
 from sightline.train.language_evaluation import Passage, measure_answers, measure_tokens
 
 MISTAKES = 24
@@ -66,6 +67,8 @@ class Evaluation:
         per_class: precision, recall, F1 and count of each class.
         mistakes: the worst ones, worst first.
         scatter: up to 2,000 pairs of true and predicted value, for regression.
+        findings: what is amiss with a network that makes images.
+        details: what else was measured of one, by name.
     """
 
     split: str
@@ -78,6 +81,8 @@ class Evaluation:
     per_class: list[dict[str, Any]] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
     scatter: list[tuple[float, float]] | None = None
+    findings: list[Finding] = field(default_factory=list)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> float:
         return self.metrics[metric].value
@@ -89,9 +94,9 @@ class Evaluation:
     def __str__(self) -> str:
         lines = [f"{self.split}: {self.count:,} examples, {self.checkpoint}"]
         for name, figure in self.metrics.items():
-            unit = f" {figure.unit}" if figure.unit else ""
-            lines.append(f"  {name:<10} {figure.value:.4f} ± {figure.standard_error:.4f}{unit}")
+            lines.append(f"  {name:<10} {figure}")
         lines.append(f"  {'loss':<10} {self.loss:.4f}")
+        lines += [str(finding) for finding in self.findings]
         return "\n".join(lines)
 
 
@@ -149,6 +154,8 @@ def evaluate(
                 Mistake(index=index, target="", predicted="", probability=None, loss=loss)
                 for index, loss in figures.worst
             ],
+            findings=figures.examination.findings,
+            details=figures.examination.details,
         )
     answers = _collect(model, objective, split)
     classification = schema.task == "classification"

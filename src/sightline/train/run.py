@@ -26,6 +26,7 @@ from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evalua
 from sightline.train.exits import measure_exits
 from sightline.train.export import Export, default_path, export_model
 from sightline.train.features import text_features
+from sightline.train.image_views import write_image_views
 from sightline.train.matching import load_matching
 from sightline.train.spec import RunSpec
 
@@ -210,6 +211,8 @@ class Run:
         evaluation = self._measure(splits[split], split)
         if split != "train":
             write_evaluation(self.folder, evaluation, splits[split])
+            if split == ("test" if len(self.data.test) else "validation"):
+                write_image_views(self.folder, self.model, self.objective, splits[split], seed=self.spec.seed)
             if isinstance(self.model, EarlyExits) and self.schema.task == "classification":
                 curve = measure_exits(self.model, splits[split])
                 self.folder.write(f"readings/exits-{split}.json", asdict(curve))

@@ -10,6 +10,8 @@ from sightline.report.figures.elbow_density import elbow_density
 from sightline.report.figures.error_curves import error_curves
 from sightline.report.figures.filter_factors import filter_factors
 from sightline.report.figures.frequency_response import frequency_response
+from sightline.report.figures.latent_map import latent_map
+from sightline.report.figures.latent_use import latent_use
 from sightline.report.figures.loss_curves import loss_curves
 from sightline.report.figures.point_clouds import point_clouds
 from sightline.report.figures.rates_by_direction import rates_by_direction
@@ -29,6 +31,8 @@ __all__ = [
     "error_curves",
     "filter_factors",
     "frequency_response",
+    "latent_map",
+    "latent_use",
     "loss_curves",
     "point_clouds",
     "rates_by_direction",
