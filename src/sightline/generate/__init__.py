@@ -20,6 +20,7 @@ from sightline.generate.label_likelihood import label_log_likelihoods, masked_la
 from sightline.generate.latent_sampling import decoded, interpolated
 from sightline.generate.mixed_distribution import Mixed
 from sightline.generate.piecewise_uniform import PiecewiseUniform, uniform_within
+from sightline.generate.pretrained_diffusion import PretrainedDiffusion, load_diffusion
 from sightline.generate.raster_scan import sample_pixels
 from sightline.generate.rules import Banned, NoRepeatedNgram, Rule
 from sightline.generate.sampling import Sample, draw, keep_nucleus, keep_top_k
@@ -59,6 +60,7 @@ __all__ = [
     "PackedLinear",
     "Passage",
     "PiecewiseUniform",
+    "PretrainedDiffusion",
     "Rule",
     "Sample",
     "SampledImages",
@@ -76,6 +78,7 @@ __all__ = [
     "keep_nucleus",
     "keep_top_k",
     "label_log_likelihoods",
+    "load_diffusion",
     "masked_label_log_likelihoods",
     "probability_integral_transform",
     "randomised_transport",
