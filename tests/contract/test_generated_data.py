@@ -86,10 +86,16 @@ def test_names_that_folders_cannot_have_are_refused(tmp_path: Path, name: str) -
         write(tmp_path / "made", 4, classes=("train", "Test"))
 
 
-def test_no_image_and_other_channels_are_refused(tmp_path: Path) -> None:
-    for count, channels in ((0, 1), (2, 2)):
+def test_what_are_no_images_with_labels_is_refused(tmp_path: Path, as_a_user_calls: None) -> None:
+    for shape in ((0, 1, 4, 4), (2, 2, 4, 4), (2, 4, 4)):
         with pytest.raises(InputError, match="1 or 3 channels"):
-            write_image_folder(tmp_path / "made", torch.zeros(count, channels, 4, 4))
+            write_image_folder(tmp_path / "made", torch.zeros(shape))
+    with pytest.raises(InputError, match="finite"):
+        write_image_folder(tmp_path / "made", torch.full((1, 1, 2, 2), torch.nan))
+    for labels in ([], [0, 1], [0, 1, 2], [0, -1, 1]):
+        with pytest.raises(InputError, match="2 classes counted from 0"):
+            write_image_folder(tmp_path / "made", levels(3), labels=torch.tensor(labels), classes=("a", "b"))
+    assert not (tmp_path / "made").exists()
 
 
 def test_the_command_writes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

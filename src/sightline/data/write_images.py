@@ -42,7 +42,7 @@ def write_image_folder(
 
     Raises:
         ConfigurationError: for a folder that holds something, or class names that can't name folders of classes.
-        InputError: for no image, or images of another number of channels.
+        InputError: for no image, another number of channels, values that are not finite, or labels that do not fit.
         RunFolderError: when it can't be written.
 
     Lecture: X7
@@ -59,12 +59,7 @@ def write_image_folder(
     require_new_folder(folder)
     if labels is not None:
         require_folder_names(classes)
-    if not len(pixels) or pixels.shape[1] not in (1, 3):
-        raise InputError(
-            expected="at least one image of 1 or 3 channels, (count, channels, height, width)",
-            found=f"shape {tuple(pixels.shape)}",
-            do="sample some first",
-        )
+    _require_images(pixels, labels, len(classes))
     names = [""] * len(pixels) if labels is None else [classes[label] for label in labels.tolist()]
     counts: Counter[str] = Counter()
     aside = folder.absolute().with_name(f".{folder.absolute().name}.{secrets.token_hex(4)}.part")
@@ -117,4 +112,26 @@ def require_folder_names(classes: Sequence[str]) -> None:
             expected="class names that folders of classes can have",
             found=repr(wrong[0]),
             do="sample without a folder: the tensor has the classes by number",
+        )
+
+
+def _require_images(pixels: Tensor, labels: Tensor | None, classes: int) -> None:
+    if pixels.dim() != 4 or not len(pixels) or pixels.shape[1] not in (1, 3):
+        raise InputError(
+            expected="at least one image of 1 or 3 channels, (count, channels, height, width)",
+            found=f"shape {tuple(pixels.shape)}",
+            do="sample some first",
+        )
+    if not bool(torch.isfinite(pixels).all()):
+        raise InputError(
+            expected="finite pixel values", found="NaN or infinite ones", do="look at the network that made them"
+        )
+    if labels is None:
+        return
+    numbers = labels.tolist()
+    if labels.shape != pixels.shape[:1] or not all(number in range(classes) for number in numbers):
+        raise InputError(
+            expected=f"a label for each of {len(pixels)} images, of {classes} classes counted from 0",
+            found=f"{labels.numel()} labels: {numbers}"[:80],
+            do="give the names of all classes, in the order of their numbers",
         )
