@@ -34,6 +34,9 @@ from sightline.data import Data, Split, write_image_folder
 from sightline.recipes import starting_point
 from sightline.train import Plan, Run, open_run, train
 
+SMALLEST = 12
+"""Pixels a side that LeNet needs."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -157,7 +160,7 @@ def main() -> None:
     parser.add_argument(
         "--generator", type=Path, help="a finished run that makes images by class; none: one is trained"
     )
-    parser.add_argument("--classifier", default="lenet")
+    parser.add_argument("--classifier", help="none: lenet, or mlp for images that are too small for it")
     parser.add_argument("--per-class", type=int, nargs="+", default=[10, 100], help="k, real images a class")
     parser.add_argument("--generated", type=int, default=100, help="generated images a class")
     parser.add_argument("--seeds", type=int, default=3)
@@ -167,9 +170,10 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a new folder to keep images and runs in; none: they are deleted")
     given = parser.parse_args()
     data = sightline.load(given.data)
+    classifier = given.classifier or ("lenet" if min(data.schema.input_shape[1:]) >= SMALLEST else "mlp")
     with tempfile.TemporaryDirectory() as aside:
         place = given.keep or Path(aside)
-        trial = Trial(place, data, given.classifier, given.generated, given.steps)
+        trial = Trial(place, data, classifier, given.generated, given.steps)
         began = time.perf_counter()
         if given.generator is not None:
             generator = open_run(given.generator)
@@ -182,7 +186,7 @@ def main() -> None:
         rows = experiment(trial, generator, given.per_class, given.seeds, given.generator_steps * given.own)
     print(f"{data.found.what}\n{about}; trained on {generator.spec.data.source}")
     tests = f"{len(data.test):,} real test images"
-    print(f"{given.classifier}, {given.steps:,} updates of 64 each time, {given.seeds} seeds; {tests}")
+    print(f"{classifier}, {given.steps:,} updates of 64 each time, {given.seeds} seeds; {tests}")
     print(f"  {'trained on':<44}{'images':>8}   accuracy, %")
     for name, size, accuracy in rows:
         print(f"  {name:<44}{size:>8}   {accuracy}")

@@ -60,7 +60,7 @@ def test_the_network_alone_and_within_a_pipeline(make: Make, tmp_path: Path) -> 
             ours = sightline.from_pretrained(tmp_path / folder)
             assert isinstance(ours, UNet)
             assert not ours.training
-            torch.testing.assert_close(ours(x, t), expected, rtol=1e-5, atol=1e-5)  # type: ignore[call-arg]
+            torch.testing.assert_close(ours(x, t), expected, rtol=1e-5, atol=1e-5)
     assert expected.std() > 0.1
 
 
