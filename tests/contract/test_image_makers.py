@@ -43,8 +43,10 @@ VIEWS = {
     "adversarial": ["interpolation"],
     "denoising-diffusion": ["forward-chain", "reverse-chain"],
     "elbo": ["reconstructions", "interpolation", "rounds"],
+    "one-shot-denoising": ["reverse-chain"],
     "pixel-prediction": ["completions"],
     "reconstruction": ["reconstructions", "interpolation"],
+    "staged-denoising": ["reverse-chain"],
 }
 
 every_model = pytest.mark.parametrize("name", MAKERS)

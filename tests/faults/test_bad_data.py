@@ -82,9 +82,15 @@ def test_empty_folder(tmp_path: Path) -> None:
     refuse("an empty folder", source=tmp_path)
 
 
-def test_folder_without_class_folders(tmp_path: Path) -> None:
+def test_folder_of_one_image(tmp_path: Path) -> None:
     picture(0).save(tmp_path / "a.png")
-    refuse("no image in any folder", "a.png", source=tmp_path)
+    refuse("training, validation and test", "1 usable", source=tmp_path)
+
+
+def test_folder_without_images(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.doc").write_text("x")
+    refuse("none in it or its folders", "it holds a; b.doc is a document", source=tmp_path)
 
 
 def test_folder_with_a_table(tmp_path: Path) -> None:

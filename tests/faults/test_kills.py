@@ -1,6 +1,5 @@
 """Kill a run at random moments, resume it, and compare its end with one that was never touched, bit for bit."""
 
-import multiprocessing
 import random
 import signal
 import time
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sightline.core.checkpoint import find_checkpoint, list_checkpoints
+from kills import begin, ending, finish, wait_until_reached
+from sightline.core.checkpoint import list_checkpoints
 from sightline.core.config import Choice
 from sightline.core.run_folder import RunFolder
 from sightline.data import DataSpec
@@ -37,55 +37,20 @@ def go_on(folder: str) -> None:
     resume(folder, quiet=True)
 
 
-def ending(folder: Path) -> dict[str, object]:
-    """Everything that must not depend on interruptions: last and best weights, optimiser, the record, the figures."""
-    run = RunFolder.open(folder)
-    assert run.status()["state"] == "completed"
-    last, best = find_checkpoint(run), find_checkpoint(run, "best")
-    timeless = [{k: v for k, v in row.items() if "second" not in k} for row in run.metrics()]
-    return {
-        "last": (last.name, (last / "model.safetensors").read_bytes(), (last / "state.safetensors").read_bytes()),
-        "best": (best.name, (best / "model.safetensors").read_bytes()),
-        "metrics": timeless,
-        "test": run.text("readings/evaluation-test.json"),
-    }
-
-
-def reached(folder: Path) -> int:
-    """Step of the newest checkpoint; -1 before the first."""
-    return max((int(p.name.removeprefix("step-")) for p in folder.glob("checkpoints/step-*")), default=-1)
-
-
 @pytest.mark.timeout(420)
 def test_killed_at_random_moments_ends_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["sightline.train", "sightline.data", "sightline.recipes", "torch.utils.tensorboard"]
-    )
-
-    def run(function: object, argument: str) -> multiprocessing.Process:
-        process = context.Process(target=function, args=(argument,))  # type: ignore[arg-type]
-        process.start()
-        return process  # type: ignore[return-value]
-
-    def undisturbed(runs: Path) -> dict[str, object]:
-        process = run(start, str(runs))
-        process.join()
-        assert process.exitcode == 0
-        return ending(runs / "run")
-
-    expected = undisturbed(tmp_path / "undisturbed")
+    finish(start, str(tmp_path / "undisturbed"))
+    expected = ending(tmp_path / "undisturbed" / "run")
     steps = RunFolder.open(tmp_path / "undisturbed" / "run").status()["step"]
 
     chance, inside, before, first, same = random.Random(0), 0, 0, 0, 0
     for kill in range(KILLS):
         runs = tmp_path / f"kill-{kill}"
-        process = run(start, str(runs))
+        process = begin(start, str(runs))
         moment = -1 if kill % 5 == 1 else chance.randrange(-1, steps - 2)
         while process.is_alive() and not (runs / "run" / "spec.yaml").exists():  # from here on there is a run
             time.sleep(0.001)
-        while process.is_alive() and reached(runs / "run") < moment:
-            time.sleep(0.001)
+        wait_until_reached(process, runs / "run", moment)
         if kill % 5 != 1:  # every fifth kill comes as soon as there is a run
             time.sleep(chance.uniform(0, 0.03))
         if kill % 4 == 0:  # every fourth kill waits for a save to be under way
@@ -97,7 +62,7 @@ def test_killed_at_random_moments_ends_the_same(tmp_path: Path, capsys: pytest.C
         inside += bool(list(folder.checkpoints.glob(".*.part")))
         before += process.exitcode == -signal.SIGKILL
         first += not list_checkpoints(folder)
-        process = run(go_on, str(folder.path))
+        process = begin(go_on, str(folder.path))
         process.join()
         same += ending(folder.path) == expected
     with capsys.disabled():

@@ -38,8 +38,20 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--out", type=Path, help="the picture's file (default: samples/sampled.png in the run, which is replaced)"
     )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="write a PNG file an image into this new folder instead, in one folder a class where the network has"
+        " classes: data for `sightline train`",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     given = parser.parse_args(words)
+    if given.folder is not None and (given.out is not None or given.columns is not None or given.overwrite):
+        raise ConfigurationError(
+            expected="--folder, or a picture with --out, --columns and --overwrite",
+            found="both",
+            do="run the command twice: the same seed makes the same images",
+        )
     if given.columns is not None and given.columns < 1:
         raise ConfigurationError(expected="--columns of at least 1", found=str(given.columns), do="leave it out")
 
@@ -47,15 +59,20 @@ def run(words: Sequence[str]) -> int:
 
     from sightline.core.files import write_whole
     from sightline.data.image_grid import as_png, image_grid
+    from sightline.data.write_images import require_folder_names, require_new_folder, write_image_folder
     from sightline.generate.classifier_ascent import ClimbedImages
     from sightline.train import open_run
 
     run = open_run(given.run)
     picture = given.out or run.folder.path / "samples" / "sampled.png"
     tensor = picture.with_suffix(".safetensors")
-    if given.out is None:
-        picture.parent.mkdir(exist_ok=True)
-    _check_files(picture, tensor, given.overwrite or given.out is None)
+    if given.folder is not None:
+        require_new_folder(given.folder)
+        require_folder_names(run.schema.classes if getattr(run.model, "num_classes", 0) else ())
+    else:
+        if given.out is None:
+            picture.parent.mkdir(exist_ok=True)
+        _check_files(picture, tensor, given.overwrite or given.out is None)
     tell_unfinished(run.folder)
     made = run.sample(
         given.count,
@@ -66,6 +83,11 @@ def run(words: Sequence[str]) -> int:
         steps=given.steps,
         guidance=given.guidance,
     )
+    if given.folder is not None:
+        counts = write_image_folder(given.folder, made.pixels, labels=made.labels, classes=run.schema.classes)
+        each = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name)
+        sys.stdout.write(f"folder      {given.folder}: {len(made.pixels):,} images{': ' if each else ''}{each}\n")
+        return 0
     tensors = {"images": made.pixels} | ({} if made.labels is None else {"labels": made.labels})
     write_whole(picture, as_png(image_grid(made.pixels, columns=given.columns)))
     write_whole(tensor, save(tensors))

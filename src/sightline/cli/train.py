@@ -15,7 +15,8 @@ Train, measure on validation and test, and leave a run folder with a report.
 
   RECIPE         {recipes}
   MODEL          {models}
-  --data SOURCE  a folder of images (one folder a class), a CSV or Parquet table (with --target),
+  --data SOURCE  a folder of images (one folder a class; without for networks that make images),
+                 a CSV or Parquet table (with --target),
                  a text file or a folder of them (with --target file or folder: classes of texts),
                  a folder of Parquet in the Hub's layout, hf:owner/name, or an embedded set: {data}
   --describe     say what one step would do, and stop

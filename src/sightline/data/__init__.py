@@ -14,6 +14,7 @@ from sightline.data.split import Split
 from sightline.data.standardise import fit_standardiser, standardise
 from sightline.data.stream_split import StreamSplit
 from sightline.data.tensor_split import TensorSplit
+from sightline.data.write_images import write_image_folder
 
 __all__ = [
     "DATASETS",
@@ -35,4 +36,5 @@ __all__ = [
     "look",
     "read_inputs",
     "standardise",
+    "write_image_folder",
 ]

@@ -20,7 +20,7 @@ from sightline.data.pictures import Pictures
 from sightline.data.spec import DataSpec
 from sightline.data.stream_split import PictureStream
 
-FORMAT = 2
+FORMAT = 3
 """Raised when decoding or the cache's layout changes, so that old entries are not used."""
 
 NATIVE = 64
@@ -49,6 +49,7 @@ class Decoded:
         sizes: original sizes, in words.
         left_out: images that could not be used.
         notes: what else the account should say.
+        resized: whether some had another size before.
     """
 
     images: UInt8[Tensor, "n channels height width"] | PictureStream
@@ -56,6 +57,7 @@ class Decoded:
     sizes: str
     left_out: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    resized: bool = False
 
     def of(self, rows: Int[Tensor, " rows"]) -> "Decoded":
         """Some of the images."""
@@ -161,6 +163,7 @@ def _decode_all(pictures: Pictures, spec: DataSpec, what: str, asked: Shape | No
         "left_out": broken,
         "sizes": _describe_sizes(used, shape),
         "animated": sum(h.animated for h in used),
+        "resized": any((h.height, h.width) != (shape.height, shape.width) for h in used),
     }
     digests = as_hashes([h for h in hashes if isinstance(h, bytes)])
     return cache.Entry(
@@ -189,7 +192,7 @@ def _from_entry(entry: cache.Entry, pictures: Pictures, workers: int) -> tuple[D
     )
     hashes = np.frombuffer(entry.arrays["hashes"].tobytes(), "V16")
     left_out = tuple((name, why) for name, why in facts["left_out"])
-    return Decoded(images, hashes, facts["sizes"], left_out, tuple(notes)), kept
+    return Decoded(images, hashes, facts["sizes"], left_out, tuple(notes), facts["resized"]), kept
 
 
 def _decode_one(pictures: Pictures, index: int, shape: Shape) -> Pixels:

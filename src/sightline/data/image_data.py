@@ -12,6 +12,7 @@ from sightline.data.account import balance, class_notes, target_statistics
 from sightline.data.data import Data
 from sightline.data.decode_set import Decoded, Shape, decode_set
 from sightline.data.duplicates import find_duplicates, fingerprint
+from sightline.data.extra import Labelled, add_extra, target_like
 from sightline.data.found import Found
 from sightline.data.source import ImageSource
 from sightline.data.spec import DataSpec
@@ -19,26 +20,26 @@ from sightline.data.split import Split
 from sightline.data.splits import SPLIT_NAMES, SplitRows, assign
 from sightline.data.standardise import fit_standardiser
 from sightline.data.stream_split import StreamSplit
-from sightline.data.target import Target, read_target, read_target_like
+from sightline.data.target import Target, no_target, read_target
 from sightline.data.tensor_split import TensorSplit
 
 SAMPLED = 4096
 """Training images a streamed set's statistics are taken from, evenly spaced."""
 
 
-def image_data(spec: DataSpec, source: ImageSource) -> Data:
+def image_data(spec: DataSpec, source: ImageSource, extra: ImageSource | None = None) -> Data:
     """Decode, split and describe images.
 
     Args:
         spec: what was asked for.
         source: the images.
+        extra: more images to train on; mean and deviation are those of the source's own.
 
     Raises:
         DataError: when images or target can't be used.
     """
     decoded, kept = _decode(source, spec)
-    labels = source.labels.take(pa.array(kept.numpy()))
-    target = read_target(labels, source.target, spec.task, source.classes)
+    target = _target(spec, source, kept)
     decoded = replace(decoded.of(target.known), notes=(*decoded.notes, *source.notes))
     given = source.given and [source.given[i] for i in kept[target.known].tolist()]
     rows = assign(
@@ -48,35 +49,64 @@ def image_data(spec: DataSpec, source: ImageSource) -> Data:
         test_fraction=spec.test_fraction,
         seed=spec.split_seed,
     )
-    notes = [*decoded.notes, *class_notes(target, rows)]
+    notes = [*decoded.notes]
     if len(target.known) < len(kept):
         notes.append(f"{len(kept) - len(target.known):,} images have no value for {target.name!r}: left out")
     sample = _sample(decoded, rows)
     if len(sample) < len(rows.train):
         notes.append(f"mean and deviation are those of {len(sample):,} training images, evenly spaced")
     schema = _schema(spec, target, rows, sample)
-    splits = {n: _split(n, decoded.of(rows.of(n)), target.values[rows.of(n)], schema) for n in SPLIT_NAMES}
-    shape = " × ".join(map(str, schema.input_shape))
-    aim = f"{len(target.classes)} classes" if target.classes else f"to predict the number {target.name!r}"
+    every = Labelled(decoded, target, rows)
+    if extra is not None:
+        every = add_extra(every, *_decode(extra, spec, Shape(*schema.input_shape)), extra, schema)
+        notes.append(
+            f"{len(every.target.values) - len(target.values):,} of the training images are from {extra.what}"
+            " (data.extra); mean and deviation are those of the others"
+        )
+    notes += class_notes(every.target, every.rows)
+    parts = {n: every.decoded.of(every.rows.of(n)) for n in SPLIT_NAMES}
+    splits = {n: _split(n, part, every.target.values[every.rows.of(n)], schema) for n, part in parts.items()}
     found = Found(
         kind="image",
         task=target.task,
-        what=f"{source.what}: {len(target.values):,} images of {shape}, {aim}",
+        what=f"{source.what}: {len(target.values):,} images of {' × '.join(map(str, schema.input_shape))}, "
+        + _aim(target),
         counts={n: len(splits[n]) for n in SPLIT_NAMES},
-        balance=balance(target, rows),
+        balance=balance(every.target, every.rows),
         input_shape=schema.input_shape,
         sizes=decoded.sizes,
-        left_out=(*decoded.left_out, *source.left_out),
-        duplicates=tuple(find_duplicates({n: decoded.hashes[rows.of(n).numpy()] for n in SPLIT_NAMES})),
+        left_out=(*every.decoded.left_out, *source.left_out, *(extra.left_out if extra is not None else ())),
+        duplicates=tuple(find_duplicates({n: part.hashes for n, part in parts.items()})),
         notes=tuple(notes),
     )
     content = fingerprint(
-        decoded.hashes.tobytes(),
-        target.values.numpy().tobytes(),
+        every.decoded.hashes.tobytes(),
+        every.target.values.numpy().tobytes(),
         repr((target.classes, schema.input_shape)).encode(),
         repr(given).encode(),
+        *([] if extra is None else [str(len(target.values)).encode()]),
     )
     return Data(spec.source, spec, schema, splits["train"], splits["validation"], splits["test"], found, content)
+
+
+def _target(spec: DataSpec, source: ImageSource, kept: Tensor) -> Target:
+    """What the images that could be decoded show; nothing where they come without labels."""
+    if source.labels is not None:
+        return read_target(source.labels.take(pa.array(kept.numpy())), source.target, spec.task, source.classes)
+    if spec.task is not None:
+        raise DataError(
+            expected=f"images with something to predict, for data.task = {spec.task}",
+            found=f"images without classes in {source.what}",
+            do="put the images of each class into a folder named after it, or leave data.task out",
+        )
+    return no_target(len(kept))
+
+
+def _aim(target: Target) -> str:
+    """What is to be predicted, in words."""
+    if target.task == "none":
+        return "without classes: for networks that make images"
+    return f"{len(target.classes)} classes" if target.classes else f"to predict the number {target.name!r}"
 
 
 def images_like(spec: DataSpec, source: ImageSource, schema: Schema) -> Split:
@@ -92,8 +122,7 @@ def images_like(spec: DataSpec, source: ImageSource, schema: Schema) -> Split:
     """
     channels, height, width = schema.input_shape
     decoded, kept = _decode(source, spec, Shape(channels, height, width))
-    labels = source.labels.take(pa.array(kept.numpy()))
-    target = read_target_like(labels, source.target, schema, source.classes)
+    target = target_like(source, kept, schema)
     if len(target.known) == 0:
         raise DataError(
             expected=f"labelled images in {source.what}", found="no label in any row", do="give labelled images"

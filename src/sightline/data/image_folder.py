@@ -1,15 +1,15 @@
-"""A folder of images, one folder a class, with or without folders for the splits above them."""
+"""A folder of images, with or without a folder for each class, and with or without folders for the splits above."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from sightline.core.errors import DataError
 from sightline.data.image import SUFFIXES
 from sightline.data.pictures import FilePictures, entries
 from sightline.data.source import ImageSource
+from sightline.data.unusable_folder import no_image, no_training_images
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -19,41 +19,42 @@ SPLIT_FOLDERS = {
     "val": "validation",
     "test": "test",
 }
+NO_IMAGE = "no image by its name"
 
 
 def read_image_folder(root: Path) -> ImageSource:
-    """Find ``root/class/image`` or ``root/{train,validation,test}/class/image``.
+    """Find ``root/class/image`` or ``root/{train,validation,test}/class/image``; the same without classes else.
+
+    Images that lie beside class folders belong to none of them and are left out.
 
     Args:
         root: the folder.
 
     Raises:
-        DataError: for an empty folder, one without class folders, or one without training images.
+        DataError: for an empty folder, one without images, or one without training images.
     """
     splits = find_splits(root)
+    found = _by_class(root, splits) or _without_classes(root, splits) or _without_classes(root, {})
+    return found or no_image(root, files_below(root))
+
+
+def _by_class(root: Path, splits: dict[Path, str]) -> ImageSource | None:
+    """The images of class folders; none where no folder has any."""
     paths, labels, given, notes = [], [], [], []
     ignored = []
-    for folder, split in splits.items() if splits else [(root, "train")]:
+    for folder, split in _folders(root, splits):
         for kind in subfolders(folder):
-            files = list(files_below(kind))
-            images = [p for p in files if p.suffix.lower() in SUFFIXES]
-            others = [p for p in files if p.suffix.lower() not in SUFFIXES]
+            images, others = _divided(files_below(kind))
             paths += images
             labels += [kind.name] * len(images)
             given += [split] * len(images)
-            ignored += [(str(p.relative_to(root)), "no image by its name") for p in others]
+            ignored += [(str(p.relative_to(root)), NO_IMAGE) for p in others]
             if not images:
                 notes.append(f"no image in {kind.relative_to(root)}")
-        loose = [p for p in entries(folder) if p.is_file() and p.suffix.lower() in SUFFIXES]
+        loose, _ = _divided(p for p in entries(folder) if p.is_file())
         ignored += [(str(p.relative_to(root)), "beside the class folders, not in one") for p in loose]
     if not paths:
-        inside = [p.name for p in entries(root)]
-        listed = ", ".join(inside[:5]) + ("…" if len(inside) > 5 else "")
-        raise DataError(
-            expected=f"one folder a class in {root}, each with images",
-            found=f"no image in any folder below it; it holds {listed}" if inside else "an empty folder",
-            do="put the images of each class into a folder named after it",
-        )
+        return None
     return ImageSource(
         what=str(root),
         images=FilePictures(paths, root),
@@ -62,6 +63,29 @@ def read_image_folder(root: Path) -> ImageSource:
         given=given if splits else None,
         left_out=tuple(ignored),
         notes=tuple(notes),
+    )
+
+
+def _without_classes(root: Path, splits: dict[Path, str]) -> ImageSource | None:
+    """The images that lie in the folder itself, or in those of the splits; none where there are none."""
+    paths, given = [], []
+    ignored = []
+    for folder, split in _folders(root, splits):
+        images, others = _divided(p for p in entries(folder) if p.is_file())
+        paths += images
+        given += [split] * len(images)
+        ignored += [(str(p.relative_to(root)), NO_IMAGE) for p in others]
+    if not paths:
+        return None
+    if splits and "train" not in given:
+        raise no_training_images(root, splits)
+    return ImageSource(
+        what=str(root),
+        images=FilePictures(paths, root),
+        target="",
+        labels=None,
+        given=given if splits else None,
+        left_out=tuple(ignored),
     )
 
 
@@ -76,11 +100,7 @@ def find_splits(root: Path) -> dict[Path, str]:
     if not splits or len(splits) < len(names):
         return {}
     if "train" not in splits.values():
-        raise DataError(
-            expected=f"a folder 'train' in {root}",
-            found=", ".join(f.name for f in splits),
-            do="add the training images, or give the folder whose folders are the classes",
-        )
+        raise no_training_images(root, splits)
     return splits
 
 
@@ -98,3 +118,16 @@ def files_below(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _folders(root: Path, splits: dict[Path, str]) -> Sequence[tuple[Path, str]]:
+    return list(splits.items()) or [(root, "train")]
+
+
+def _divided(files: Iterator[Path]) -> tuple[list[Path], list[Path]]:
+    """Images by their names, and the rest."""
+    images: list[Path] = []
+    others: list[Path] = []
+    for file in files:
+        (images if file.suffix.lower() in SUFFIXES else others).append(file)
+    return images, others

@@ -11,6 +11,7 @@ from sightline.core.errors import DataError, near
 from sightline.core.schema import Schema
 from sightline.data.data import Data
 from sightline.data.embedded import DATASETS
+from sightline.data.extra import require_image_source, require_no_extra
 from sightline.data.hub import PREFIX, parquet_files, read_hub, read_parquet_folder
 from sightline.data.image import SUFFIXES
 from sightline.data.image_data import image_data, images_like
@@ -35,7 +36,7 @@ def load(source: str | os.PathLike[str], **fields: Any) -> Data:
     """Load a data set.
 
     Args:
-        source: name of an embedded set ("digits"), a path (folder of images by class, CSV or Parquet
+        source: name of an embedded set ("digits"), a path (folder of images, by class or without, CSV or Parquet
             table, folder of Parquet files, text file or folder of them), or "hf:owner/name".
         fields: any field of :class:`~sightline.data.spec.DataSpec`, such as ``target="price"``.
 
@@ -57,16 +58,33 @@ def load_spec(spec: DataSpec) -> Data:
     """Load the data set a configuration asks for; see :func:`load`."""
     reader = special_reader(spec)
     if reader is not None:
+        require_no_extra(spec, "a file of texts")
         return reader(spec)
     source = open_source(spec.source, spec.target, spec.memory_gib if spec.cache else math.inf, text_columns_of(spec))
-    check_target(source, spec.target)
+    check_source(source, spec)
     if isinstance(source, TextSource):
         return text_data(spec, source)
     column = text_column(source, spec) if isinstance(source, TableSource) else None
     if isinstance(source, TableSource) and column is not None:
         return text_table_data(spec, source, column)
     require_no_text(spec, source)
-    return image_data(spec, source) if isinstance(source, ImageSource) else table_data(spec, source)
+    return load_images(spec, source) if isinstance(source, ImageSource) else table_data(spec, source)
+
+
+def load_images(spec: DataSpec, source: ImageSource) -> Data:
+    """The data of a source of images, with those of ``data.extra`` to train on.
+
+    Args:
+        spec: what was asked for.
+        source: the images.
+
+    Raises:
+        DataError: when either can't be used, or they do not fit together.
+    """
+    if spec.extra is None:
+        return image_data(spec, source)
+    memory = spec.memory_gib if spec.cache else math.inf
+    return image_data(spec, source, require_image_source(spec, open_source(spec.extra, memory_gib=memory)))
 
 
 def text_columns_of(spec: DataSpec) -> list[str]:
@@ -153,12 +171,17 @@ def source_name(source: object) -> str:
     return name
 
 
-def check_target(source: Source, target: str | None) -> None:
-    """Refuse a target that a source of images or a text does not have. A table's is checked where it is read.
+def check_source(source: Source, spec: DataSpec) -> None:
+    """Refuse a target that a source of images or a text does not have (a table's is checked where it is read), and
+    further examples for anything but images.
 
     Raises:
         DataError: saying what the source has instead.
+        ConfigurationError: for further examples of a table or a text.
     """
+    if not isinstance(source, ImageSource):
+        require_no_extra(spec, "a table" if isinstance(source, TableSource) else "a text")
+    target = spec.target
     if target is None or isinstance(source, TableSource):
         return
     if isinstance(source, TextSource):
@@ -172,7 +195,8 @@ def check_target(source: Source, target: str | None) -> None:
         )
     if target != source.target:
         raise DataError(
-            expected=f"no target for {source.what}: its images come with their own, {source.target!r}",
+            expected=f"no target for {source.what}: its images come "
+            + ("without" if source.labels is None else f"with their own, {source.target!r}"),
             found=f"target {target!r}",
             do="leave the target away",
         )
@@ -222,7 +246,7 @@ def _open_folder(path: Path, target: str | None, memory_gib: float) -> Source:
     tables = [p.name for p in entries(path) if p.name.lower().endswith(CSV_SUFFIXES)]
     if tables:
         raise DataError(
-            expected=f"images by class or Parquet files in {path}",
+            expected=f"images, texts or Parquet files in {path}",
             found=f"the table {tables[0]}",
             do=f"give the table itself: {path / tables[0]}",
         )
@@ -239,11 +263,11 @@ def _open_file(path: Path, target: str | None, memory_gib: float, text: Sequence
     if is_text_file(path) or name.endswith(".md"):
         return TextSource(str(path), (path,), path)
     if path.suffix.lower() in SUFFIXES:
-        found, do = "a single image", "give the folder that holds a folder for each class"
+        found, do = "a single image", "give the folder that holds the images, or a folder for each class"
     else:
         found, do = f"a file ending in {path.suffix!r}", "rename it if it is one of these"
     raise DataError(
-        expected="a folder of images by class or of texts, .csv, .tsv, .parquet, .txt, .conll or .json",
+        expected="a folder of images or of texts, .csv, .tsv, .parquet, .txt, .conll or .json",
         found=f"{path}: {found}",
         do=do,
     )

@@ -8,10 +8,10 @@ from typing import Any
 from sightline.core.config import read
 from sightline.core.errors import ConfigurationError
 from sightline.data.columns import look_at, why_unusable
+from sightline.data.extra import require_no_extra
 from sightline.data.found import Found
 from sightline.data.hub import PREFIX, look_at_hub
-from sightline.data.image_data import image_data
-from sightline.data.load import check_target, open_source, source_name, text_columns_of
+from sightline.data.load import check_source, load_images, open_source, source_name, text_columns_of
 from sightline.data.pictures import path_kind
 from sightline.data.source import ImageSource, TableSource, TextSource
 from sightline.data.spec import DataSpec
@@ -54,9 +54,10 @@ def look_spec(spec: DataSpec) -> Found:
         return look_at_hub(there)
     reader = special_reader(spec)
     if reader is not None:
+        require_no_extra(spec, "a file of texts")
         return reader(spec).found
     opened = open_source(spec.source, spec.target, text=text_columns_of(spec))
-    check_target(opened, spec.target)
+    check_source(opened, spec)
     if isinstance(opened, TextSource):
         return _text(spec, opened)
     column = text_column(opened, spec) if isinstance(opened, TableSource) else None
@@ -64,7 +65,7 @@ def look_spec(spec: DataSpec) -> Found:
         return text_table_data(spec, opened, column).found
     require_no_text(spec, opened)
     if isinstance(opened, ImageSource):
-        return image_data(spec, opened).found
+        return load_images(spec, opened).found
     if spec.target or opened.target:
         return table_data(spec, opened).found
     return _columns_of(opened)

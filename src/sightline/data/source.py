@@ -17,8 +17,8 @@ class ImageSource:
     Args:
         what: where they are from, in a few words.
         images: encoded, or decoded already.
-        target: name of what is to be predicted.
-        labels: its values, one an image: names, numbers of ``classes``, or numbers.
+        target: name of what is to be predicted; empty where nothing is.
+        labels: its values, one an image: names, numbers of ``classes``, or numbers; none: nothing is to be predicted.
         classes: names of the classes, where the source gives them.
         given: the split of each image, where the source gives it.
         left_out: what was passed over.
@@ -28,7 +28,7 @@ class ImageSource:
     what: str
     images: Pictures | Decoded
     target: str
-    labels: pa.ChunkedArray
+    labels: pa.ChunkedArray | None
     classes: Sequence[str] | None = None
     given: Sequence[str] | None = None
     left_out: tuple[tuple[str, str], ...] = ()

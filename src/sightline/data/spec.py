@@ -30,6 +30,10 @@ class DataSpec(Config):
     target: Annotated[
         str | None, Option("column to predict; of texts also file or folder; not needed for image folders")
     ] = None
+    extra: Annotated[
+        str | None,
+        Option("more training images of the same classes and size, generated ones perhaps; a source like the first"),
+    ] = None
     task: Annotated[
         Literal["classification", "regression", "language", "sequence", "token-classification", "span"] | None,
         Option("kind of prediction; none: decided by the target, and by what the source is"),

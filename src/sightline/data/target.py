@@ -31,9 +31,9 @@ class Target:
 
     Args:
         name: of the column.
-        task: classification or regression.
+        task: classification or regression; "none" where nothing is to be predicted.
         classes: class names in the order of their numbers; empty for regression.
-        values: of the known rows.
+        values: of the known rows; zeros where nothing is to be predicted.
         known: rows that have a value, ascending.
         why: how the task was decided.
     """
@@ -108,6 +108,16 @@ def read_target_like(
     labels, known = class_names(column, name, classes)
     values_ = _number(labels, schema.classes, name)
     return Target(name, "classification", schema.classes, values_, torch.from_numpy(known), "as in training")
+
+
+def no_target(count: int) -> Target:
+    """The target of examples of which nothing is to be predicted.
+
+    Example:
+        >>> no_target(2).values.tolist()
+        [0, 0]
+    """
+    return Target("", "none", (), torch.zeros(count, dtype=torch.int64), torch.arange(count), "there is none")
 
 
 def number_name(value: float) -> str:

@@ -11,11 +11,11 @@ from sightline.data.embedded import DATASETS
 from sightline.data.hub import PREFIX, parquet_files
 from sightline.data.image import SUFFIXES
 from sightline.data.image_folder import files_below, subfolders
-from sightline.data.pictures import path_kind
+from sightline.data.pictures import entries, path_kind
 from sightline.data.source import ImageSource, TableSource, TextSource
 from sightline.data.spec import DataSpec
 from sightline.data.table_file import CSV_SUFFIXES
-from sightline.data.text import Corpus, language_data
+from sightline.data.text import Corpus, ShortTextError, language_data
 from sightline.data.text_classes import CLASSES_OF_FILES, class_data, files_by_class
 from sightline.data.text_file import is_text_file, read_text
 from sightline.data.text_pairs import line_pairs, pair_data
@@ -28,15 +28,23 @@ TABLE_SUFFIXES = (*CSV_SUFFIXES, ".parquet")
 
 
 def read_text_folder(root: Path) -> TextSource | None:
-    """The text files of a folder and of those below it; none where it has none, or has folders of images.
+    """The text files of a folder and of those below it; none where it has none, or is one of images.
+
+    It is one of images where a folder in it has some, or where at least as many images as texts lie in it: a file of
+    notes makes no texts of photos, a cover no photos of novels.
 
     Args:
         root: the folder.
     """
-    if any(file.suffix.lower() in SUFFIXES for folder in subfolders(root) for file in files_below(folder)):
+    if any(_is_image(file) for folder in subfolders(root) for file in files_below(folder)):
         return None
     files = tuple(file for file in files_below(root) if is_text_file(file))
-    return TextSource(str(root), files, root) if files else None
+    images = sum(_is_image(file) for file in entries(root))
+    return TextSource(str(root), files, root) if files and len(files) > images else None
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
 
 
 def special_reader(spec: DataSpec) -> Callable[[DataSpec], Data] | None:
@@ -76,7 +84,24 @@ def text_data(spec: DataSpec, source: TextSource) -> Data:
             do="leave the task away; for classes name a target (--target file), for pairs the other file"
             " (--data.text.pair)",
         )
-    return language_data(spec, corpus_of(spec, source))
+    try:
+        return language_data(spec, corpus_of(spec, source))
+    except ShortTextError as short:
+        if source.root in source.files:
+            raise
+        raise _of_folder(source, short) from short
+
+
+def _of_folder(source: TextSource, short: ShortTextError) -> ShortTextError:
+    """Too little text in a folder: it may have been meant as one of images or of a table."""
+    names = [str(file.relative_to(source.root)) for file in source.files]
+    listed = ", ".join(names[:3]) + ("…" if len(names) > 3 else "")
+    return ShortTextError(
+        expected=short.expected,
+        found=f"{short.found}; the folder was taken for one of texts, because of {listed}, and no table and hardly an"
+        " image is beside them",
+        do=f"{short.do}; for images give the folder that they are in, for a table its file",
+    )
 
 
 def corpus_of(spec: DataSpec, source: TextSource) -> Corpus:

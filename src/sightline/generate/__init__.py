@@ -42,6 +42,7 @@ from sightline.generate.nearest_neighbour import (
     share_below,
 )
 from sightline.generate.piecewise_uniform import PiecewiseUniform, uniform_within
+from sightline.generate.pretrained_diffusion import PretrainedDiffusion, load_diffusion
 from sightline.generate.raster_scan import sample_pixels
 from sightline.generate.rules import Banned, NoRepeatedNgram, Rule
 from sightline.generate.sampling import Sample, draw, keep_nucleus, keep_top_k
@@ -88,6 +89,7 @@ __all__ = [
     "PackedLinear",
     "Passage",
     "PiecewiseUniform",
+    "PretrainedDiffusion",
     "Rule",
     "Sample",
     "SampledImages",
@@ -122,6 +124,7 @@ __all__ = [
     "label_log_likelihoods",
     "latent_map",
     "line",
+    "load_diffusion",
     "masked_label_log_likelihoods",
     "means_only",
     "memorisation",

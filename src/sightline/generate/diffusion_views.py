@@ -11,6 +11,7 @@ from sightline.generate.diffusion_chain import forward_chain, reverse_chain
 from sightline.generate.image_sampling import Request
 from sightline.generate.image_views import ACROSS, VIEWERS, View
 from sightline.models.unet import UNet
+from sightline.objectives.denoiser_objective import DenoiserObjective
 from sightline.objectives.denoising_diffusion import DenoisingDiffusion
 from sightline.objectives.image_objective import ImageObjective
 
@@ -62,7 +63,36 @@ def diffusion_views(
     ]
 
 
-def _shown(objective: DenoisingDiffusion, images: Tensor) -> Tensor:
+@VIEWERS.register("one-shot-denoising")
+@VIEWERS.register("staged-denoising")
+def means_views(model: nn.Module, objective: ImageObjective, batch: Batch, generator: torch.Generator) -> list[View]:
+    """From noise to image by means alone, stage by stage.
+
+    Lecture: X6
+    """
+    assert isinstance(model, UNet)
+    assert isinstance(objective, DenoiserObjective)
+    steps, device = objective.process.num_steps, batch.inputs.device
+    labels = torch.arange(CHAINS, device=device) % model.num_classes if model.num_classes else None
+    denoiser = denoiser_of(model, Request(CHAINS, device, labels, generator))
+    path = [torch.randn(CHAINS, *objective.schema.input_shape, generator=generator).to(device)]
+    for t in range(steps, 0, -1):
+        path.append(denoiser(path[-1], torch.full((CHAINS,), t, device=device)))
+    times = sorted({place * steps // (ACROSS - 1) for place in range(ACROSS)}, reverse=True)
+    shown = torch.stack([path[steps - time] for time in times], 1)
+    return [
+        View(
+            "reverse-chain",
+            "From noise to image, by means",
+            f"Each stage gives the mean of what could have been there before, and nothing is added: stages"
+            f" {_listed(times)}.",
+            _shown(objective, shown.flatten(0, 1)),
+            len(times),
+        )
+    ]
+
+
+def _shown(objective: DenoiserObjective, images: Tensor) -> Tensor:
     """Standardised images as pixel values."""
     return objective.picture(images).clamp(0, 1).cpu()
 

@@ -28,10 +28,15 @@ def require_predictable(schema: Schema, model: str) -> None:
             do="give a folder of images by class, or a table with its --target",
         )
     if schema.task == "none":
+        images = schema.kind == "image"
         raise DataError(
-            expected=f"a target for the model {model!r} to predict",
-            found=f"{schema.kind} data without one",
-            do="name the column with --target, or put the images into one folder a class",
+            expected=f"images with classes for the model {model!r}"
+            if images
+            else f"a target for the model {model!r} to predict",
+            found="no classes" if images else f"{schema.kind} data without one",
+            do="put each class into a folder of its own, or train a network that makes images (sightline train vae)"
+            if images
+            else "name the column with --target",
         )
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from sightline.core.errors import CheckpointError, ConfigurationError, near
 from sightline.core.kinds import require_kind
 from sightline.core.schema import Task
-from sightline.models.hugging_face import bart, bert, convnext, gpt2, resnet, t5, vit
+from sightline.models.hugging_face import bart, bert, convnext, gpt2, resnet, t5, unet, vit
+from sightline.models.hugging_face.diffusers import is_diffusers, load_unet
 from sightline.models.hugging_face.fit import Convert, building, require_fit
 from sightline.models.hugging_face.load import Source
 from sightline.models.hugging_face.preprocessing import Preprocessing, read_labels, read_preprocessing
@@ -57,7 +58,8 @@ def from_pretrained(
     """A saved network, in evaluation mode: one of our own, or a checkpoint in the Hugging Face layout.
 
     Our own are found by the class's name in ``config.json``; a class of your own must be imported first. Of others, the
-    families ResNet, ConvNeXt and ViT are known, and of text GPT-2, BERT, T5 and BART. Only safetensors are read, theirs
+    families ResNet, ConvNeXt and ViT are known, of text GPT-2, BERT, T5 and BART, and of diffusers UNet2DModel, which
+    ``sightline.generate.load_diffusion`` reads together with its schedule of noise. Only safetensors are read, theirs
     in one file or several, and every weight must fit; numbers become float32. Dropout and stochastic depth are those of
     the checkpoint; in ViT, dropout also follows the first of the two linear layers of a block, as in the paper.
 
@@ -109,6 +111,14 @@ def load_pretrained(
     if num_outputs is not None and num_outputs < 1:
         raise ConfigurationError(expected="num_outputs of at least 1", found=str(num_outputs), do="count the classes")
     files = Source(source, revision)
+    if is_diffusers(files):
+        if num_outputs is not None or task is not None:
+            raise ConfigurationError(
+                expected=f"no num_outputs and no task for {files.name}, a denoiser",
+                found=f"num_outputs = {num_outputs}, task = {task!r}",
+                do="leave them out",
+            )
+        return Pretrained(load_unet(source, revision).network, unet.CLASS_NAME, None, Preprocessing())
     config = files.config()
     own = CLASS in config or config.get("model_type") is None
     network, convert = (_own_class(config, files.name), None) if own else _family(config, files.name)

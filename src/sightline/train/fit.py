@@ -217,7 +217,11 @@ def algorithm_of(spec: RunSpec, model: nn.Module, data: Data) -> Supervised:
 def settle(spec: RunSpec, data: Data, model: nn.Module) -> RunSpec:
     """The specification with all that depends on data and model decided, and paths that hold from anywhere."""
     return spec.replace(
-        data=spec.data.replace(source=_from_anywhere(spec.data.source), text=_text_from_anywhere(spec.data.text)),
+        data=spec.data.replace(
+            source=_from_anywhere(spec.data.source),
+            extra=_from_anywhere(spec.data.extra) if spec.data.extra is not None else None,
+            text=_text_from_anywhere(spec.data.text),
+        ),
         objective=spec.objective
         or default_objective(
             data.schema, getattr(model, "text_task", None), makes_images=getattr(model, "makes_images", None)

@@ -159,6 +159,8 @@ def _lines(shown: Augmented, row: int, schema: Schema) -> tuple[str, ...]:
 
 def _name(target: Tensor, schema: Schema) -> str:
     """A class by its name on one line, or by its number from 0 where the font has not all the letters."""
+    if schema.task == "none":
+        return ""
     if not schema.classes:
         return f"{float(target):.4g}"
     letters = schema.classes[int(target)]

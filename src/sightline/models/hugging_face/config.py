@@ -1,12 +1,14 @@
-"""Fields of a ``config.json`` written by somebody else: read with their type checked, or refused by name."""
+"""Fields of a ``config.json``, or its like, written by somebody else: read with their type checked, or refused."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from sightline.core.errors import CheckpointError
 
+CONFIG = "config.json"
 
-def whole(config: Mapping[str, Any], name: str, default: int) -> int:
+
+def whole(config: Mapping[str, Any], name: str, default: int, file: str = CONFIG) -> int:
     """A whole number of at least 1, or its default where the file says nothing.
 
     Raises:
@@ -18,7 +20,7 @@ def whole(config: Mapping[str, Any], name: str, default: int) -> int:
     """
     value = config.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _wrong(name, "a whole number of at least 1", value)
+        raise _wrong(name, "a whole number of at least 1", value, file)
     return value
 
 
@@ -38,7 +40,7 @@ def wholes(config: Mapping[str, Any], name: str, default: tuple[int, ...]) -> li
     return [whole({name: value}, name, 1) for value in values]
 
 
-def number(config: Mapping[str, Any], name: str, default: float) -> float:
+def number(config: Mapping[str, Any], name: str, default: float, file: str = CONFIG) -> float:
     """A number of at least 0.
 
     Raises:
@@ -50,7 +52,7 @@ def number(config: Mapping[str, Any], name: str, default: float) -> float:
     """
     value = config.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise _wrong(name, "a number of at least 0", value)
+        raise _wrong(name, "a number of at least 0", value, file)
     return float(value)
 
 
@@ -87,7 +89,7 @@ def square(config: Mapping[str, Any], name: str, default: int) -> int:
     return height
 
 
-def require(config: Mapping[str, Any], name: str, only: Any) -> None:
+def require(config: Mapping[str, Any], name: str, only: Any, file: str = CONFIG) -> None:
     """A field in which our network knows one value only; absent means that one.
 
     Raises:
@@ -97,12 +99,12 @@ def require(config: Mapping[str, Any], name: str, only: Any) -> None:
         >>> require({"hidden_act": "gelu"}, "hidden_act", "gelu")
     """
     if config.get(name, only) != only:
-        raise _wrong(name, repr(only), config[name])
+        raise _wrong(name, repr(only), config[name], file)
 
 
-def _wrong(name: str, expected: str, found: Any) -> CheckpointError:
+def _wrong(name: str, expected: str, found: Any, file: str = CONFIG) -> CheckpointError:
     return CheckpointError(
-        expected=f"{name} in config.json: {expected}",
+        expected=f"{name} in {file}: {expected}",
         found=f"{found!r}",
         do="choose a checkpoint without this, or train one here",
     )

@@ -15,9 +15,14 @@ from sightline.core.checkpoint import read_mark
 from sightline.core.errors import CheckpointError, ConfigurationError
 
 PREFIX = "hf:"
-INDEX = constants.SAFETENSORS_INDEX_FILE
 WEIGHTS = constants.SAFETENSORS_SINGLE_FILE
-PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
+PICKLED = (
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "diffusion_pytorch_model.bin",
+    "tf_model.h5",
+    "flax_model.msgpack",
+)
 
 
 class Source:
@@ -26,14 +31,19 @@ class Source:
     Args:
         name: the one or the other.
         revision: branch, tag or commit on the Hub; none: its main branch.
+        weights_name: the file of the weights.
+        part: the folder within it that all is read from; empty: itself.
 
     Raises:
         CheckpointError: when there is no such folder.
         ConfigurationError: for a revision of a folder.
     """
 
-    def __init__(self, name: str | Path, revision: str | None = None) -> None:
+    def __init__(
+        self, name: str | Path, revision: str | None = None, *, weights_name: str = WEIGHTS, part: str = ""
+    ) -> None:
         self.name, self.revision = str(name), revision
+        self.weights_name, self.part = weights_name, part
         self.repository = self.name.removeprefix(PREFIX) if self.name.startswith(PREFIX) else None
         self.folder = _marked(Path(name))
         self.reason = ""
@@ -55,10 +65,11 @@ class Source:
             CheckpointError: when the Hub does not know the checkpoint or can't be reached.
         """
         if self.repository is None:
-            path = self.folder / file
+            path = self.folder / self.part / file
             return path if path.is_file() else None
         try:
-            return Path(hf_hub_download(self.repository, file, revision=self.revision))
+            inside = f"{self.part}/{file}" if self.part else file
+            return Path(hf_hub_download(self.repository, inside, revision=self.revision))
         except EntryNotFoundError as error:
             self.reason = _line(error)
             return None
@@ -109,7 +120,7 @@ class Source:
         config = self.read_json(constants.CONFIG_NAME)
         if config is None:
             raise CheckpointError(
-                expected=f"config.json in {self.name}",
+                expected=f"config.json in {self._place}",
                 found=self.reason or "none",
                 do="give the folder that save_pretrained wrote; check the network for one on the Hub",
             )
@@ -121,7 +132,7 @@ class Source:
         Raises:
             CheckpointError: when there are no such weights.
         """
-        weights = self.find(WEIGHTS)
+        weights = self.find(self.weights_name)
         if weights is None:
             raise self._without_weights()
         return weights.parent
@@ -133,22 +144,27 @@ class Source:
             CheckpointError: when they are not there, damaged, incomplete, or pickled.
         """
         index = None
-        single = self.find(WEIGHTS)
+        single = self.find(self.weights_name)
         if single is None:
-            index = self.read_json(INDEX)
+            index = self.read_json(self._index)
             if index is None:
                 raise self._without_weights()
         return self._read(single) if single is not None else self._shards(index or {})
+
+    @property
+    def _index(self) -> str:
+        """The file that tells which weight is in which of several files."""
+        return f"{self.weights_name}.index.json"
 
     def _shards(self, index: Mapping[str, Any]) -> dict[str, Tensor]:
         """The weights of every file that the index names, each where it says."""
         place = index.get("weight_map")
         if not isinstance(place, dict) or not all(isinstance(file, str) for file in place.values()):
-            raise self._damaged(INDEX, "no weight_map of names and files")
+            raise self._damaged(self._index, "no weight_map of names and files")
         weights: dict[str, Tensor] = {}
         for file in sorted(set(place.values())):
             if Path(file).name != file or not file.endswith(".safetensors"):
-                raise self._damaged(INDEX, f"the file name {file!r}")
+                raise self._damaged(self._index, f"the file name {file!r}")
             path = self.find(file)
             if path is None:
                 raise self._damaged(file, self.reason or "no such file, though the index names it")
@@ -169,23 +185,30 @@ class Source:
         pickled = [file for file in PICKLED if self.find(file) is not None]
         if not pickled:
             return CheckpointError(
-                expected=f"model.safetensors in {self.name}",
-                found=self.reason or "neither that nor model.safetensors.index.json",
+                expected=f"{self.weights_name} in {self._place}",
+                found=self.reason or f"neither that nor {self._index}",
                 do="give the folder that save_pretrained wrote",
             )
         return CheckpointError(
-            expected=f"model.safetensors in {self.name}",
+            expected=f"{self.weights_name} in {self._place}",
             found=f"{pickled[0]} only, and reading a pickle can run any program that is hidden in it"
             if pickled[0].endswith((".bin", ".bin.index.json"))
             else f"{pickled[0]} only",
-            do="if you trust its author, read it with transformers and write it again: "
+            do="if you trust its author, read it with diffusers and write it again: save_pretrained(folder) gives "
+            "safetensors"
+            if pickled[0].startswith("diffusion")
+            else "if you trust its author, read it with transformers and write it again: "
             "AutoModelForImageClassification.from_pretrained(…).save_pretrained(folder) gives safetensors, "
             "and so do AutoModelForCausalLM and the others",
         )
 
+    @property
+    def _place(self) -> str:
+        return f"{self.name}/{self.part}" if self.part else self.name
+
     def _damaged(self, file: str, found: str) -> CheckpointError:
         return CheckpointError(
-            expected=f"{file} of {self.name}, whole and readable", found=found, do="fetch the checkpoint anew"
+            expected=f"{file} of {self._place}, whole and readable", found=found, do="fetch the checkpoint anew"
         )
 
 

@@ -9,12 +9,9 @@ from torch import Tensor
 
 from sightline.core.errors import CheckpointError
 from sightline.models.hugging_face.config import number, require, whole, wholes
-from sightline.models.predictor import Predictor
-from sightline.models.unet import UNet
 
 CLASS_NAME = "UNet2DModel"
-"""What ``_class_name`` in its config.json says; weights are in ``diffusion_pytorch_model.safetensors``."""
-MODEL: type[Predictor] = UNet
+"""What ``_class_name`` in its config.json says."""
 
 _ONLY: dict[str, Any] = {
     "center_input_sample": False,
