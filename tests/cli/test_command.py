@@ -208,7 +208,7 @@ def test_compare_report_and_list(command: Command, table_run: Path) -> None:
     assert Path(out.strip()).is_file()
     code, out, _ = command(["list", "--json"])
     assert {kind: len(names) for kind, names in json.loads(out).items()} == {
-        "recipes": 16, "models": 29, "data": 5, "objectives": 19, "optimizers": 5, "schedules": 6,
+        "recipes": 17, "models": 29, "data": 5, "objectives": 19, "optimizers": 5, "schedules": 6,
         "topics": 12,
     }  # fmt: skip
 
