@@ -33,7 +33,7 @@ def frechet_distance(a: Float[Tensor, "n features"], b: Float[Tensor, "m feature
     Raises:
         InputError: for fewer than 2 rows, other numbers of features, or values that are not finite.
 
-    Source: Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions", (4); Heusel et al.
+    Source: Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions"; Heusel et al.
         2017, "GANs Trained by a Two Time-Scale Update Rule", (6)
 
     Lecture: X4, X6

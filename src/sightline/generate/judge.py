@@ -60,7 +60,7 @@ class Judge:
         ConfigurationError: for a schema without images or without classes.
 
     Source: Salimans et al. 2016, "Improved Techniques for Training GANs", §4; Heusel et al. 2017, "GANs Trained by a
-        Two Time-Scale Update Rule", §4: both with a network trained on ImageNet, here with one of the same data
+        Two Time-Scale Update Rule": both with a network trained on ImageNet, here with one of the same data
 
     Lecture: X3, X4, X6
 

@@ -80,7 +80,7 @@ def judged(
         InputError: for fewer than 2 images, or labels of another number.
         ConfigurationError: for ``compared`` out of range.
 
-    Source: total variation and modes: Srivastava et al. 2017, "VEEGAN", §4, counts modes so; bootstrap: Efron 1979
+    Source: bootstrap: Efron 1979, "Bootstrap Methods: Another Look at the Jackknife"
 
     Lecture: X3, X4, X6, X7
 
@@ -163,7 +163,7 @@ def with_bootstrap(
     Where a distance's true value is 0 the draws lie further apart than the samples do, and the error is too large
     rather than too small.
 
-    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", §8.3
+    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap"
 
     Example:
         >>> generator, same = torch.Generator().manual_seed(0), torch.ones(9)

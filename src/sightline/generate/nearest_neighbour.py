@@ -177,15 +177,14 @@ def chance_of_as_many(below: int, n: int, rank: int, m: int) -> float:
         rank: r.
         m: the others.
 
-    Source: Wilks 1942, "Statistical prediction with special reference to the problem of tolerance limits", §3
+    Source: Wilks 1942, "Statistical prediction with special reference to the problem of tolerance limits"
 
     Example:
         >>> round(chance_of_as_many(2, 2, 1, 1), 6)  # two below the only other one: it is the largest of three
         0.333333
     """
     j = torch.arange(below, n + 1, dtype=torch.float64)
-    whole, others = torch.tensor(float(n)).double(), torch.tensor(float(m + 1 - rank)).double()
-    first = torch.tensor(float(rank)).double()
+    whole, first, others = torch.tensor([n, rank, m + 1 - rank], dtype=torch.float64)
     ways = torch.lgamma(whole + 1) - torch.lgamma(j + 1) - torch.lgamma(whole - j + 1)
     return min(1.0, float((ways + _log_beta(j + first, whole - j + others) - _log_beta(first, others)).exp().sum()))
 
