@@ -20,7 +20,7 @@ LATENT, WIDTH, BATCH = 2, 64, 128
 """Numbers of a latent vector, units of each of two hidden layers, points of each kind a step."""
 
 RATE, MEMORY = 1e-2, (0.9, 0.999)
-"""Adam's, of both players. The rate is high: at a third of it the plain game keeps its modes too, and takes longer."""
+"""Adam's, of both players. The rate is high: at a third of it the plain game, too, keeps nearly all modes."""
 
 SHOWN = 2000
 """Points that a run is measured by."""
