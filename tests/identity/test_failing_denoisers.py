@@ -130,9 +130,9 @@ def test_on_a_ring_means_lose_the_modes_and_ddpm_finds_them() -> None:
     """Exact denoisers, 1,000 points of each kind; the share near a mode of the ring's own is 0.989 ± 0.003."""
     ring = ring_of_gaussians(radius=math.sqrt(2 * 0.99))
     found = EXPLANATIONS["denoising"](problem(), steps=200, points=1000)
-    rows = {row[0]: row[1:] for row in found.tables[1].rows}
+    rows = {row[0]: [float(cell) for cell in row[1:]] for row in found.tables[1].rows}
     assert rows["one shot"][0] < 1e-3
-    assert rows["one shot"][1:] == (0.0, 0, 0.0)
+    assert rows["one shot"][1:] == [0.0, 0.0, 0.0]
     assert rows["10 stages"][1] < 0.5  # most are between the modes
     assert rows["T = 200 stages"][3] < 0.1  # or in far too narrow modes
     for name in ("10 stages", "T = 200 stages"):
@@ -160,7 +160,7 @@ def test_samples_are_the_stages_one_after_the_other(name: str) -> None:
     def spy(module: nn.Module, args: tuple[Tensor, Tensor]) -> None:
         asked.append(int(args[1][0]))
 
-    with unet.register_forward_pre_hook(spy):  # type: ignore[arg-type]
+    with unet.register_forward_pre_hook(spy):
         again = sample_images(unet, objective, 3, seed=1).pixels
     assert torch.equal(made, again)
     assert asked == list(range(objective.process.num_steps, 0, -1))

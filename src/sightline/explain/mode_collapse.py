@@ -43,7 +43,7 @@ def explain_mode_collapse(
     steps: Annotated[int, Option("updates of each player", minimum=1, maximum=100_000)] = 2000,
     runs: Annotated[int, Option("games of each kind, side by side", minimum=1, maximum=100)] = 5,
 ) -> Explanation:
-    """GANs on a ring of eight Gaussians: modes lost, modes kept.
+    """GANs on a ring of eight Gaussians: modes counted, remedy by remedy.
 
     The generator and the discriminator are small dense networks. Of the problem only the seed is used.
 

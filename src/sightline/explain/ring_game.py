@@ -4,7 +4,7 @@ Every run has weights and draws of its own. Losses are means over a run's points
 optimiser works number by number: no run feels another.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ LATENT, WIDTH, BATCH = 2, 64, 128
 """Numbers of a latent vector, units of each of two hidden layers, points of each kind a step."""
 
 RATE, MEMORY = 1e-2, (0.9, 0.999)
-"""Adam's, of both players. The rate is high: at a third of it the plain game keeps its modes too, and takes longer."""
+"""Adam's, of both players. The rate is high: at a third of it the plain game, too, keeps nearly all modes."""
 
 SHOWN = 2000
 """Points that a run is measured by."""
@@ -148,8 +148,8 @@ class RingGame:
         )
         for step in range(steps):
             noise = self.setting.noise * (1 - step / steps)
-            self._update(judge, self.judge.parameters(), lambda noise=noise: self.judge_loss(noise))
-            self._update(maker, self.maker.parameters(), lambda noise=noise: self.maker_loss(self.setting.game, noise))
+            self._update(judge, self.judge.parameters(), self.judge_loss(noise))
+            self._update(maker, self.maker.parameters(), self.maker_loss(self.setting.game, noise))
         return Outcome(self.made(SHOWN).detach(), self.accuracy())
 
     def judge_alone(self, looks: Sequence[int]) -> list[Slopes]:
@@ -166,7 +166,7 @@ class RingGame:
                         non_saturating=float(self._slope("non-saturating").median()),
                     )
                 )
-            self._update(judge, self.judge.parameters(), lambda: self.judge_loss(0.0))
+            self._update(judge, self.judge.parameters(), self.judge_loss(0.0))
         return found
 
     def made(self, count: int) -> Points:
@@ -210,7 +210,7 @@ class RingGame:
         return torch.stack([slope.flatten(1).square().sum(1) for slope in slopes]).sum(0).sqrt()
 
     @staticmethod
-    def _update(optimizer: torch.optim.Optimizer, parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:
-        for parameter, slope in zip(parameters, torch.autograd.grad(loss(), parameters), strict=True):
+    def _update(optimizer: torch.optim.Optimizer, parameters: list[Tensor], loss: Tensor) -> None:
+        for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
             parameter.grad = slope
         optimizer.step()

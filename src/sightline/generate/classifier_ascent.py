@@ -23,8 +23,8 @@ STEPS, RATE = 200, 0.1
 SURE = 0.99
 """The confidence that is called sure."""
 
-CLOSE = 0.2
-"""The distance from the start that is called near: half of what one noise is from another, √(1/6) = 0.41."""
+CLOSE = 0.1
+"""The distance from the start that is called near: a quarter of what one noise is from another, √(1/6) = 0.41."""
 
 Pixels = Float[Tensor, "count channels height width"]
 
