@@ -19,6 +19,7 @@ smallest and largest, ratios (of times, to the peer's) are those of single round
 """
 
 import argparse
+import importlib
 import statistics
 import time
 import warnings
@@ -105,11 +106,10 @@ def k_means(quick: bool, rounds: int) -> None:
 
 def their_unet(widths: tuple[int, ...]) -> Any:
     """diffusers' U-Net, with weights of its own chance."""
-    from diffusers import UNet2DModel
-
+    diffusers: Any = importlib.import_module("diffusers")
     torch.manual_seed(0)
     last = len(widths) - 1
-    return UNet2DModel(
+    return diffusers.UNet2DModel(
         in_channels=1,
         out_channels=1,
         block_out_channels=list(widths),
@@ -138,12 +138,11 @@ def compared(work: Mapping[str, Callable[[], object]], peer: str, rounds: int) -
 
 def diffusion_step(quick: bool, rounds: int) -> None:
     """One update of the same U-Net, by diffusers and by a run of ours."""
-    from diffusers import DDPMScheduler
-
+    diffusers: Any = importlib.import_module("diffusers")
     widths, batch = ((16, 32), 8) if quick else ((32, 64, 64), 128)
     print(f"diffusion-step: widths {widths}, {batch} images of 28 × 28, {torch.get_num_threads()} threads")
     x = torch.randn(batch, 1, 28, 28)
-    reference, scheduler = their_unet(widths).train(), DDPMScheduler(1000)
+    reference, scheduler = their_unet(widths).train(), diffusers.DDPMScheduler(1000)
     optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-4, fused=True)
 
     def theirs() -> None:
@@ -168,13 +167,12 @@ def diffusion_step(quick: bool, rounds: int) -> None:
 
 def diffusion_samples(quick: bool, rounds: int) -> None:
     """The same images from the same noise, by diffusers and by ours."""
-    from diffusers import DDIMScheduler
-
+    diffusers: Any = importlib.import_module("diffusers")
     widths, count, steps = ((16, 32), 4, 5) if quick else ((32, 64, 64), 64, 25)
     print(f"diffusion-samples: {count} images, {steps} steps of DDIM, {torch.get_num_threads()} threads")
     reference, start = their_unet(widths).eval(), torch.randn(count, 1, 28, 28)
     # their times are one less than ours, 999 for 1000: they count the steps from 0
-    scheduler = DDIMScheduler(1000, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing")
+    scheduler = diffusers.DDIMScheduler(1000, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing")
     scheduler.set_timesteps(steps)
     objective = DenoisingDiffusion(Schema("image", "none", (1, 28, 28), image_mean=(0.5,), image_std=(0.5,)))
     model = our_unet(reference).eval()

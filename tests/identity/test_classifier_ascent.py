@@ -63,8 +63,9 @@ def test_a_networks_ascent_is_the_hand_written_one() -> None:
     """∇_x log p(c | x) = Wᵀ(e_c − p)/σ of a linear classifier, standardisation included."""
     model = classifier()
     made = climbed_images(model, CrossEntropy(SCHEMA), SCHEMA, 5, seed=2, steps=12, rate=0.02, batch_size=2)
-    weight = model.head.weight.detach().double()
-    bias = model.head.bias.detach().double()
+    head = model.head
+    assert isinstance(head, nn.Linear)
+    weight, bias = head.weight.detach().double(), head.bias.detach().double()
     assert made.labels is not None
     assert made.labels.tolist() == [0, 1, 2, 0, 1]
     begun = climbed_images(model, CrossEntropy(SCHEMA), SCHEMA, 5, seed=2, steps=1, rate=1e-30).pixels
