@@ -150,4 +150,4 @@ def test_t5_fills_gaps_better_than_the_commonest_words(library: Path, capsys: py
         print(
             f"  {margin:.3f} ± {error:.3f} fewer; {100 * hits:.1f} % guessed right, the commonest {100 * chance:.1f} %"
         )
-    assert margin - 2 * error >= 0.3
+    assert margin - 2 * error >= 0.6
