@@ -290,7 +290,7 @@ def test_a_conditional_run_makes_the_class_by_its_name(photos: Path, tmp_path: P
 def test_a_conditional_network_is_viewed_and_examined(name: str, photos: Path) -> None:
     data = sightline.load(str(photos))
     model = make(name, data.schema, conditional=True)
-    objective = objective_of(model, data.schema)
+    objective = objective_of(model, data.schema, name)
     views = image_views(model, objective, data.test)
     assert [view.name for view in views] == VIEWS[objective.name]
     assert all(((view.pixels >= 0) & (view.pixels <= 1)).all() for view in views)

@@ -112,7 +112,7 @@ def test_figures_by_hand() -> None:
     reference = seen(A, B, C, C)
     found = judged(seen(A, A, B, UNSURE, (0.1, 0.9, 0.0)), reference, wanted=torch.tensor([0, 1, 1, 0, 1]))
     assert found.confident.value == 0.6  # 0.9 itself is not above 0.9
-    assert found.confident.standard_error == pytest.approx(math.sqrt(0.6 * 0.4 / 5))
+    assert found.confident.standard_error == pytest.approx(math.sqrt(5 / 9 * 4 / 9 / 9))  # 3 + 2 of 5 + 4
     assert found.shares == pytest.approx((0.6, 0.4, 0.0))
     assert found.class_distance.value == pytest.approx((0.35 + 0.15 + 0.5) / 2)
     assert found.class_entropy.value == pytest.approx(-0.6 * math.log(0.6) - 0.4 * math.log(0.4))

@@ -60,7 +60,6 @@ def run(words: Sequence[str]) -> int:
     from sightline.core.files import write_whole
     from sightline.data.image_grid import as_png, image_grid
     from sightline.data.write_images import require_folder_names, require_new_folder, write_image_folder
-    from sightline.generate.classifier_ascent import ClimbedImages
     from sightline.train import open_run
 
     run = open_run(given.run)
@@ -87,14 +86,22 @@ def run(words: Sequence[str]) -> int:
         counts = write_image_folder(given.folder, made.pixels, labels=made.labels, classes=run.schema.classes)
         each = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name)
         sys.stdout.write(f"folder      {given.folder}: {len(made.pixels):,} images{': ' if each else ''}{each}\n")
+        _tell_ascent(made)
         return 0
     tensors = {"images": made.pixels} | ({} if made.labels is None else {"labels": made.labels})
     write_whole(picture, as_png(image_grid(made.pixels, columns=given.columns)))
     write_whole(tensor, save(tensors))
     sys.stdout.write(f"picture     {picture}\ntensor      {tensor}: {tuple(made.pixels.shape)}\n")
+    _tell_ascent(made)
+    return 0
+
+
+def _tell_ascent(made: object) -> None:
+    """What is wrong with images of a classifier's ascent."""
+    from sightline.generate.classifier_ascent import ClimbedImages
+
     if isinstance(made, ClimbedImages):
         sys.stdout.write(f"ascent      {made}\n")
-    return 0
 
 
 def _label(told: str | None, classes: Sequence[str]) -> int | None:

@@ -170,3 +170,14 @@ def _by_patch(images: Tensor) -> Tensor:
 def _patch_mean(x: Tensor) -> Tensor:
     """Average over the 3 × 3 neighbourhood, of those pixels that exist."""
     return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def pixel_range(schema: Schema) -> tuple[float, float]:
+    """The least and the largest standardised value that a pixel can have.
+
+    Example:
+        >>> pixel_range(Schema("image", "none", (1, 2, 2), image_mean=(0.5,), image_std=(0.5,)))
+        (-1.0, 1.0)
+    """
+    ends = standardise(torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, *schema.input_shape), schema)
+    return float(ends.min()), float(ends.max())

@@ -61,6 +61,8 @@ def write_image_folder(
         require_folder_names(classes)
     _require_images(pixels, labels, len(classes))
     names = [""] * len(pixels) if labels is None else [classes[label] for label in labels.tolist()]
+    if labels is not None:
+        require_folder_names(sorted(set(names)))  # those that get a folder: splits' names alone would be read as splits
     counts: Counter[str] = Counter()
     aside = folder.absolute().with_name(f".{folder.absolute().name}.{secrets.token_hex(4)}.part")
     try:

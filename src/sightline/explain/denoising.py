@@ -118,7 +118,7 @@ def _data(problem: Problem) -> _Data:
             "mode",
         )
     rows = torch.linspace(0, len(problem.X) - 1, min(MOST_ROWS, len(problem.X))).round().long()
-    found = principal_components(problem.X[rows])
+    found = principal_components(problem.X[rows], centre=True)
     if not found.rank:
         raise DataError(
             expected="at least one column that varies from row to row",

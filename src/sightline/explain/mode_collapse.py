@@ -142,13 +142,10 @@ def _slopes(alone: list[Slopes]) -> Table:
 
 def _too_good(alone: list[Slopes]) -> str:
     """What a discriminator that is sure leaves to learn from."""
-    sure = [one for one in alone if one.accuracy > 0.99]
-    if not sure:
-        return "The discriminator trained alone was never sure."
-    last = sure[-1]
+    last = alone[-1]
     return (
-        f"A discriminator trained alone is too good: right in {last.accuracy:.1%} after {last.steps:,} updates, it "
-        f"leaves the minimax generator a gradient of {number(last.minimax)}, the non-saturating one "
+        f"A discriminator trained alone is soon too good: right in {last.accuracy:.1%} after {last.steps:,} updates, "
+        f"it leaves the minimax generator a gradient of {number(last.minimax)}, the non-saturating one "
         f"{number(last.non_saturating)}."
     )
 

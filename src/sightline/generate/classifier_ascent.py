@@ -14,6 +14,7 @@ from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.schema import Schema
 from sightline.core.seeds import Seeds
 from sightline.data.standardise import standardise
+from sightline.generate.generation import evaluating
 from sightline.generate.image_sampling import SampledImages, classes_asked_for, require_numbers
 from sightline.objectives.objective import Objective
 
@@ -160,10 +161,10 @@ def climbed_images(
     """
     require_numbers(count=count, label=label, seed=seed, batch_size=batch_size, steps=steps)
     labels = classes_asked_for(len(schema.classes), count, label)
-    if start is not None and start.shape[1:] != schema.input_shape:
+    if start is not None and (not len(start) or start.shape[1:] != schema.input_shape):
         raise InputError(
-            expected=f"pictures of shape {schema.input_shape}",
-            found=f"{tuple(start.shape[1:])}",
+            expected=f"at least one picture, each of shape {schema.input_shape}",
+            found=f"shape {tuple(start.shape)}",
             do="resize them as in training",
         )
     if start is None:
@@ -174,25 +175,20 @@ def climbed_images(
         labels = labels[: len(start) * ways]
         begun = start[torch.arange(len(labels)) // ways]
     device = next(model.parameters()).device
-    training = {module: module.training for module in model.modules()}
-    model.eval()
     pixels, paths = [], []
-    try:
+    with evaluating(model):
         for place in range(0, len(labels), batch_size):
             rows = slice(place, place + batch_size)
             score = _score_of(model, objective, schema, labels[rows].to(device))
             x, path = ascend(score, begun[rows].to(device), steps=STEPS if steps is None else steps, rate=rate)
             pixels.append(x.cpu())
             paths.append(path.cpu())
-    finally:
-        for module, mode in training.items():
-            module.training = mode
     made = torch.cat(pixels)
     return ClimbedImages(
         pixels=made,
         labels=labels,
         path=torch.cat(paths, 1),
-        distance=(made - begun).square().flatten(1).mean(1).sqrt(),
+        distance=(made - begun.cpu()).square().flatten(1).mean(1).sqrt(),
         start="noise" if start is None else "pictures",
     )
 

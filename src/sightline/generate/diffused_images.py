@@ -5,8 +5,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
-from sightline.core.schema import Schema
-from sightline.data.standardise import standardise
 from sightline.generate.ddim import DDIM
 from sightline.generate.ddpm import DDPM
 from sightline.generate.diffusion_sampling import Denoiser, DiffusionSampler
@@ -23,7 +21,7 @@ def sample_diffusion(
 ) -> Float[Tensor, "count channels height width"]:
     """x_T standard normal, then back: all T steps of DDPM, or as many of DDIM as were asked for (with η = 0).
 
-    The clean image of each step is kept within the range of pixels.
+    The clean image of each step is kept within the range of pixels, or as the objective's ``clip`` says.
 
     Lecture: X6
     """
@@ -42,10 +40,9 @@ def sampler_of(objective: DenoisingDiffusion, steps: int | None) -> DiffusionSam
     Raises:
         ConfigurationError: for more steps than the process has.
     """
-    clip = pixel_range(objective.schema)
     if steps is None:
-        return DDPM(schedule=objective.process, target=objective.target, clip=clip)
-    return DDIM(schedule=objective.process, target=objective.target, clip=clip, num_steps=steps)
+        return DDPM(schedule=objective.process, target=objective.target, clip=objective.clip)
+    return DDIM(schedule=objective.process, target=objective.target, clip=objective.clip, num_steps=steps)
 
 
 def denoiser_of(model: UNet, request: Request) -> Denoiser:
@@ -66,14 +63,3 @@ def denoiser_of(model: UNet, request: Request) -> Denoiser:
     if not request.guidance:
         return lambda x, t: model(x, t, labels)
     return Guided(model, labels, none=model.none, weight=request.guidance)
-
-
-def pixel_range(schema: Schema) -> tuple[float, float]:
-    """The least and the largest standardised value that a pixel can have.
-
-    Example:
-        >>> pixel_range(Schema("image", "none", (1, 2, 2), image_mean=(0.5,), image_std=(0.5,)))
-        (-1.0, 1.0)
-    """
-    ends = standardise(torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, *schema.input_shape), schema)
-    return float(ends.min()), float(ends.max())

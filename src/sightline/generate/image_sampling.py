@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sightline.core.errors import ConfigurationError
 from sightline.core.registry import Registry
 from sightline.core.seeds import Seeds
+from sightline.generate.generation import evaluating
 from sightline.objectives.image_objective import ImageObjective
 
 MOST = 65_536
@@ -115,20 +116,14 @@ def sample_images(
     objective.require_kind(model)
     labels, device = _labels(model, count, label), next(model.parameters()).device
     sampler = SAMPLERS[objective.name]
-    training = {module: module.training for module in model.modules()}
-    model.eval()
     made: list[Tensor] = []
-    try:
-        with torch.no_grad():
-            for start in range(0, count, batch_size):
-                rows = slice(start, min(start + batch_size, count))
-                generator = torch.Generator().manual_seed(Seeds(seed).number("sample", start))
-                own = None if labels is None else labels[rows].to(device)
-                request = Request(rows.stop - rows.start, device, own, generator, steps, guidance)
-                made.append(sampler(model, objective, request).float().cpu())
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    with torch.no_grad(), evaluating(model):
+        for start in range(0, count, batch_size):
+            rows = slice(start, min(start + batch_size, count))
+            generator = torch.Generator().manual_seed(Seeds(seed).number("sample", start))
+            own = None if labels is None else labels[rows].to(device)
+            request = Request(rows.stop - rows.start, device, own, generator, steps, guidance)
+            made.append(sampler(model, objective, request).float().cpu())
     return SampledImages(torch.cat(made).clamp(0, 1), labels)
 
 

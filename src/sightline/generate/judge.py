@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.schema import Schema
 from sightline.data.standardise import standardise
+from sightline.generate.generation import evaluating
 
 BATCH = 512
 """Images that the classifier sees side by side."""
@@ -129,13 +130,11 @@ class Judge:
                 do="give images as they are, not standardised: the judge does that",
             )
         device = next(self.model.parameters()).device
-        modes = {module: module.training for module in self.model.modules()}
         given: list[Tensor] = []
         hooks = [head.register_forward_pre_hook(_keep(given)) for head in self._heads]
-        self.model.eval()
         seen = []
         try:
-            with torch.no_grad():
+            with torch.no_grad(), evaluating(self.model):
                 for part in pixels.split(BATCH):
                     given.clear()
                     outputs = self.model(standardise(part.to(device), self.schema)).float()
@@ -144,8 +143,6 @@ class Judge:
         finally:
             for hook in hooks:
                 hook.remove()
-            for module, mode in modes.items():
-                module.training = mode
         chances, features = (torch.cat(parts) for parts in zip(*seen, strict=True))
         return Seen(chances, features)
 
@@ -160,5 +157,7 @@ def _keep(given: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], None]:
 
 
 def _size(shape: tuple[int, ...]) -> str:
+    if len(shape) != 3:
+        return f"shape {shape}, not (channels, height, width) each"
     channels, height, width = shape
     return f"{height} × {width} with {channels} channel" + ("s" if channels > 1 else "")

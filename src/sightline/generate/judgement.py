@@ -178,8 +178,13 @@ def with_bootstrap(
 
 
 def _share(hits: Tensor) -> Measure:
-    share = float(hits.double().mean())
-    return Measure(share, math.sqrt(share * (1 - share) / len(hits)))
+    """With a standard error that is not 0 where all or none are hits: that of two more hits and two more misses.
+
+    Source: Agresti & Coull 1998, "Approximate Is Better than 'Exact' for Interval Estimation of Binomial Proportions"
+    """
+    count = len(hits)
+    nearer_half = (float(hits.sum()) + 2) / (count + 4)
+    return Measure(float(hits.double().mean()), math.sqrt(nearer_half * (1 - nearer_half) / (count + 4)))
 
 
 def _require_enough(images: Seen, reference: Seen, wanted: Tensor | None) -> None:

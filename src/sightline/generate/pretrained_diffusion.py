@@ -66,7 +66,7 @@ class PretrainedDiffusion:
             "image", "none", (channels, *size), target="", image_mean=(0.5,) * channels, image_std=(0.5,) * channels
         )
         objective = DenoisingDiffusion(schema, target=self.target, steps=self.process.num_steps)
-        objective.process = self.process
+        objective.process, objective.clip = self.process, self.clip
         return objective
 
 

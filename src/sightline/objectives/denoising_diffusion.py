@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from sightline.core.config import Option, check
 from sightline.core.schema import Schema
+from sightline.data.standardise import pixel_range
 from sightline.objectives.denoiser_objective import DenoiserObjective, Images, Question, noise_like, random_times
 from sightline.objectives.diffusion_target import Target, target_of
 from sightline.objectives.forward_process import diffuse
@@ -69,6 +70,8 @@ class DenoisingDiffusion(DenoiserObjective):
         course = check(schedule, Course, COURSE, None, "schedule")
         self.quick_steps = min(QUICK, self.steps)
         self.process: NoiseSchedule = process_of(course, self.steps)
+        self.clip: tuple[float, float] | None = pixel_range(schema)
+        """What samplers keep clean images within; none: nothing."""
 
     def question(self, x: Images) -> Question:
         """A time and a noise for each image."""

@@ -32,7 +32,7 @@ class AdversarialTraining(Supervised):
         options: those of :class:`~sightline.train.supervised.Supervised`.
 
     Raises:
-        ConfigurationError: for a model that is no pair.
+        ConfigurationError: for a model that is no pair, or a batch in parts.
 
     Source: Goodfellow et al. 2014, "Generative Adversarial Nets", algorithm 1
 
@@ -46,9 +46,17 @@ class AdversarialTraining(Supervised):
         objective.require_kind(model)
         assert isinstance(model, GAN)
         self.pair, self.game = model, objective
+        if self.accumulate > 1:
+            raise _refused("accumulate", self.accumulate)
 
     def setup(self, fabric: Fabric, total_steps: int) -> None:
-        """Move to the device; make both optimisers."""
+        """Move to the device; make both optimisers.
+
+        Raises:
+            ConfigurationError: for several processes.
+        """
+        if fabric.world_size > 1:
+            raise _refused("devices", fabric.world_size)
         super().setup(fabric, total_steps)
         judge = nn.ModuleList([part for name, part in self.pair.named_children() if name != "generator"])
         self.judge_optimizer = self.optim.build(judge)
@@ -137,24 +145,29 @@ class AdversarialTraining(Supervised):
         self.placement.load_optimizer_state(self.judge_optimizer, state["judge_optimizer"])
 
 
+REFUSED = {
+    "accumulate": "whole batches: the discriminator's steps divide them already",
+    "devices": "one process",
+    "patience": "no early stopping: no loss of theirs tells which images are best",
+}
+"""What two players can't be trained with, and what they need instead."""
+
+
 def require_plan(plan: Plan) -> None:
-    """Refuse what two players can't be trained with.
+    """Refuse what two players can't be trained with, before anything is made.
 
     Raises:
         ConfigurationError: for several processes, batches in parts, or early stopping.
     """
-    refused = {
-        "devices": (plan.devices > 1, "one process"),
-        "accumulate": (plan.accumulate > 1, "whole batches: the discriminator's steps divide them already"),
-        "patience": (plan.patience is not None, "no early stopping: no loss of theirs tells which images are best"),
-    }
-    for name, (asked, wanted) in refused.items():
-        if asked:
-            raise ConfigurationError(
-                expected=f"for two players {wanted}",
-                found=f"plan.{name} = {getattr(plan, name)}",
-                do=f"leave plan.{name} out",
-            )
+    for name, idle in (("accumulate", 1), ("devices", 1), ("patience", None)):
+        if getattr(plan, name) != idle:
+            raise _refused(name, getattr(plan, name))
+
+
+def _refused(name: str, value: object) -> ConfigurationError:
+    return ConfigurationError(
+        expected=f"for two players {REFUSED[name]}", found=f"plan.{name} = {value}", do=f"leave plan.{name} out"
+    )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Judging the images that a run makes, by the classifier of another run and by its own data."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,11 @@ PICTURE = "samples/nearest.png"
 PAIRS = 12
 """Images shown above their nearest training images."""
 
-MOST_REAL = 10_000
-"""Real images that are looked at, at most."""
+MOST_REAL, MOST_NUMBERS = 10_000, 1_000_000_000
+"""Real images that are looked at, at most, and their pixel values: 4 GB."""
+
+NUMBERS = 25_000_000
+"""Pixel values of training images that are looked at side by side: 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def judge_run(run: "Run", by: "Run", count: int = 2000, *, seed: int = 0, **opti
     _require_maker(run)
     judge.require_fit(run.schema.input_shape)
     test, train = run.data.test, run.data.train
-    place, reference = _two_parts(test, count, seed)
+    place, reference = _two_parts(test, run.schema, count, seed)
     images = run.sample(count, seed=seed, **options)
     made, real, others = images.pixels, pixels_of(test, run.schema, place), pixels_of(test, run.schema, reference)
     seen_made, seen_real, seen_reference = (judge.look(one) for one in (made, real, others))
@@ -162,13 +166,17 @@ def pixel_blocks(
     split: Split, schema: Schema, rows: Int[Tensor, " rows"] | None = None
 ) -> Iterator[Float[Tensor, "block channels height width"]]:
     """The same in blocks; standardised images come back to their 256 levels exactly."""
-    for batch in split.batches(batch_size=BLOCK, order=rows):
+    size = max(1, min(BLOCK, NUMBERS // math.prod(schema.input_shape)))
+    for batch in split.batches(batch_size=size, order=rows):
         yield (unstandardise(batch.inputs, schema) * 255).round().clamp(0, 255) / 255
 
 
-def _two_parts(test: Split, count: int, seed: int) -> tuple[Int[Tensor, " real"], Int[Tensor, " reference"]]:
+def _two_parts(
+    test: Split, schema: Schema, count: int, seed: int
+) -> tuple[Int[Tensor, " real"], Int[Tensor, " reference"]]:
     """Rows of the real images that stand in the place of made ones, and of those that both are held against."""
-    rows = permutation(len(test), Seeds(seed).number("evaluate"))[:MOST_REAL]
+    most = min(MOST_REAL, MOST_NUMBERS // math.prod(schema.input_shape))
+    rows = permutation(len(test), Seeds(seed).number("evaluate"))[:most]
     if len(rows) < 4:
         raise DataError(
             expected="at least 4 images in the test split: two of each of its two parts",

@@ -49,7 +49,8 @@ def _missing(made: Judgement, reference: Sequence[float], classes: Sequence[str]
     named = ", ".join(classes[place] for place in lacking[:MOST_NAMED]) + (" …" if len(lacking) > MOST_NAMED else "")
     there = sum(share > 0 for share in reference)
     verb = "is" if len(lacking) == 1 else "are"
-    return f"{len(lacking)} of {there} classes {verb} missing ({named}): mode collapse."
+    least = "At least " if len(lacking) < len(made.missing) else ""
+    return f"{least}{len(lacking)} of {there} classes {verb} missing ({named}): mode collapse."
 
 
 def _unbalanced(made: Judgement, real: Judgement) -> str:
