@@ -55,6 +55,8 @@ def _by_class(root: Path, splits: dict[Path, str]) -> ImageSource | None:
         ignored += [(str(p.relative_to(root)), "beside the class folders, not in one") for p in loose]
     if not paths:
         return None
+    if splits and "train" not in given:
+        raise no_training_images(root, splits)
     return ImageSource(
         what=str(root),
         images=FilePictures(paths, root),

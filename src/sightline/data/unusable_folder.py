@@ -53,7 +53,7 @@ def no_image(root: Path, files: Iterable[Path]) -> NoReturn:
 def no_training_images(root: Path, splits: Iterable[Path]) -> DataError:
     """The error for folders of splits of which none has images to train on."""
     return DataError(
-        expected=f"a folder 'train' with images in {root}",
+        expected=f"a folder 'train' with images in {root}, in class folders if those of the other splits are",
         found=", ".join(f.name for f in splits),
         do="add the training images, or give the folder whose folders are the classes",
     )
