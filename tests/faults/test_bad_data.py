@@ -99,7 +99,9 @@ def test_folder_with_a_table(tmp_path: Path) -> None:
 
 
 def test_one_class(tmp_path: Path) -> None:
-    refuse("at least two different", source=folder(tmp_path, "a"))
+    """To be told apart there must be two; without anything to tell the images are images without classes."""
+    refuse("at least two different", source=folder(tmp_path, "a"), task="classification")
+    assert load(tmp_path).schema.task == "none"
 
 
 def test_one_image_class_is_trained_and_reported(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from sightline.core.errors import RunFolderError
 from sightline.core.run_folder import RunFolder
+from sightline.train import Run
 
 
 def test_runs_started_at_one_instant_get_folders_of_their_own(tmp_path: Path) -> None:
@@ -64,3 +65,11 @@ def test_metrics_keep_nan_and_forget_a_torn_line(tmp_path: Path) -> None:
     assert [row["loss"] for row in folder.metrics()] == [1.0, float("inf")]
     folder.keep_metrics(1)
     assert len(folder.metrics()) == 1
+
+
+def test_a_damaged_specification_is_named(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write("spec.yaml", "nonsense: [\n")
+    with pytest.raises(RunFolderError, match=r"a/spec\.yaml") as caught:
+        _ = Run(folder).spec
+    assert "\n" not in caught.value.found

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 
 from sightline.core.errors import ConfigurationError, near
+from sightline.core.memory import telling_memory
 from sightline.core.registry import Registry
 
 Same = TypeVar("Same", bound="Config")
@@ -355,5 +356,10 @@ def type_name(kind: Any) -> str:
 
 
 def build(choice: Choice, registry: Registry[Callable[..., Any]], *arguments: Any) -> Any:
-    """Call a registry entry with its chosen options, after any positional arguments."""
-    return registry[choice.name](*arguments, **choice.options)
+    """Call a registry entry with its chosen options, after any positional arguments.
+
+    Raises:
+        ConfigurationError: for options that ask for more memory than there is.
+    """
+    with telling_memory(f"{choice.name!r} with these options", "give smaller numbers"):
+        return registry[choice.name](*arguments, **choice.options)

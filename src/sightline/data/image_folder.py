@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ SPLIT_FOLDERS = {
     "test": "test",
 }
 NO_IMAGE = "no image by its name"
+TARGET = "class"
+"""What the folders of a folder of images tell."""
 
 
 def read_image_folder(root: Path) -> ImageSource:
@@ -60,7 +63,7 @@ def _by_class(root: Path, splits: dict[Path, str]) -> ImageSource | None:
     return ImageSource(
         what=str(root),
         images=FilePictures(paths, root),
-        target="class",
+        target=TARGET,
         labels=pa.chunked_array([pa.array(labels, pa.string())]),
         given=given if splits else None,
         left_out=tuple(ignored),
@@ -133,3 +136,15 @@ def _divided(files: Iterator[Path]) -> tuple[list[Path], list[Path]]:
     for file in files:
         (images if file.suffix.lower() in SUFFIXES else others).append(file)
     return images, others
+
+
+def without_single_class(source: ImageSource) -> ImageSource:
+    """A source whose images all lie in one class folder, as one without classes: one name tells nothing apart.
+
+    Args:
+        source: from anywhere; others stay as they are.
+    """
+    if source.labels is None or source.target != TARGET or len(source.labels.unique()) > 1:
+        return source
+    note = f"all images are in one folder, {source.labels[0]}: they have no classes"
+    return replace(source, target="", labels=None, notes=(*source.notes, note))

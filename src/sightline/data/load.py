@@ -15,7 +15,7 @@ from sightline.data.extra import require_image_source, require_no_extra
 from sightline.data.hub import PREFIX, parquet_files, read_hub, read_parquet_folder
 from sightline.data.image import SUFFIXES
 from sightline.data.image_data import image_data, images_like
-from sightline.data.image_folder import read_image_folder
+from sightline.data.image_folder import read_image_folder, without_single_class
 from sightline.data.pictures import entries, path_kind
 from sightline.data.source import ImageSource, Source, TableSource, TextSource
 from sightline.data.spec import DataSpec
@@ -81,6 +81,8 @@ def load_images(spec: DataSpec, source: ImageSource) -> Data:
     Raises:
         DataError: when either can't be used, or they do not fit together.
     """
+    if spec.target is None and spec.task is None and spec.extra is None:
+        source = without_single_class(source)
     if spec.extra is None:
         return image_data(spec, source)
     memory = spec.memory_gib if spec.cache else math.inf

@@ -9,17 +9,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.memory import telling_memory
 from sightline.core.seeds import Seeds
 from sightline.generate.arguments import checked_ends, checked_limits, checked_prompts, require_options
 from sightline.generate.beam_search import Beam, beam_search
 from sightline.generate.cached_scores import CachedScores, FullScores
 from sightline.generate.continuation import Continuation
 from sightline.generate.greedy import Greedy
-from sightline.generate.memory import telling_memory
 from sightline.generate.next_token_scores import RowScores, left_padded
 from sightline.generate.rules import Rule, require_known
 from sightline.generate.sampling import Sample
 from sightline.generate.stepwise import Limits, Stream, decode_stepwise
+
+MEMORY = (
+    "texts of this length, side by side",
+    "ask for fewer tokens, a narrower beam, or fewer texts at a time (batch_size)",
+)
+"""What decoding needs memory for, and how it needs less."""
 
 Method = Greedy | Sample | Beam
 
@@ -102,7 +108,7 @@ def generate(
     require_known(ends, vocabulary_size, "end token")
     _require_fit(model, given, limits.longest, window)
     found: dict[int, Continuation] = {}
-    with evaluating(model), telling_memory():
+    with evaluating(model), telling_memory(*MEMORY):
         chances = _chances(given, limits.longest, seed) if isinstance(method, Sample) else _none(given, limits)
         for part in _parts(given, len(given) if isinstance(model, RowScores) else batch_size):
             scores, tokens, present = _start(model, [given[number] for number in part], limits.longest)

@@ -81,8 +81,8 @@ class ImageObjective(Objective):
         kind = getattr(inner, "makes_images", None)
         if kind != self.suits:
             raise ConfigurationError(
-                expected=f"for the objective {self.name!r} a network that is a {self.suits}",
-                found=f"{type(inner).__name__}, " + (f"a {kind}" if kind else "which makes no images"),
+                expected=f"for the objective {self.name!r} a network of the kind {self.suits!r}",
+                found=f"{type(inner).__name__}, " + (f"of the kind {kind!r}" if kind else "which makes no images"),
                 do="choose another --objective, or leave it out: each network has its own",
             )
 

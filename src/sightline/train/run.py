@@ -93,7 +93,14 @@ class Run:
     @cached_property
     def spec(self) -> RunSpec:
         """The resolved specification."""
-        return from_yaml(RunSpec, self.folder.text("spec.yaml"))
+        try:
+            return from_yaml(RunSpec, self.folder.text("spec.yaml"))
+        except ConfigurationError as error:
+            raise RunFolderError(
+                expected=f"{error.expected}, in {self.folder.path / 'spec.yaml'}",
+                found=" ".join(error.found.split()),
+                do="take the file from a copy of the run, or train again",
+            ) from error
 
     @cached_property
     def schema(self) -> Schema:

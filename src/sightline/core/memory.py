@@ -1,4 +1,4 @@
-"""Memory that decoding asks for and does not get, told in our words."""
+"""Memory that is asked for and not there, told in our words."""
 
 import re
 from collections.abc import Iterator
@@ -10,21 +10,23 @@ _MEMORY = re.compile(r"allocate|out of memory|buffer size|storage size|numel: in
 
 
 @contextmanager
-def telling_memory() -> Iterator[None]:
+def telling_memory(what: str, do: str) -> Iterator[None]:
     """Turn what Python and torch raise for want of memory into an error that says how to need less.
+
+    Args:
+        what: the memory is for.
+        do: how to need less.
 
     Raises:
         ConfigurationError: in place of it; all else goes on as it is.
 
-    Lecture: X8
-
     Example:
-        >>> with telling_memory():
+        >>> with telling_memory("a table of a million rows", "take fewer rows"):
         ...     raise MemoryError
         Traceback (most recent call last):
-        sightline.core.errors.ConfigurationError: expected:   memory for texts of this length, side by side
+        sightline.core.errors.ConfigurationError: expected:   memory for a table of a million rows
         found:      MemoryError
-        what to do: ask for fewer tokens, a narrower beam, or fewer texts at a time (batch_size)
+        what to do: take fewer rows
     """
     try:
         yield
@@ -33,7 +35,7 @@ def telling_memory() -> Iterator[None]:
             raise
         line = (str(error).strip().splitlines() or [""])[0][:200]
         raise ConfigurationError(
-            expected="memory for texts of this length, side by side",
+            expected=f"memory for {what}",
             found=f"{type(error).__name__}{': ' if line else ''}{line}",
-            do="ask for fewer tokens, a narrower beam, or fewer texts at a time (batch_size)",
+            do=do,
         ) from error
