@@ -255,7 +255,7 @@ def test_new_text_is_bold_on_a_terminal(command: Command, monkeypatch: pytest.Mo
         (["--top-p", "2"], "top_p", "0.95"),
         (["--beam", "0"], "width", "4"),
         (["--beam", "2", "--samples", "3"], "results", "widen"),
-        (["--max-tokens", "0"], "max_new_tokens", "100"),
+        (["--max-tokens", "0"], "--max-tokens", "200"),
         (["--no-repeat", "0"], "n-grams", "3"),
         (["--max-tokens", "many"], "", "--help"),
         (["--beam", "1000000000"], "at most 10,000", "4"),

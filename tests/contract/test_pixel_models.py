@@ -133,7 +133,7 @@ def test_what_can_not_be_sampled_is_refused(sample: Any) -> None:
         ({"count": 0}, ConfigurationError, "at least 1 image"),
         ({"image_size": (4, 0)}, ConfigurationError, "at least 1 pixel"),
         ({"image_size": 6}, InputError, "images of 4 × 4"),
-        ({"temperature": 0.0}, ConfigurationError, "temperature above 0"),
+        ({"temperature": 0.0}, ConfigurationError, "finite temperature"),
         ({"labels": None}, InputError, "pass labels="),
         ({"count": 3}, InputError, "3 labels"),
         ({"given": black[:1]}, InputError, "given rows"),

@@ -96,9 +96,9 @@ def ascend(
     Lecture: X3
 
     Example:
-        >>> images, path = ascend(lambda x: 0.1 * x.sum((1, 2, 3)), torch.zeros(1, 1, 1, 2), steps=3, rate=1.0)
-        >>> images.flatten().round(decimals=4).tolist(), path.flatten().round(decimals=4).tolist()
-        ([0.3, 0.3], [0.0, 0.02, 0.04, 0.06])
+        >>> images, path = ascend(lambda x: 0.25 * x.sum((1, 2, 3)), torch.zeros(1, 1, 1, 2), steps=3, rate=1.0)
+        >>> images.flatten().tolist(), path.flatten().tolist()
+        ([0.75, 0.75], [0.0, 0.125, 0.25, 0.375])
     """
     if steps < 1 or not 0 < rate < float("inf"):
         raise ConfigurationError(

@@ -40,7 +40,7 @@ class StagedDenoising(DenoiserObjective):
     Example:
         >>> schema = Schema("image", "none", (1, 8, 8), image_mean=(0.5,), image_std=(0.5,))
         >>> StagedDenoising(schema).process
-        NoiseSchedule(num_steps=10, last alpha_bar=2.43e-05)
+        NoiseSchedule(num_steps=10, last alpha_bar=2.41e-05)
     """
 
     name = "staged-denoising"
