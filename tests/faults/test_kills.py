@@ -14,7 +14,7 @@ from sightline.core.run_folder import RunFolder
 from sightline.data import DataSpec
 from sightline.train import Plan, RunSpec, resume, train
 
-KILLS = 20
+KILLS = 12
 
 
 def specification() -> RunSpec:
