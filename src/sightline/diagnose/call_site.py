@@ -1,0 +1,34 @@
+"""Where in the user's program a call was made."""
+
+import os
+import sys
+import sysconfig
+from types import FrameType
+
+import torch
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_LIBRARIES = tuple({sysconfig.get_paths()[key] + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def call_site(depth: int = 1) -> str:
+    """``file:line`` of the innermost frame that is the user's own; else of the innermost outside of torch and this library.
+
+    Args:
+        depth: frames to leave out at once.
+
+    Example:
+        >>> call_site().rpartition(":")[2].isdigit()
+        True
+    """
+    frame: FrameType | None = sys._getframe(depth)
+    other = ""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith((_TORCH, _OURS, "<frozen", "<@beartype")):
+            if not name.startswith(_LIBRARIES):
+                return f"{name}:{frame.f_lineno}"
+            other = other or f"{name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return other or "?:0"

@@ -1,0 +1,114 @@
+"""Seeing the calls of torch's functions in a loop that knows nothing of it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode, _get_current_function_mode, _pop_mode, _push_mode
+
+LOSSES: dict[Any, str] = {
+    getattr(F, name): name
+    for name in (
+        "cross_entropy",
+        "nll_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "mse_loss",
+        "l1_loss",
+        "smooth_l1_loss",
+        "huber_loss",
+        "kl_div",
+        "poisson_nll_loss",
+        "gaussian_nll_loss",
+        "hinge_embedding_loss",
+        "margin_ranking_loss",
+        "multi_margin_loss",
+        "multilabel_margin_loss",
+        "multilabel_soft_margin_loss",
+        "soft_margin_loss",
+        "cosine_embedding_loss",
+        "triplet_margin_loss",
+        "ctc_loss",
+    )
+}
+"""torch's loss functions; a loss module calls one of them."""
+
+Told = Callable[[Any, Sequence[Any], Mapping[str, Any], Any], None]
+
+
+class FunctionWatch(TorchFunctionMode):
+    """Tell of calls: every loss and every backward pass, and all else while ``taping``.
+
+    It only looks at what goes in and comes out; what is computed is the function's own.
+
+    Args:
+        call: told function, arguments, result of every call while taping.
+        loss: told the same of losses.
+        before_backward: told the tensor that a backward pass starts from.
+        after_backward: told when it is through.
+    """
+
+    def __init__(
+        self, *, call: Told, loss: Told, before_backward: Callable[[Tensor], None], after_backward: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self.taping = False
+        self.asleep = False
+        self._away = False
+        self._call, self._loss = call, loss
+        self._before_backward, self._after_backward = before_backward, after_backward
+
+    def __torch_function__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        keywords = kwargs or {}
+        if self.asleep:
+            return func(*args, **keywords)
+        if func is Tensor.backward:
+            return self._backward(func, args, keywords)
+        result = func(*args, **keywords)
+        if self.taping:
+            self._call(func, args, keywords, result)
+        if func in LOSSES:
+            self._loss(func, args, keywords, result)
+        return result
+
+    def _backward(self, func: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        self._before_backward(args[0] if args else keywords["self"])
+        taping, self.taping = self.taping, False
+        try:
+            return func(*args, **keywords)
+        finally:
+            self.taping = taping
+            self._after_backward()
+
+    @contextmanager
+    def sleeping(self) -> Iterator[None]:
+        """Within, calls are let through unseen."""
+        before, self.asleep = self.asleep, True
+        try:
+            yield
+        finally:
+            self.asleep = before
+
+    def step_aside(self) -> None:
+        """Until :meth:`step_back`, functions run as if there were no watch: torch's own fast roads are open."""
+        if not self._away and _get_current_function_mode() is self:
+            _pop_mode()
+            self._away = True
+
+    def step_back(self) -> None:
+        """See again."""
+        if self._away:
+            _push_mode(self)
+            self._away = False
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Within, no torch function is seen by any watch, and no gradient followed."""
+    with torch._C.DisableTorchFunction(), torch.no_grad():
+        yield

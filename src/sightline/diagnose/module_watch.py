@@ -1,0 +1,82 @@
+"""Seeing modules at work: which network the loop calls, in which mode, on what, and which module is innermost.
+
+Hooks for all modules at once are used, none is registered on a module: torch takes other roads through some of its
+modules once they carry hooks.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from sightline.diagnose.function_watch import FunctionWatch
+from sightline.diagnose.tape import tensors_in
+
+
+class ModuleWatch:
+    """Follow modules through forward passes.
+
+    Args:
+        name: the name of a module, or None for one that is not watched.
+        entered: told (module, tensors given) when the loop calls a network.
+        left: told (module, tensors given, tensor that came out) when that is through.
+        functions: steps aside where torch has fast roads of its own.
+
+    Attributes:
+        stack: names of the modules at work, outermost first.
+        paused: True while nothing is to be seen (within a backward pass that computes again, say).
+    """
+
+    def __init__(
+        self,
+        name: Callable[[nn.Module], str | None],
+        entered: Callable[[nn.Module, list[Tensor]], None],
+        left: Callable[[nn.Module, list[Tensor], Tensor | None], None],
+        functions: FunctionWatch,
+    ) -> None:
+        self._name, self._entered, self._left, self._functions = name, entered, left, functions
+        self.stack: list[str] = []
+        self._modules: list[nn.Module] = []
+        self.paused = False
+
+    @property
+    def current(self) -> str:
+        """The innermost module at work; "" in the loop itself."""
+        return self.stack[-1] if self.stack else ""
+
+    def start(self) -> ExitStack:
+        """Begin; closing the stack ends it."""
+        stack = ExitStack()
+        stack.callback(register_module_forward_pre_hook(self._before).remove)
+        stack.callback(register_module_forward_hook(self._after, with_kwargs=True, always_call=True).remove)
+        stack.callback(self._functions.step_back)
+        return stack
+
+    def _before(self, module: nn.Module, args: Any) -> None:
+        if self.paused:
+            return
+        name = self._name(module)
+        if name is None:
+            return
+        if not self.stack:
+            self._entered(module, list(tensors_in(args)))
+            compiled = hasattr(module, "_orig_mod")
+            if compiled or not (module.training or torch.is_grad_enabled()):
+                # torch's own fast roads are taken only where no function is watched
+                self._functions.step_aside()
+        self.stack.append(name)
+        self._modules.append(module)
+
+    def _after(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if self.paused or not self._modules or not any(m is module for m in self._modules):
+            return
+        while self._modules.pop() is not module:
+            self.stack.pop()
+        self.stack.pop()
+        if not self.stack:
+            self._functions.step_back()
+            found = next(tensors_in(output if isinstance(output, (list, tuple)) else (output,)), None)
+            self._left(module, list(tensors_in((*args, *kwargs.values()))), found)

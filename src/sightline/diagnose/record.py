@@ -1,0 +1,261 @@
+"""What a watch has seen of a training loop: plain numbers and names, no tensor, ready for rules and for a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sightline.diagnose.curve import Curve
+from sightline.diagnose.tape import Plain, Tape
+from sightline.diagnose.tensor_facts import TensorFacts
+
+
+@dataclass(frozen=True)
+class ParameterSeen:
+    """One parameter, as it was when first seen.
+
+    Attributes:
+        name: dotted; with the network's class in front where there are several networks.
+        shape: all axes.
+        trained: requires_grad.
+        in_optimizer: whether an optimiser has it.
+        facts: its numbers at the start.
+        alike: a matrix of which all rows are one (units that stay copies of each other), constant or not.
+        fan_in: numbers that each output is a sum of; 0 for vectors.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    trained: bool
+    in_optimizer: bool
+    facts: TensorFacts
+    alike: bool
+    fan_in: int
+
+
+@dataclass(frozen=True)
+class ModuleSeen:
+    """A module by name and class, with the numbers and words it was made with."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, Plain]
+    training: bool
+
+
+@dataclass(frozen=True)
+class GroupSeen:
+    """A parameter group of an optimiser.
+
+    Attributes:
+        optimizer: its class.
+        settings: lr, momentum, betas, weight_decay and so on, at the start.
+        parameters: how many numbers it trains.
+        foreign: tensors in it that no watched network has (a network made again after the optimiser, say).
+    """
+
+    optimizer: str
+    settings: Mapping[str, Plain]
+    parameters: int
+    foreign: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A call of a whole network from the loop.
+
+    Attributes:
+        network: its name.
+        training: its mode.
+        grad: whether gradients were followed.
+        inputs: facts of the tensors given.
+        producers: the calls on the step's tape that made them.
+        output: facts of the (first) tensor that came out.
+        output_producer: the call that made it.
+    """
+
+    network: str
+    training: bool
+    grad: bool
+    inputs: tuple[TensorFacts, ...]
+    producers: tuple[int | None, ...] = ()
+    output: TensorFacts | None = None
+    output_producer: int | None = None
+
+
+@dataclass(frozen=True)
+class LossSeen:
+    """A call of one of torch's loss functions.
+
+    Attributes:
+        step: updates made before.
+        function: its name.
+        value: mean over its elements.
+        grad: whether gradients were followed.
+        training: mode of the network called last.
+        accuracy: share of targets that have the highest score, for classes.
+        examples: targets.
+        site: ``file:line``.
+    """
+
+    step: int
+    function: str
+    value: float
+    grad: bool
+    training: bool
+    accuracy: float | None
+    examples: int
+    site: str
+
+
+@dataclass(frozen=True)
+class Backward:
+    """One backward pass.
+
+    Attributes:
+        step: updates made before.
+        loss: the value it started from.
+        site: ``file:line``.
+        producer: the call on the tape that made the loss, where there is a tape.
+    """
+
+    step: int
+    loss: float
+    site: str
+    producer: int | None = None
+
+
+@dataclass(frozen=True)
+class UpdateSeen:
+    """An optimiser's step that was looked at closely, by parameter.
+
+    Attributes:
+        step: updates made before.
+        optimizer: which, by order of first step.
+        names: parameters that had a gradient.
+        gradient: norms of gradients, by parameter.
+        weight: norms of weights before.
+        update: norms of the change, estimated from numbers spread evenly.
+        without: parameters in the optimiser whose gradient was missing.
+        zero: whether every gradient was exactly 0.
+        follow: ⟨g', Δ⟩ / ⟨g, Δ⟩ with g' the next step's gradient: near 1 the loss is straight along the step, below 0
+            the step went past the lowest point.
+        rates: the groups' lr.
+    """
+
+    step: int
+    optimizer: int
+    names: tuple[str, ...]
+    gradient: tuple[float, ...]
+    weight: tuple[float, ...]
+    update: tuple[float, ...]
+    without: tuple[str, ...]
+    zero: bool
+    rates: tuple[float, ...]
+    follow: float | None = None
+
+    @property
+    def gradient_norm(self) -> float:
+        """Of all parameters together."""
+        return sum(g * g for g in self.gradient) ** 0.5
+
+
+@dataclass(frozen=True)
+class LoaderSeen:
+    """A DataLoader that the loop drew from.
+
+    Attributes:
+        examples: in its data set; 0 if not known.
+        batch_size: its own.
+        batches: in a pass.
+        shuffled: False for its data set's own order.
+        iterators: passes begun.
+        drawn: batches taken.
+    """
+
+    examples: int
+    batch_size: int
+    batches: int
+    shuffled: bool
+    iterators: int
+    drawn: int
+
+
+@dataclass
+class TargetsSeen:
+    """What the training loss was given as the truth.
+
+    Attributes:
+        facts: of the first batch.
+        classes: count by class, for whole numbers.
+        values: some of the others, to judge constant guesses by.
+        batch_classes: how many different classes each of the first batches had.
+        batch_sizes: of the same batches.
+    """
+
+    facts: TensorFacts | None = None
+    classes: dict[int, int] = field(default_factory=dict)
+    values: list[float] = field(default_factory=list)
+    batch_classes: list[int] = field(default_factory=list)
+    batch_sizes: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One step on tape."""
+
+    step: int
+    tape: Tape
+    entries: tuple[Entry, ...]
+    backwards: tuple[Backward, ...]
+
+
+@dataclass
+class Record:
+    """Everything a watch has seen.
+
+    Attributes:
+        networks: names.
+        modules, parameters, groups: of networks and optimisers, as they were when first seen.
+        rates: (step, lr by group) of the first optimiser, wherever it changed.
+        loss: what backward passes started from.
+        backward_site: of the last backward pass.
+        backwards: passes in all.
+        uncleared, cleared: steps before which the gradients of the step before were, or were not, still there.
+        losses: calls of loss functions: of training on the steps looked at, of evaluation all.
+        entries: how often each network was called, by (name, training mode, gradients followed).
+        updates, looks: steps looked at closely.
+        loaders: DataLoaders drawn from.
+        targets: of the training loss.
+        steps: updates made by the first optimiser; seconds: of the watch.
+        trained_examples, distinct_examples, evaluated_examples, distinct_evaluated, shared_examples: of networks'
+            inputs; shared are those evaluated and trained on.
+        end: parameters at the end.
+        stopped: the error that ended the loop, or "".
+        unseen: what the watch could not see, by name.
+    """
+
+    networks: list[str] = field(default_factory=list)
+    modules: list[ModuleSeen] = field(default_factory=list)
+    parameters: list[ParameterSeen] = field(default_factory=list)
+    groups: list[GroupSeen] = field(default_factory=list)
+    rates: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+    loss: Curve = field(default_factory=Curve)
+    backward_site: str = ""
+    backwards: int = 0
+    uncleared: int = 0
+    cleared: int = 0
+    losses: list[LossSeen] = field(default_factory=list)
+    entries: dict[tuple[str, bool, bool], int] = field(default_factory=dict)
+    updates: list[UpdateSeen] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    loaders: list[LoaderSeen] = field(default_factory=list)
+    targets: TargetsSeen = field(default_factory=TargetsSeen)
+    steps: int = 0
+    seconds: float = 0.0
+    trained_examples: int = 0
+    distinct_examples: int = 0
+    evaluated_examples: int = 0
+    distinct_evaluated: int = 0
+    shared_examples: int = 0
+    end: dict[str, TensorFacts] = field(default_factory=dict)
+    stopped: str = ""
+    unseen: list[str] = field(default_factory=list)

@@ -1,0 +1,52 @@
+"""What a loss function is given: scores and the truth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sightline.diagnose.record import TargetsSeen
+from sightline.diagnose.tensor_facts import spread, tensor_facts
+
+MOST_VALUES = 8_192
+MOST_BATCHES = 2_000
+MOST_CLASSES = 100_000
+
+
+def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor | None, Tensor | None]:
+    """Outputs and targets of a call of a loss function, or None where they are no tensors."""
+    given = [*args[:2], *(kwargs[key] for key in ("input", "target") if key in kwargs)]
+    tensors = [value if isinstance(value, Tensor) else None for value in given]
+    return (tensors[0], tensors[1]) if len(tensors) >= 2 else (None, None)
+
+
+def note_targets(seen: TargetsSeen, target: Tensor) -> None:
+    """Count classes, or keep some values."""
+    if target.requires_grad or target.is_cuda:
+        return
+    if seen.facts is None:
+        seen.facts = tensor_facts(target)
+    if not target.is_floating_point() and target.numel() and target.dtype != torch.bool:
+        if len(seen.batch_classes) < MOST_BATCHES or len(seen.classes) < 2:
+            classes, counts = torch.unique(spread(target), return_counts=True)
+            for c, n in zip(classes.tolist(), counts.tolist(), strict=True):
+                if c in seen.classes or len(seen.classes) < MOST_CLASSES:
+                    seen.classes[c] = seen.classes.get(c, 0) + n
+            seen.batch_classes.append(len(classes))
+            seen.batch_sizes.append(target.numel())
+    elif len(seen.values) < MOST_VALUES:
+        seen.values += spread(target.double(), 1_024).tolist()
+
+
+def accuracy(function: str, outputs: Tensor, target: Tensor) -> float | None:
+    """Share of targets with the highest score (classes on axis 1), or on the right side of the middle (two classes)."""
+    if function in ("cross_entropy", "nll_loss", "multi_margin_loss") and outputs.dim() > 1:
+        if outputs.dim() == target.dim() + 1:
+            return float((outputs.detach().argmax(1) == target).float().mean())
+        if outputs.shape == target.shape:
+            return float((outputs.detach().argmax(1) == target.argmax(1)).float().mean())
+    if function.startswith("binary_cross_entropy") and outputs.shape == target.shape:
+        middle = 0.5 if function == "binary_cross_entropy" else 0.0
+        return float(((outputs.detach() > middle) == (target > 0.5)).float().mean())
+    return None

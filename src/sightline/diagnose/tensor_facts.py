@@ -1,0 +1,88 @@
+"""What a tensor's numbers are like: its range, moments, zeros, and numbers that are none."""
+
+from dataclasses import dataclass
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+LIMIT = 65_536
+"""At most so many numbers are looked at, spread evenly."""
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """A tensor in a few numbers.
+
+    Attributes:
+        shape: all axes.
+        dtype: without ``torch.``.
+        minimum, maximum, mean, deviation: of what was looked at; NaN where any of it is NaN.
+        zeros: share that is exactly 0.
+        nans, infinities: shares.
+        whole: every number is a whole one.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    minimum: float = 0.0
+    maximum: float = 0.0
+    mean: float = 0.0
+    deviation: float = 0.0
+    zeros: float = 0.0
+    nans: float = 0.0
+    infinities: float = 0.0
+    whole: bool = False
+
+    @property
+    def finite(self) -> bool:
+        """No NaN, no infinity."""
+        return self.nans == 0 and self.infinities == 0
+
+    @property
+    def constant(self) -> bool:
+        """All numbers are one."""
+        return self.minimum == self.maximum
+
+    @property
+    def floating(self) -> bool:
+        """Not of whole numbers or truth values by its format."""
+        return "float" in self.dtype
+
+
+def spread(x: Tensor, limit: int = LIMIT) -> Tensor:
+    """At most about ``limit`` numbers of a tensor, spread evenly, as one vector; a copy.
+
+    Of a batch too large some examples are taken, then every k-th number of those.
+    """
+    x = x.detach()
+    if x.numel() > 4 * limit and x.dim() > 1:
+        each = max(1, x.numel() // len(x))
+        x = x[:: max(1, len(x) // max(8, 4 * limit // each))]
+    flat = x.reshape(-1)
+    # an odd stride does not fall into step with rows whose length is a power of two
+    stride = -(-flat.numel() // limit)
+    return flat[:: stride | 1] if stride > 1 else flat
+
+
+@torch.no_grad()
+def tensor_facts(x: Tensor, limit: int = LIMIT) -> TensorFacts:
+    """Look at a tensor. Costs a few passes over at most ``limit`` numbers.
+
+    Example:
+        >>> tensor_facts(torch.tensor([0.0, 2.0])).mean
+        1.0
+    """
+    shape, dtype = tuple(x.shape), str(x.dtype).removeprefix("torch.")
+    if x.numel() == 0 or x.layout is not torch.strided or x.is_meta or x.is_complex() or x.is_nested:
+        return TensorFacts(shape, dtype)
+    y = spread(x, limit)
+    y = y.float() if y.dtype != torch.float64 else y
+    low, high = (float(v) for v in torch.aminmax(y))
+    finite = isfinite(low) and isfinite(high)
+    nans = 0.0 if finite else float(y.isnan().float().mean())
+    infinities = 0.0 if finite else float(y.isinf().float().mean())
+    deviation, mean = (float(v) for v in torch.var_mean(y, correction=0))
+    whole = not x.is_floating_point() or (finite and bool((y[:1024] == y[:1024].round()).all()))
+    zeros = float((y == 0).float().mean()) if low <= 0 <= high else 0.0
+    return TensorFacts(shape, dtype, low, high, mean, deviation**0.5, zeros, nans, infinities, whole)

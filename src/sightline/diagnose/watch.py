@@ -1,0 +1,352 @@
+"""The watch: one line around any training loop, which runs as it would without."""
+
+import time
+from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sightline.core.errors import InputError
+from sightline.diagnose.call_site import call_site
+from sightline.diagnose.examples_seen import ExamplesSeen, marks
+from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
+from sightline.diagnose.loader_watch import LoaderWatch
+from sightline.diagnose.look_schedule import LookSchedule
+from sightline.diagnose.module_watch import ModuleWatch
+from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
+from sightline.diagnose.optimizer_watch import OptimizerWatch
+from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
+from sightline.diagnose.tape import Tape
+from sightline.diagnose.targets_seen import accuracy, arguments, note_targets
+from sightline.diagnose.tensor_facts import tensor_facts
+
+MOST_NETWORKS = 32
+
+
+class Watch:
+    """Sees a training loop from outside: networks, calls of torch's functions, losses, backward passes, updates.
+
+    The loop computes, bit for bit, what it would without: nothing is drawn from random streams, no tensor is changed,
+    no hook is left on a module. Steps are looked at closely by a schedule; the others cost next to nothing.
+
+    Args:
+        model: the network, or several; none: every module with parameters that is called.
+        optimizer: the optimiser, or several; none: every one that makes a step.
+        schedule: of the close looks.
+
+    Raises:
+        InputError: for what is no module or no optimiser.
+
+    Lecture: U7
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> with Watch(model, sgd) as w:
+        ...     for _ in range(3):
+        ...         sgd.zero_grad()
+        ...         model(torch.ones(4, 2)).square().mean().backward()
+        ...         sgd.step()
+        >>> w.record.steps
+        3
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | Iterable[nn.Module] | None = None,
+        optimizer: Optimizer | Iterable[Optimizer] | None = None,
+        *,
+        schedule: LookSchedule | None = None,
+    ) -> None:
+        self.record = Record()
+        self._schedule = schedule or LookSchedule()
+        self._networks: list[tuple[str, nn.Module]] = []
+        self._names: dict[int, str] = {}
+        self._origins: dict[int, str] = {}
+        self._only_networks = model is not None
+        self._only = _several(optimizer, Optimizer, "an optimiser of torch.optim") if optimizer is not None else None
+        self._functions = FunctionWatch(
+            call=self._called, loss=self._lost, before_backward=self._before_backward, after_backward=self._backwarded
+        )
+        self._modules = ModuleWatch(self._name_of, self._entered, self._left, self._functions)
+        self._steps = OptimizerWatch(
+            looking=lambda: self.record.steps if self._looking else None,
+            name=lambda p: self._origins.get(id(p), "").removeprefix("parameter:") or f"a tensor {tuple(p.shape)}",
+            wanted=lambda o: self._only is None or any(o is wanted for wanted in self._only),
+            stepping=self._stepping,
+            stepped=self._stepped,
+            seen=self._updated,
+        )
+        self._loaders = LoaderWatch(self._functions)
+        self._examples = ExamplesSeen()
+        self._stack = ExitStack()
+        self._tape: Tape | None = None
+        self._entries: list[Entry] = []
+        self._backwards: list[Backward] = []
+        self._pending: list[tuple[bool, list[float]]] = []
+        self._late: list[Tensor] = []
+        self._open_losses: list[LossSeen] = []
+        self._mode = True
+        self._probes: dict[int, list[Tensor]] = {}
+        self._cleared: dict[int, bool] = {}
+        self._looking = False
+        self._began = 0.0
+        for network in _several(model, nn.Module, "a torch.nn.Module") if model is not None else ():
+            self._meet(network)
+
+    # -- the loop's own life -------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> "Watch":
+        self._began = time.perf_counter()
+        self._look_or_not()
+        self._stack.enter_context(self._modules.start())
+        self._stack.enter_context(self._loaders.start())
+        self._stack.enter_context(self._steps.start())
+        self._stack.enter_context(self._functions)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        with unwatched():
+            self._sort_examples(trained=False)
+            self.record.losses += self._open_losses
+            self._losses_in()
+            self._end_look()
+            for name, network in self._networks:
+                prefix = self._prefix(name)
+                for inner, p in network.named_parameters():
+                    self.record.end[prefix + inner] = tensor_facts(p)
+        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self.record.stopped = f"{type(error).__name__}: {error}"
+        r, seen = self.record, self._examples
+        r.seconds = time.perf_counter() - self._began
+        r.loaders = self._loaders.seen()
+        r.trained_examples, r.distinct_examples = seen.trained, seen.distinct
+        r.evaluated_examples, r.distinct_evaluated, r.shared_examples = (
+            seen.evaluated,
+            seen.distinct_evaluated,
+            seen.shared,
+        )
+
+    # -- networks ------------------------------------------------------------------------------------------------------
+
+    def _prefix(self, name: str) -> str:
+        return "" if name == self.record.networks[0] else f"{name}."
+
+    def _meet(self, network: nn.Module) -> None:
+        """A network seen for the first time."""
+        kind = type(network).__name__
+        same = sum(known.split("#")[0] == kind for known in self.record.networks)
+        name = f"{kind}#{same + 1}" if same else kind
+        self._networks.append((name, network))
+        self.record.networks.append(name)
+        prefix = self._prefix(name)
+        for inner, module in network.named_modules():
+            self._names.setdefault(id(module), prefix + inner if inner else name)
+        for inner, p in network.named_parameters():
+            self._origins[id(p)] = f"parameter:{prefix}{inner}"
+        for inner, b in network.named_buffers():
+            self._origins[id(b)] = f"buffer:{prefix}{inner}"
+        self.record.modules += modules_of(name, network, prefix)
+        self.record.parameters += parameters_of(network, prefix, self._only or ())
+
+    def _name_of(self, module: nn.Module) -> str | None:
+        name = self._names.get(id(module))
+        if name is not None or self._only_networks or self._modules.stack or len(self._networks) >= MOST_NETWORKS:
+            return name
+        if next(module.parameters(), None) is None:
+            return None
+        with unwatched():
+            self._meet(module)
+        return self._names[id(module)]
+
+    def _entered(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
+        if self._looking and self._tape is None:
+            self._begin_look()
+        self._mode = module.training
+
+    def _left(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor | None) -> None:
+        grad = torch.is_grad_enabled()
+        name = self._names[id(module)]
+        key = (name, module.training, grad)
+        self.record.entries[key] = self.record.entries.get(key, 0) + 1
+        with unwatched():
+            first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
+            if first is not None and (self._looking or not first.is_cuda):
+                self._drawn(marks(first), grad, module.training)
+            if self._tape is not None:
+                tape = self._tape
+                self._entries.append(
+                    Entry(
+                        name,
+                        module.training,
+                        grad,
+                        tuple(tensor_facts(x) for x in inputs),
+                        tuple(tape.producer(x) for x in inputs),
+                        None if output is None else tensor_facts(output),
+                        None if output is None else tape.producer(output),
+                    )
+                )
+
+    def _drawn(self, batch: list[float], grad: bool, training: bool) -> None:
+        """Examples that a network was called on: of training only if a backward pass follows."""
+        if grad and len(self._pending) < 64:
+            self._pending.append((training, batch))
+        else:
+            self._examples.evaluate(batch)
+
+    def _sort_examples(self, *, trained: bool) -> None:
+        """Those since the last backward pass were trained on, as far as the network was in the mode it was in last."""
+        mode = self._pending[-1][0] if self._pending else True
+        for training, batch in self._pending:
+            if trained and training == mode:
+                self._examples.train(batch)
+            else:
+                self._examples.evaluate(batch)
+        self._pending.clear()
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    def _called(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+        if self._tape is not None and not self._modules.paused:
+            with torch.no_grad():
+                self._tape.note(func, args, kwargs, result, self._modules.current)
+
+    def _lost(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+        if self._modules.paused or not isinstance(result, Tensor) or self._modules.stack:
+            return
+        grad = torch.is_grad_enabled()
+        outputs, target = arguments(args, kwargs)
+        if outputs is None or target is None:
+            return
+        with torch.no_grad():
+            if grad and self._mode:
+                note_targets(self.record.targets, target)
+            if self._looking or not grad:
+                seen = LossSeen(
+                    self.record.steps,
+                    LOSSES[func],
+                    float(result.detach().double().mean()),
+                    grad,
+                    self._mode,
+                    accuracy(LOSSES[func], outputs, target),
+                    len(target) if target.dim() else 1,
+                    call_site(2),
+                )
+                self._open_losses.append(seen)
+
+    def _before_backward(self, loss: Tensor) -> None:
+        self._modules.paused = True
+        self.record.backwards += 1
+        with torch.no_grad():
+            if loss.is_cuda:
+                self._late.append(loss.detach().double().mean())
+            else:
+                self.record.loss.add(float(loss.detach().double().mean()))
+            for number, probes in self._probes.items():
+                if not self._cleared[number] and all(p.grad is None or not bool(p.grad.any()) for p in probes):
+                    self._cleared[number] = True
+            self.record.losses += self._open_losses
+            self._open_losses.clear()
+            self._sort_examples(trained=True)
+            if self._looking:
+                self.record.backward_site = call_site(3)
+                producer = None if self._tape is None else self._tape.producer(loss)
+                value = float(loss.detach().double().mean())
+                self._backwards.append(Backward(self.record.steps, value, self.record.backward_site, producer))
+
+    def _losses_in(self) -> None:
+        """Losses that wait on an accelerator, all at once."""
+        if self._late:
+            for value in torch.stack(self._late).tolist():
+                self.record.loss.add(value)
+            self._late.clear()
+
+    def _backwarded(self) -> None:
+        self._modules.paused = False
+
+    # -- updates -------------------------------------------------------------------------------------------------------
+
+    def _stepping(self, optimizer: Optimizer, number: int) -> None:
+        if number not in self._probes:
+            self._meet_optimizer(optimizer)
+        if number in self._probes:
+            if self._cleared[number]:
+                self.record.cleared += 1
+            else:
+                self.record.uncleared += 1
+        self._probes[number] = _probes(optimizer)
+        self._cleared[number] = not self._probes[number]
+        self._functions.asleep = True
+
+    def _meet_optimizer(self, optimizer: Optimizer) -> None:
+        """An optimiser that makes its first step."""
+        self.record.groups += groups_of(optimizer, {i for i, o in self._origins.items() if o.startswith("parameter:")})
+        held = {self._origins.get(id(p), "")[10:] for group in optimizer.param_groups for p in group["params"]}
+        self.record.parameters = [
+            replace(p, in_optimizer=True) if p.name in held else p for p in self.record.parameters
+        ]
+
+    def _stepped(self, optimizer: Optimizer, number: int) -> None:
+        self._functions.asleep = False
+        if number:
+            return
+        rates = tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
+        if not self.record.rates or self.record.rates[-1][1] != rates:
+            self.record.rates.append((self.record.steps, rates))
+        self._end_look()
+        self.record.steps += 1
+        self._look_or_not()
+
+    def _updated(self, seen: UpdateSeen) -> None:
+        self.record.updates.append(seen)
+
+    def _look_or_not(self) -> None:
+        self._looking = self._schedule.looks(self.record.steps)
+        if self._looking and self.record.steps:
+            self._begin_look()
+
+    def _begin_look(self) -> None:
+        self._tape = Tape(self._origins)
+        self._functions.taping = True
+
+    def _end_look(self) -> None:
+        self._functions.taping = False
+        self._losses_in()
+        if self._tape is not None:
+            self.record.looks.append(
+                Look(self.record.steps, self._tape, tuple(self._entries), tuple(self._backwards))
+            )
+        self._tape = None
+        self._entries.clear()
+        self._backwards.clear()
+
+
+def _probes(optimizer: Optimizer) -> list[Tensor]:
+    """Small views of a few gradients that are not 0: gone or 0 again once gradients were cleared."""
+    every = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    found: list[Tensor] = []
+    for p in every[:: max(1, len(every) // 8)]:
+        if p.grad is not None and p.grad.layout is torch.strided and bool(p.grad.any()):
+            found.append(p)
+        if len(found) == 2:
+            break
+    return found
+
+
+def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:
+    """One or several, as a tuple."""
+    found = (given,) if isinstance(given, kind) else tuple(given) if isinstance(given, Iterable) else (given,)
+    for value in found:
+        if not isinstance(value, kind):
+            raise InputError(
+                expected=f"{what}, or several", found=f"a {type(value).__name__}", do="give what the loop calls and steps"
+            )
+    return found
