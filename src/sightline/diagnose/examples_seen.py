@@ -32,6 +32,7 @@ class ExamplesSeen:
     def __init__(self) -> None:
         self._trained: set[float] = set()
         self._evaluated: set[float] = set()
+        self._batches: list[list[float]] = []
         self.trained = 0
         self.evaluated = 0
 
@@ -46,6 +47,7 @@ class ExamplesSeen:
         self.evaluated += len(batch)
         if len(self._evaluated) < MOST:
             self._evaluated.update(batch)
+            self._batches.append(batch)
 
     @property
     def distinct(self) -> int:
@@ -61,3 +63,12 @@ class ExamplesSeen:
     def shared(self) -> int:
         """Different examples of evaluation that were trained on."""
         return len(self._trained & self._evaluated)
+
+    @property
+    def batches(self) -> tuple[int, int, int]:
+        """Batches evaluated of which no example, some, all were trained on at some time."""
+        none = some = every = 0
+        for batch in self._batches:
+            share = sum(mark in self._trained for mark in batch) / max(1, len(batch))
+            none, some, every = none + (share == 0), some + (0 < share < 1), every + (share == 1)
+        return none, some, every

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from sightline.diagnose.curve import Curve
 from sightline.diagnose.tape import Plain, Tape
@@ -29,6 +30,11 @@ class ParameterSeen:
     facts: TensorFacts
     alike: bool
     fan_in: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        return prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,10 @@ class Entry:
         producers: the calls on the step's tape that made them.
         output: facts of the (first) tensor that came out.
         output_producer: the call that made it.
+        features: of inputs that are a table, numbers by example and feature: the greatest and the smallest deviation of
+            a feature (constant ones left out) and the greatest size of a mean over its deviation.
+        diversity: of outputs, deviation over examples at one place, over the deviation of all; 0 where every example
+            is answered alike.
     """
 
     network: str
@@ -79,6 +89,8 @@ class Entry:
     producers: tuple[int | None, ...] = ()
     output: TensorFacts | None = None
     output_producer: int | None = None
+    features: tuple[float, float, float] | None = None
+    diversity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -228,6 +240,7 @@ class Record:
         steps: updates made by the first optimiser; seconds: of the watch.
         trained_examples, distinct_examples, evaluated_examples, distinct_evaluated, shared_examples: of networks'
             inputs; shared are those evaluated and trained on.
+        partly_shared: batches evaluated of which no example, some, all were trained on.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
         unseen: what the watch could not see, by name.
@@ -256,6 +269,7 @@ class Record:
     evaluated_examples: int = 0
     distinct_evaluated: int = 0
     shared_examples: int = 0
+    partly_shared: tuple[int, int, int] = (0, 0, 0)
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
     unseen: list[str] = field(default_factory=list)

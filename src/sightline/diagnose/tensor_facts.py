@@ -86,3 +86,40 @@ def tensor_facts(x: Tensor, limit: int = LIMIT) -> TensorFacts:
     whole = not x.is_floating_point() or (finite and bool((y[:1024] == y[:1024].round()).all()))
     zeros = float((y == 0).float().mean()) if low <= 0 <= high else 0.0
     return TensorFacts(shape, dtype, low, high, mean, deviation**0.5, zeros, nans, infinities, whole)
+
+
+@torch.no_grad()
+def features(x: Tensor) -> tuple[float, float, float] | None:
+    """Of a table (examples, features): greatest and smallest deviation of a feature, greatest |mean| over deviation.
+
+    Constant features are left out; None where this is no table of numbers, or has fewer than 8 examples.
+
+    Example:
+        >>> features(torch.tensor([[0.0, 0.0], [2.0, 200.0]] * 4))
+        (100.0, 1.0, 1.0)
+    """
+    if x.dim() != 2 or not x.is_floating_point() or len(x) < 8 or x.shape[1] > 4_096:
+        return None
+    deviation, mean = torch.var_mean(x.detach()[:1_024].double(), 0, correction=0)
+    deviation = deviation.sqrt()
+    varies = deviation > 0
+    if not bool(varies.any()) or not bool(deviation.isfinite().all()):
+        return None
+    deviation, mean = deviation[varies], mean[varies]
+    return float(deviation.max()), float(deviation.min()), float((mean.abs() / deviation).max())
+
+
+@torch.no_grad()
+def diversity(y: Tensor) -> float | None:
+    """Deviation over examples at one place, over the deviation of all numbers: 0 where all examples are answered alike.
+
+    Example:
+        >>> diversity(torch.tensor([[1.0, 5.0], [1.0, 5.0], [1.0, 5.0], [1.0, 5.0]]))
+        0.0
+    """
+    if y.dim() < 2 or len(y) < 4 or not y.is_floating_point() or y.numel() == 0:
+        return None
+    rows = y.detach()[:128].flatten(1)
+    rows = rows[:, :: max(1, rows.shape[1] // 512)].float()
+    whole = float(rows.std(correction=0))
+    return float(rows.var(0, correction=0).mean().sqrt()) / whole if whole > 0 else 0.0

@@ -23,7 +23,7 @@ from sightline.diagnose.optimizer_watch import OptimizerWatch
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Tape
 from sightline.diagnose.targets_seen import accuracy, arguments, note_targets
-from sightline.diagnose.tensor_facts import tensor_facts
+from sightline.diagnose.tensor_facts import diversity, features, tensor_facts
 
 MOST_NETWORKS = 32
 
@@ -128,6 +128,7 @@ class Watch:
         r, seen = self.record, self._examples
         r.seconds = time.perf_counter() - self._began
         r.loaders = self._loaders.seen()
+        r.partly_shared = seen.batches
         r.trained_examples, r.distinct_examples = seen.trained, seen.distinct
         r.evaluated_examples, r.distinct_evaluated, r.shared_examples = (
             seen.evaluated,
@@ -192,6 +193,8 @@ class Watch:
                         tuple(tape.producer(x) for x in inputs),
                         None if output is None else tensor_facts(output),
                         None if output is None else tape.producer(output),
+                        features(first) if first is not None else None,
+                        diversity(output) if output is not None else None,
                     )
                 )
 

@@ -1,0 +1,58 @@
+"""A finding: one cause, how sure, where, what shows it, why it matters, and the change to make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sightline.diagnose.tape import Plain
+
+Severity = Literal["error", "warning", "advice"]
+
+ORDER: tuple[Severity, ...] = ("error", "warning", "advice")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A small figure: named lines over a common axis."""
+
+    x: str
+    y: str
+    lines: Mapping[str, tuple[tuple[float, float], ...]]
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One cause of bad training.
+
+    Attributes:
+        cause: its name, as rules are registered.
+        severity: "error": the run can't do what it is meant to; "warning": it does worse than it could, by evidence;
+            "advice": worth a look, no evidence of harm.
+        certainty: from 0 to 1, how sure the rule is that this is a cause.
+        title: a sentence.
+        where: layers, or ``file:line`` of the call.
+        evidence: sentences with the numbers.
+        why: what it does to learning.
+        lecture: catalog rows.
+        fix: the change to make, exactly.
+        codes: kinds of fault in the literature's terms (Humbatova et al.), the likeliest first; at most three.
+        change: the change as numbers where it is one, for trying it out: {"lr": 0.001}.
+        explains: causes that are symptoms of this one.
+        figure: lines that show it.
+    """
+
+    cause: str
+    severity: Severity
+    certainty: float
+    title: str
+    where: str
+    evidence: tuple[str, ...]
+    why: str
+    fix: str
+    lecture: tuple[str, ...] = ("U7",)
+    codes: tuple[str, ...] = ()
+    change: Mapping[str, Plain] = field(default_factory=dict)
+    explains: tuple[str, ...] = ()
+    figure: Curves | None = None
+    also: tuple[str, ...] = ()

@@ -1,0 +1,223 @@
+"""A record as rules read it: relative quantities, computed once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, isfinite
+from pathlib import Path
+from statistics import median
+
+from sightline.diagnose.constant_guess import constant_guess
+from sightline.diagnose.record import Entry, Look, LossSeen, Record, UpdateSeen
+from sightline.diagnose.tape import Call, Operand, Tape
+from sightline.diagnose.tape_paths import LossCall, end_of_network, is_layer, loss_call
+from sightline.diagnose.tensor_facts import TensorFacts
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the training loss went.
+
+    Attributes:
+        start: mean over the first steps.
+        end: over the last tenth.
+        best: the lowest tenth of the run, by mean.
+        before: over the tenth before the last.
+    """
+
+    start: float
+    end: float
+    best: float
+    before: float
+
+    @property
+    def finite(self) -> bool:
+        """No NaN, no infinity at the start or the end."""
+        return isfinite(self.start) and isfinite(self.end)
+
+
+class Reading:
+    """A record, and what follows from it.
+
+    Args:
+        record: of a watch.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    @cached_property
+    def looks(self) -> list[Look]:
+        """Steps on tape from which a backward pass went."""
+        return [look for look in self.record.looks if any(b.producer is not None for b in look.backwards)]
+
+    @cached_property
+    def tape(self) -> Tape:
+        """Of the second such step (the first may hold preparations), else of the first; empty if there is none."""
+        return self.looks[min(1, len(self.looks) - 1)].tape if self.looks else Tape()
+
+    @cached_property
+    def entry(self) -> Entry | None:
+        """The network's call that was trained, in that step."""
+        if not self.looks:
+            return None
+        look = self.looks[min(1, len(self.looks) - 1)]
+        return next((e for e in look.entries if e.grad), None)
+
+    @cached_property
+    def loss(self) -> LossCall | None:
+        """The loss of that step."""
+        if not self.looks:
+            return None
+        look = self.looks[min(1, len(self.looks) - 1)]
+        return loss_call(look.tape, next(b.producer for b in look.backwards if b.producer is not None))
+
+    @cached_property
+    def two_players(self) -> bool:
+        """More than one optimiser at work, so that one loss falling says little."""
+        return len({update.optimizer for update in self.record.updates}) > 1
+
+    @cached_property
+    def training(self) -> Training | None:
+        """Of the loss itself where it is one of torch's, alone or with others; else of what was differentiated."""
+        values = self.record.loss.values
+        if not values:
+            return None
+        tenth = max(1, len(values) // 10)
+        parts = [sum(values[i : i + tenth]) / len(values[i : i + tenth]) for i in range(0, len(values), tenth)]
+        finite = [part for part in parts if isfinite(part)]
+        first = values[: max(1, min(3, len(values) // 20))]
+        last = values[-tenth:]
+        before = values[-2 * tenth : -tenth] or last
+        return Training(
+            sum(first) / len(first), sum(last) / len(last), min(finite, default=inf), sum(before) / len(before)
+        )
+
+    @cached_property
+    def guess(self) -> float | None:
+        """Loss of the best constant guess, in the training loss's units."""
+        loss, targets = self.loss, self.record.targets
+        if loss is None or loss.others:
+            return None
+        values = targets.values
+        if loss.by_hand and loss.target is not None and not values and not targets.classes:
+            facts = self.facts(loss.target)
+            return facts.deviation**2 if facts is not None and loss.kind == "mse" else None
+        found = constant_guess(loss.kind, targets.classes, values)
+        if found is None or loss.by_hand:
+            return found
+        reduction = loss.call.option("reduction", 99, "mean")
+        if reduction == "sum" and loss.target is not None:
+            size = 1
+            for n in loss.target.shape:
+                size *= n
+            return found * size
+        return found
+
+    @cached_property
+    def left(self) -> float | None:
+        """Training loss at the end over that of the best constant guess: 1 where nothing was learned."""
+        if self.guess is None or self.guess <= 0 or self.training is None:
+            return None
+        return self.training.end / self.guess
+
+    @cached_property
+    def fallen(self) -> float:
+        """Share of the loss at the start that is gone at the end; 0 where it only rose."""
+        if self.training is None or not self.training.finite or self.training.start <= 0:
+            return 0.0
+        return max(0.0, 1 - self.training.end / self.training.start)
+
+    @cached_property
+    def learned(self) -> bool:
+        """Well below the best constant guess, or, where that is not known, below half of the start."""
+        if self.training is None or not self.training.finite:
+            return False
+        return self.left < 0.7 if self.left is not None else self.fallen > 0.3
+
+    @cached_property
+    def updates(self) -> list[UpdateSeen]:
+        """Of the first optimiser."""
+        return [u for u in self.record.updates if u.optimizer == 0]
+
+    @cached_property
+    def update_ratio(self) -> float | None:
+        """|Δw| / |w|, median over parameters of more than one number, median over the later half of the looks."""
+        found = [r for u in self.updates[len(self.updates) // 2 :] if (r := _ratio(u)) is not None]
+        return median(found) if found else None
+
+    @cached_property
+    def validation(self) -> list[LossSeen]:
+        """Losses computed without gradients."""
+        return [loss for loss in self.record.losses if not loss.grad]
+
+    @cached_property
+    def validation_passes(self) -> list[tuple[int, float, float | None]]:
+        """(step, mean loss, mean accuracy) of each pass of evaluation."""
+        found: dict[int, list[LossSeen]] = {}
+        for loss in self.validation:
+            found.setdefault(loss.step, []).append(loss)
+        passes = []
+        for step, losses in sorted(found.items()):
+            n = sum(loss.examples for loss in losses)
+            right = [(loss.accuracy, loss.examples) for loss in losses if loss.accuracy is not None]
+            passes.append(
+                (
+                    step,
+                    sum(loss.value * loss.examples for loss in losses) / max(1, n),
+                    sum(a * k for a, k in right) / sum(k for _, k in right) if right else None,
+                )
+            )
+        return passes
+
+    @cached_property
+    def end(self) -> tuple[Call, ...]:
+        """Calls from the loss's prediction back to the last layer."""
+        return end_of_network(self.tape, self.loss.prediction) if self.loss is not None else ()
+
+    @cached_property
+    def layers(self) -> list[Call]:
+        """Products with weights that gradients flow through, in order of the step."""
+        return [call for call in self.tape.calls if call.grad and is_layer(self.tape, call)]
+
+    def facts(self, operand: Operand | None) -> TensorFacts | None:
+        """Numbers of an operand: its own, or those of the call that made it."""
+        if operand is None:
+            return None
+        return operand.facts if operand.producer is None else self.tape.calls[operand.producer].result
+
+    def later(self, name: str) -> Iterator[Call]:
+        """Calls of one function in the last third of the looks."""
+        for look in self.looks[-max(1, len(self.looks) // 3) :]:
+            yield from (call for call in look.tape.calls if call.name == name)
+
+    def trained_network(self, parameter: str) -> bool:
+        """Whether a parameter belongs to a network that was called with gradients."""
+        called = {name for name, _, grad in self.record.entries if grad}
+        others = [name for name in self.record.networks[1:] if parameter.startswith(f"{name}.")]
+        owner = others[0] if others else self.network
+        return owner in called or any(parameter.startswith(f"{name}.") for name in called)
+
+    @property
+    def network(self) -> str:
+        """The first network's name."""
+        return self.record.networks[0] if self.record.networks else "the network"
+
+
+def short(site: str) -> str:
+    """A site relative to the working folder, where it is below.
+
+    Example:
+        >>> short("?:0")
+        '?:0'
+    """
+    path, _, line = site.rpartition(":")
+    try:
+        return f"{Path(path).relative_to(Path.cwd())}:{line}"
+    except ValueError:
+        return site
+
+
+def _ratio(update: UpdateSeen) -> float | None:
+    ratios = [u / w for u, w in zip(update.update, update.weight, strict=True) if w > 0]
+    return median(ratios) if ratios else None

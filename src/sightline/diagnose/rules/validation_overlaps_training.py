@@ -1,0 +1,35 @@
+"""Examples of validation that were trained on."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("validation-overlaps-training")
+def validation_overlaps_training(r: Reading) -> Finding | None:
+    """Examples of validation that were trained on."""
+    none, some, every = r.record.partly_shared
+    if r.record.distinct_examples < 8 or r.record.distinct_evaluated < 4 or r.two_players:
+        return None
+    share = r.record.shared_examples / r.record.distinct_evaluated
+    seen_all = r.record.shared_examples >= 0.95 * r.record.distinct_examples
+    only_training = none == 0 and share > 0.98
+    if only_training and seen_all and not some:
+        severity, title = "advice", "The network is only evaluated on what it was trained on"
+    elif share > 0.02 and (only_training or some > 0.3 * (none + some + every)):
+        severity, title = "warning", "Examples of validation were trained on"
+    else:
+        return None
+    return Finding(
+        cause="validation-overlaps-training",
+        severity="advice" if severity == "advice" else "warning",
+        certainty=0.9,
+        title=title,
+        where="the split of the data",
+        evidence=(
+            f"{r.record.shared_examples:,} of {r.record.distinct_evaluated:,} examples evaluated ({share:.0%}) were trained on",
+        ),
+        why="the figures tell what was learned by heart, not what will be right on new data.",
+        fix="split before training, by index, so that no example is in both parts",
+        codes=("VRM", "IDS"),
+    )

@@ -1,0 +1,99 @@
+"""Words that rules share."""
+
+from collections.abc import Iterable
+from math import hypot, sqrt
+from statistics import median
+
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.record import ParameterSeen, Record, UpdateSeen
+from sightline.diagnose.tape_paths import weights_of
+
+MODAL = frozenset(
+    f"{kind}{axes}"
+    for kind, every in {
+        "Dropout": ("", "1d", "2d", "3d"),
+        "BatchNorm": ("1d", "2d", "3d"),
+        "InstanceNorm": (),
+        "SyncBatchNorm": ("",),
+        "AlphaDropout": ("",),
+        "FeatureAlphaDropout": ("",),
+    }.items()
+    for axes in every
+)
+"""Modules that compute otherwise in training mode."""
+
+
+def names(found: Iterable[str], most: int = 3) -> str:
+    """A few names, and how many more.
+
+    Example:
+        >>> names(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    every = list(found)
+    if len(every) <= most:
+        return ", ".join(every)
+    return f"{', '.join(every[:most])} and {len(every) - most} more"
+
+
+def fresh(p: ParameterSeen) -> bool:
+    """Whether a matrix is spread as torch draws a new layer: uniform, up to 1/√fan-in."""
+    reach = max(-p.facts.minimum, p.facts.maximum) * sqrt(p.fan_in)
+    return 0.9 < reach <= 1.0001 and abs(p.facts.deviation * sqrt(3 * p.fan_in) - 1) < 0.1
+
+
+def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape two are stretched to; where they can't be, the first.
+
+    Example:
+        >>> broadcast_shape((3, 1), (3,))
+        (3, 3)
+    """
+    length = max(len(a), len(b))
+    x, y = (1,) * (length - len(a)) + a, (1,) * (length - len(b)) + b
+    if any(m != n and 1 not in (m, n) for m, n in zip(x, y, strict=True)):
+        return a
+    return tuple(max(m, n) for m, n in zip(x, y, strict=True))
+
+
+def ratio(update: UpdateSeen) -> float | None:
+    """|Δw| / |w| of one look, median over parameters that are not 0."""
+    ratios = [u / w for u, w in zip(update.update, update.weight, strict=True) if w > 0]
+    return median(ratios) if ratios else None
+
+
+def shrinkage(record: Record) -> float:
+    """Size of the matrices' numbers at the end over that at the start, median over matrices; 1 where there is none."""
+    found = []
+    for p in record.parameters:
+        end = record.end.get(p.name)
+        start = hypot(p.facts.mean, p.facts.deviation)
+        if end is not None and p.fan_in > 1 and start > 0:
+            found.append(hypot(end.mean, end.deviation) / start)
+    return median(found) if found else 1.0
+
+
+def last_weight(r: Reading) -> str:
+    """The matrix that gives the network's outputs: that of the last layer before the loss."""
+    for call in r.end:
+        for operand in call.operands:
+            if operand.origin.startswith("parameter:") and len(operand.shape) > 1:
+                return operand.origin.removeprefix("parameter:")
+    return ""
+
+
+def gradient_by_depth(r: Reading) -> list[tuple[str, float]]:
+    """(module, gradient norm over weight norm) of the layers in order of use; medians over looks."""
+    found = []
+    seen: set[str] = set()
+    for call in r.layers:
+        for name in weights_of(r.tape, call):
+            if name in seen or not name.endswith("weight"):
+                continue
+            seen.add(name)
+            ratios = [
+                u.gradient[i] / u.weight[i] for u in r.updates if name in u.names and u.weight[i := u.names.index(name)] > 0
+            ]
+            if ratios:
+                found.append((call.module or name, median(ratios)))
+    return found
