@@ -1,6 +1,26 @@
 """Why a network learns or does not: a watch on any training loop, and what it finds."""
 
+from sightline.diagnose.causes import findings
+from sightline.diagnose.digest import digest
+from sightline.diagnose.finding import Curves, Finding, Severity
+from sightline.diagnose.findings import Findings
 from sightline.diagnose.look_schedule import LookSchedule
+from sightline.diagnose.record import Record
+from sightline.diagnose.rules import RULES
+from sightline.diagnose.script import diagnose, watch_script
 from sightline.diagnose.watch import Watch
 
-__all__ = ["LookSchedule", "Watch"]
+__all__ = [
+    "RULES",
+    "Curves",
+    "Finding",
+    "Findings",
+    "LookSchedule",
+    "Record",
+    "Severity",
+    "Watch",
+    "diagnose",
+    "digest",
+    "findings",
+    "watch_script",
+]

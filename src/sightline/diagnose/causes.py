@@ -4,33 +4,41 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sightline.diagnose.finding import ORDER, Finding
+from sightline.diagnose.findings import Findings, seen
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 from sightline.diagnose.rules import RULES
 
 
-def findings(record: Record) -> list[Finding]:
-    """Causes found in a record, the likeliest and most severe first.
+def findings(record: Record) -> Findings:
+    """Causes found in a record, the most severe and likeliest first; none: nothing speaks against the run.
 
-    A finding that another explains is folded into that one's ``also``. An empty list: nothing speaks against the run.
+    A finding that another explains is folded into that one's ``also``.
+
+    Lecture: U7
+
+    Example:
+        >>> print(findings(Record()).verdict)
+        Nothing was trained while watched.
     """
     reading = Reading(record)
     found = [finding for name in RULES if (finding := RULES[name](reading)) is not None]
-    return combined(found)
+    return Findings(combined(found), seen(record), trained=record.backwards > 0 or record.steps > 0)
 
 
-def combined(found: Iterable[Finding]) -> list[Finding]:
+def combined(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Fold symptoms into their causes and sort.
 
     Example:
         >>> combined([])
-        []
+        ()
     """
     every = list(found)
+    strong = [finding for finding in every if finding.severity != "advice"]
     kept: list[Finding] = []
     for finding in every:
-        causes = [other for other in every if finding.cause in other.explains and other.severity != "advice"]
-        if not causes:
-            also = tuple(other.title for other in every if other.cause in finding.explains)
-            kept.append(replace(finding, also=also) if also and finding.severity != "advice" else finding)
-    return sorted(kept, key=lambda f: (ORDER.index(f.severity), -f.certainty))
+        if any(finding.cause in other.explains for other in strong):
+            continue
+        also = tuple(other.title for other in every if finding in strong and other.cause in finding.explains)
+        kept.append(replace(finding, also=also))
+    return tuple(sorted(kept, key=lambda f: (ORDER.index(f.severity), -f.certainty)))

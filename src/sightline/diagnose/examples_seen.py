@@ -1,5 +1,7 @@
 """Which examples a loop has drawn: told apart by a number each, so that repeats and overlaps show."""
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,7 @@ class ExamplesSeen:
     """Sets of marks of the examples trained on and of those evaluated."""
 
     def __init__(self) -> None:
-        self._trained: set[float] = set()
+        self._trained: Counter[float] = Counter()
         self._evaluated: set[float] = set()
         self._batches: list[list[float]] = []
         self.trained = 0
@@ -50,6 +52,14 @@ class ExamplesSeen:
             self._batches.append(batch)
 
     @property
+    def repeated(self) -> float:
+        """Share of the different examples trained on that come about twice as often as the usual one: duplicates."""
+        if not self._trained:
+            return 0.0
+        usual = sorted(self._trained.values())[len(self._trained) // 2]
+        return sum(n >= 1.6 * usual for n in self._trained.values()) / len(self._trained)
+
+    @property
     def distinct(self) -> int:
         """Different examples trained on."""
         return len(self._trained)
@@ -62,7 +72,7 @@ class ExamplesSeen:
     @property
     def shared(self) -> int:
         """Different examples of evaluation that were trained on."""
-        return len(self._trained & self._evaluated)
+        return sum(mark in self._trained for mark in self._evaluated)
 
     @property
     def batches(self) -> tuple[int, int, int]:

@@ -40,6 +40,7 @@ class Finding:
         change: the change as numbers where it is one, for trying it out: {"lr": 0.001}.
         explains: causes that are symptoms of this one.
         figure: lines that show it.
+        also: titles of findings that this one explains.
     """
 
     cause: str

@@ -170,7 +170,9 @@ def _norms(tensors: Sequence[Tensor]) -> list[float]:
 
 
 def _dot(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
-    return float(sum((x.double() @ y.double() for x, y in zip(a, b, strict=True)), torch.zeros((), dtype=torch.float64)))
+    return float(
+        sum((x.double() @ y.double() for x, y in zip(a, b, strict=True)), torch.zeros((), dtype=torch.float64))
+    )
 
 
 def _followed(waiting: _Follow) -> UpdateSeen:

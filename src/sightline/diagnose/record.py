@@ -240,6 +240,7 @@ class Record:
         steps: updates made by the first optimiser; seconds: of the watch.
         trained_examples, distinct_examples, evaluated_examples, distinct_evaluated, shared_examples: of networks'
             inputs; shared are those evaluated and trained on.
+        repeated: share of the different examples trained on that the data hold more than once.
         partly_shared: batches evaluated of which no example, some, all were trained on.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
@@ -269,6 +270,7 @@ class Record:
     evaluated_examples: int = 0
     distinct_evaluated: int = 0
     shared_examples: int = 0
+    repeated: float = 0.0
     partly_shared: tuple[int, int, int] = (0, 0, 0)
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sightline.core.errors import DataError
 from sightline.diagnose.causes import findings
-from sightline.diagnose.finding import Finding
+from sightline.diagnose.findings import Findings
 from sightline.diagnose.record import Record
 from sightline.diagnose.watch import Watch
 
@@ -39,6 +39,6 @@ def watch_script(path: Path, args: Sequence[str] = ()) -> Record:
     return watch.record
 
 
-def diagnose(path: Path, args: Sequence[str] = ()) -> list[Finding]:
+def diagnose(path: Path, args: Sequence[str] = ()) -> Findings:
     """Findings of a program's training."""
     return findings(watch_script(path, args))

@@ -127,9 +127,12 @@ def tensors_in(values: Any) -> Iterator[Tensor]:
 def _plain(value: Any) -> Plain:
     if isinstance(value, (bool, int, float, str)):
         return value
-    return str(value) if isinstance(value, (torch.dtype, torch.device, torch.Size, tuple, list)) and not any(
-        isinstance(v, Tensor) for v in (value if isinstance(value, (tuple, list)) else ())
-    ) else None
+    return (
+        str(value)
+        if isinstance(value, (torch.dtype, torch.device, torch.Size, tuple, list))
+        and not any(isinstance(v, Tensor) for v in (value if isinstance(value, (tuple, list)) else ()))
+        else None
+    )
 
 
 @dataclass

@@ -1,9 +1,9 @@
 """The watch: one line around any training loop, which runs as it would without."""
 
 import time
-from dataclasses import replace
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +13,9 @@ from torch.optim import Optimizer
 
 from sightline.core.errors import InputError
 from sightline.diagnose.call_site import call_site
+from sightline.diagnose.causes import findings
 from sightline.diagnose.examples_seen import ExamplesSeen, marks
+from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
 from sightline.diagnose.loader_watch import LoaderWatch
 from sightline.diagnose.look_schedule import LookSchedule
@@ -128,13 +130,20 @@ class Watch:
         r, seen = self.record, self._examples
         r.seconds = time.perf_counter() - self._began
         r.loaders = self._loaders.seen()
-        r.partly_shared = seen.batches
+        r.partly_shared, r.repeated = seen.batches, seen.repeated
         r.trained_examples, r.distinct_examples = seen.trained, seen.distinct
         r.evaluated_examples, r.distinct_evaluated, r.shared_examples = (
             seen.evaluated,
             seen.distinct_evaluated,
             seen.shared,
         )
+
+    def findings(self) -> Findings:
+        """What was found so far; print it.
+
+        Lecture: U7
+        """
+        return findings(self.record)
 
     # -- networks ------------------------------------------------------------------------------------------------------
 
@@ -324,9 +333,7 @@ class Watch:
         self._functions.taping = False
         self._losses_in()
         if self._tape is not None:
-            self.record.looks.append(
-                Look(self.record.steps, self._tape, tuple(self._entries), tuple(self._backwards))
-            )
+            self.record.looks.append(Look(self.record.steps, self._tape, tuple(self._entries), tuple(self._backwards)))
         self._tape = None
         self._entries.clear()
         self._backwards.clear()
@@ -350,6 +357,8 @@ def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:
     for value in found:
         if not isinstance(value, kind):
             raise InputError(
-                expected=f"{what}, or several", found=f"a {type(value).__name__}", do="give what the loop calls and steps"
+                expected=f"{what}, or several",
+                found=f"a {type(value).__name__}",
+                do="give what the loop calls and steps",
             )
     return found

@@ -9,23 +9,40 @@ from sightline.diagnose.rules.registry import RULES
 def bottleneck(r: Reading) -> Finding | None:
     """A hidden layer too narrow for what has to pass."""
     loss = r.loss
-    if loss is None or loss.kind not in ("cross_entropy", "nll_loss", "cross-entropy") or loss.prediction is None or len(loss.prediction.shape) < 2:
+    if (
+        loss is None
+        or loss.kind not in ("cross_entropy", "nll_loss", "cross-entropy")
+        or loss.prediction is None
+        or len(loss.prediction.shape) < 2
+    ):
         return None
     classes = len(r.record.targets.classes) or loss.prediction.shape[1]
     width = loss.prediction.shape[1]
-    if r.left is not None and r.left < 0.35 or classes < 4 or width > 500:
+    if (r.left is not None and r.left < 0.35) or classes < 4 or width > 500:
         return None
     narrow = [
-        c for c in r.layers
-        if c.name == "linear" and c.result.shape and c.result.shape[-1] <= max(2, classes // 4) and c.result.shape[-1] < width
+        c
+        for c in r.layers
+        if c.name == "linear"
+        and c.result.shape
+        and c.result.shape[-1] <= max(2, classes // 4)
+        and c.result.shape[-1] < width
         and c.operands[0].shape[-1] > 2 * c.result.shape[-1]
     ]
     if not narrow:
         return None
     c = narrow[0]
     return Finding(
-        cause="bottleneck", severity="warning", certainty=0.7, title="A hidden layer is too narrow", where=c.module,
-        evidence=(f"{c.operands[0].shape[-1]} numbers go through {c.result.shape[-1]} on their way to {width} classes",),
-        why="what does not fit through the narrow layer is lost to all that follow.", fix=f"make it at least {max(16, 2 * classes)} wide",
-        codes=("LCN", "MWA"), explains=("no-progress", "stopped-early", "learning-rate-too-low"),
+        cause="bottleneck",
+        severity="warning",
+        certainty=0.7,
+        title="A hidden layer is too narrow",
+        where=c.module,
+        evidence=(
+            f"{c.operands[0].shape[-1]} numbers go through {c.result.shape[-1]} on their way to {width} classes",
+        ),
+        why="what does not fit through the narrow layer is lost to all that follow.",
+        fix=f"make it at least {max(16, 2 * classes)} wide",
+        codes=("LCN", "MWA"),
+        explains=("no-progress", "stopped-too-early", "rate-too-low"),
     )

@@ -21,10 +21,14 @@ def clipping_always_active(r: Reading) -> Finding | None:
     adaptive = "betas" in (r.record.groups[0].settings if r.record.groups else {})
     harmful = tiny and not r.learned and not adaptive
     return Finding(
-        cause="clipping-always-active", severity="warning" if harmful else "advice", certainty=0.8 if harmful else 0.5,
-        title="Gradients are clipped at every step", where="gradient clipping",
+        cause="clipping-always-active",
+        severity="warning" if harmful else "advice",
+        certainty=0.8 if harmful else 0.5,
+        title="Gradients are clipped at every step",
+        where="gradient clipping",
         evidence=(f"the gradient's norm is {middle:.3g} at {same:.0%} of the steps looked at",),
         why="every step then has one length: clipping sets the rate, and the gradient's size tells nothing.",
-        fix="clip at about twice the usual norm before clipping, or lower the rate instead", codes=("HLR",),
-        explains=("learning-rate-too-low", "no-progress", "stopped-early") if harmful else (),
+        fix="clip at about twice the usual norm before clipping, or lower the rate instead",
+        codes=("HLR",),
+        explains=("rate-too-low", "no-progress", "stopped-too-early") if harmful else (),
     )

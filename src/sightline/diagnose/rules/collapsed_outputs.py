@@ -10,19 +10,29 @@ from sightline.diagnose.rules.registry import RULES
 @RULES.register("collapsed-outputs")
 def collapsed_outputs(r: Reading) -> Finding | None:
     """Outputs that hardly differ between examples."""
-    entries = [e for look in r.looks[-max(1, len(r.looks) // 4) :] for e in look.entries if e.grad and e.diversity is not None and e.output is not None]
+    entries = [
+        e
+        for look in r.looks[-max(1, len(r.looks) // 4) :]
+        for e in look.entries
+        if e.grad and e.diversity is not None and e.output is not None
+    ]
     by_network: dict[str, list[float]] = {}
     for e in entries:
         if e.output is not None and len(e.output.shape) > 1 and e.output.shape[1] > 1 and e.diversity is not None:
             by_network.setdefault(e.network, []).append(e.diversity)
     alike = {name: median(v) for name, v in by_network.items() if median(v) < 0.02}
-    if not alike or r.learned and not r.two_players:
+    if not alike or (r.learned and not r.two_players):
         return None
     name = min(alike, key=lambda n: alike[n])
     return Finding(
-        cause="collapsed-outputs", severity="warning", certainty=0.65, title="All examples get the same output", where=name,
+        cause="mode-collapse" if r.two_players else "collapsed-outputs",
+        severity="warning",
+        certainty=0.65,
+        title="All examples get the same output",
+        where=name,
         evidence=(f"over examples the outputs of {name} differ by {alike[name]:.1%} of their spread",),
         why="mode collapse in a generator, collapse in contrastive training, or a signal that was lost on its way.",
         fix="for a game: R1, instance noise, a discriminator twice as fast; else look where the signal gets lost (understand.signal)",
-        codes=("MWA", "WCI", "ACH"), explains=("no-progress", "stopped-early"),
+        codes=("MWA", "WCI", "ACH"),
+        explains=("no-progress", "stopped-too-early"),
     )

@@ -11,9 +11,20 @@ from sightline.diagnose.rules.words import names
 @RULES.register("dropout-too-strong")
 def dropout_too_strong(r: Reading) -> Finding | None:
     """Dropout that leaves too little of the signal."""
-    strong = [c for c in r.tape.calls if c.name.startswith(("dropout", "feature_dropout", "alpha_dropout")) and c.grad
-        and isinstance(p := c.option("p", 1), float) and p >= 0.65 and c.option("training", 2, True)]
-    many = [c for c in r.tape.calls if c.name.startswith("dropout") and c.grad and isinstance(p := c.option("p", 1), float) and p >= 0.5]
+    strong = [
+        c
+        for c in r.tape.calls
+        if c.name.startswith(("dropout", "feature_dropout", "alpha_dropout"))
+        and c.grad
+        and isinstance(p := c.option("p", 1), float)
+        and p >= 0.65
+        and c.option("training", 2, True)
+    ]
+    many = [
+        c
+        for c in r.tape.calls
+        if c.name.startswith("dropout") and c.grad and isinstance(p := c.option("p", 1), float) and p >= 0.5
+    ]
     if not strong and len(many) < 3:
         return None
     if not strong and (r.learned and (r.left is None or r.left < 0.5)):
@@ -22,8 +33,14 @@ def dropout_too_strong(r: Reading) -> Finding | None:
     left = prod(1 - float(c.option("p", 1) or 0) for c in found)
     rates = ", ".join(f"{c.option('p', 1):g}" for c in found)
     return Finding(
-        cause="dropout-too-strong", severity="warning" if strong else "advice", certainty=0.75, title="Dropout is too strong",
-        where=names(c.module for c in found), evidence=(f"dropout of {rates} on the way through: {left:.1%} of the paths are left",),
-        why="the network mostly sees noise, and underfits.", fix="dropout of 0.1 to 0.5, and only where the network overfits", codes=("RCD",),
-        explains=("stopped-early",),
+        cause="dropout-too-strong",
+        severity="warning" if strong else "advice",
+        certainty=0.75,
+        title="Dropout is too strong",
+        where=names(c.module for c in found),
+        evidence=(f"dropout of {rates} on the way through: {left:.1%} of the paths are left",),
+        why="the network mostly sees noise, and underfits.",
+        fix="dropout of 0.1 to 0.5, and only where the network overfits",
+        codes=("RCD",),
+        explains=("stopped-too-early",),
     )

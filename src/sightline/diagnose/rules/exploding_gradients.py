@@ -21,8 +21,16 @@ def exploding_gradients(r: Reading) -> Finding | None:
     if not broken and max(finite) < 100 * max(median(finite), 1e-12) and max(finite) < 1e4:
         return None
     return Finding(
-        cause="exploding-gradients", severity="warning", certainty=0.6, title="Gradients explode", where=r.network,
-        evidence=(f"the gradient's norm went from {finite[0]:.3g} to " + ("no number" if broken else f"{max(finite):.3g}"),),
-        why="one such step throws the weights far from where they were.", fix="lower the rate, clip the norm at about 1, or warm the rate up",
-        codes=("HLR", "WCI", "CPP"), explains=("no-progress", "stopped-early"),
+        cause="exploding-gradients",
+        severity="warning",
+        certainty=0.6,
+        title="Gradients explode",
+        where=r.network,
+        evidence=(
+            f"the gradient's norm went from {finite[0]:.3g} to " + ("no number" if broken else f"{max(finite):.3g}"),
+        ),
+        why="one such step throws the weights far from where they were.",
+        fix="lower the rate, clip the norm at about 1, or warm the rate up",
+        codes=("HLR", "WCI", "CPP"),
+        explains=("no-progress", "stopped-too-early"),
     )

@@ -17,9 +17,11 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         certainty=0.97,
         title="Gradients are never set to zero between updates",
         where=short(r.record.backward_site),
-        evidence=(f"before {r.record.uncleared:,} of {seen:,} updates the gradients of the update before were still there",),
+        evidence=(
+            f"before {r.record.uncleared:,} of {seen:,} updates the gradients of the update before were still there",
+        ),
         why="backward() adds to what is there: every step follows the sum of all gradients so far, a momentum that never ends.",
         fix="call optimizer.zero_grad() once before every backward()",
         codes=("NZG",),
-        explains=("learning-rate-too-high", "exploding-gradients", "clipping-always-active", "dead-rectifiers"),
+        explains=("rate-too-high", "exploding-gradients", "clipping-always-active", "dead-units"),
     )

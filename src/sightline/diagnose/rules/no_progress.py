@@ -15,8 +15,16 @@ def no_progress(r: Reading) -> Finding | None:
     if not flat:
         return None
     return Finding(
-        cause="no-progress", severity="warning", certainty=0.5, title="Nothing is learned from the inputs", where=r.network,
-        evidence=(f"the loss ends at {t.end:.4g}" + (f"; the best constant guess has {r.guess:.4g}" if r.guess is not None else f", from {t.start:.4g}"),),
-        why="the network answers every example alike.", fix="try to learn 10 examples by heart first; then look at rate, inputs, and labels",
+        cause="no-progress",
+        severity="warning",
+        certainty=0.5,
+        title="Nothing is learned from the inputs",
+        where=r.network,
+        evidence=(
+            f"the loss ends at {t.end:.4g}"
+            + (f"; the best constant guess has {r.guess:.4g}" if r.guess is not None else f", from {t.start:.4g}"),
+        ),
+        why="the network answers every example alike.",
+        fix="try to learn 10 examples by heart first; then look at rate, inputs, and labels",
         codes=("HLR", "ACH", "TCL"),
     )

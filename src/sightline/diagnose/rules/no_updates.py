@@ -26,5 +26,5 @@ def no_updates(r: Reading) -> Finding | None:
         why="one half of the update is missing, so nothing is learned.",
         fix=fix,
         codes=("NZG",),
-        explains=("no-progress", "stopped-early", "parameters-without-gradient"),
+        explains=("no-progress", "stopped-too-early", "detached"),
     )

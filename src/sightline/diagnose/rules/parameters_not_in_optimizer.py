@@ -22,15 +22,16 @@ def parameters_not_in_optimizer(r: Reading) -> Finding | None:
         evidence.append(f"the optimiser has {foreign} tensors that are not the network's")
     made_again = foreign > 0
     return Finding(
-        cause="parameters-not-in-optimizer",
+        cause="recreated-parameters" if made_again else "parameters-not-in-optimizer",
         severity="error" if lost > 0.2 * all_of or made_again else "warning",
         certainty=0.9,
-        title="The optimiser trains tensors that the network does not use" if made_again
+        title="The optimiser trains tensors that the network does not use"
+        if made_again
         else "Part of the network is left out of the optimiser",
         where=names(p.name for p in out),
         evidence=tuple(evidence),
         why="these weights stay as they were drawn, whatever the loss says.",
         fix="make the optimiser after the network is whole: torch.optim.X(model.parameters(), ...)",
-        codes=("FRZ",),
-        explains=("no-progress", "learning-rate-too-low", "stopped-early", "parameters-without-gradient"),
+        codes=("FRZ", "OCH"),
+        explains=("no-progress", "rate-too-low", "stopped-too-early", "detached"),
     )

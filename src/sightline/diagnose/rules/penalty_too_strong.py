@@ -36,9 +36,17 @@ def penalty_too_strong(r: Reading) -> Finding | None:
     if share < 0.5 or (shrink > 0.7 and r.learned):
         return None
     return Finding(
-        cause="penalty-too-strong", severity="warning", certainty=0.85, title="The penalty on the weights outweighs the loss",
+        cause="weight-decay-too-strong",
+        severity="warning",
+        certainty=0.85,
+        title="The penalty on the weights outweighs the loss",
         where=short(site),
-        evidence=(f"at the start the penalty is {inside:.3g} of a loss of {whole:.3g} ({share:.0%})", f"weights shrink to {shrink:.0%} of their norm"),
-        why="the cheapest way down is to make the weights 0, whatever the data say.", fix="make the penalty's factor 10 to 1,000 times smaller",
-        codes=("RAW", "RCW", "WDW"), explains=("no-progress", "stopped-early", "learning-rate-too-low", "dead-rectifiers", "vanishing-gradients"),
+        evidence=(
+            f"at the start the penalty is {inside:.3g} of a loss of {whole:.3g} ({share:.0%})",
+            f"weights shrink to {shrink:.0%} of their norm",
+        ),
+        why="the cheapest way down is to make the weights 0, whatever the data say.",
+        fix="make the penalty's factor 10 to 1,000 times smaller",
+        codes=("RAW", "RCW", "WDW"),
+        explains=("no-progress", "stopped-too-early", "rate-too-low", "dead-units", "vanishing-gradients"),
     )

@@ -11,7 +11,11 @@ def posterior_collapse(r: Reading) -> Finding | None:
     tape = r.looks[-1].tape if len(r.looks) > 3 else None
     if tape is None:
         return None
-    noise = [c for c in tape.calls if c.name in ("randn_like", "normal", "randn", "empty_like", "rsample") and len(c.result.shape) == 2]
+    noise = [
+        c
+        for c in tape.calls
+        if c.name in ("randn_like", "normal", "randn", "empty_like", "rsample") and len(c.result.shape) == 2
+    ]
     for call in tape.calls:
         if call.name != "mul" or len(call.operands) != 2 or not call.grad or len(call.result.shape) != 2:
             continue
@@ -25,10 +29,16 @@ def posterior_collapse(r: Reading) -> Finding | None:
             continue
         if means[0].result.deviation < 0.1 and abs(spread.result.mean - 1) < 0.1:
             return Finding(
-                cause="posterior-collapse", severity="warning", certainty=0.85, title="The code says nothing about the input",
+                cause="posterior-collapse",
+                severity="warning",
+                certainty=0.85,
+                title="The code says nothing about the input",
                 where=short(call.site),
-                evidence=(f"the posterior's mean differs by {means[0].result.deviation:.2g} over examples, its deviation is {spread.result.mean:.2g}: that of the prior",),
-                why="the KL term was cheaper to remove than the code was worth: the decoder ignores it.", lecture=("U7", "X5"),
+                evidence=(
+                    f"the posterior's mean differs by {means[0].result.deviation:.2g} over examples, its deviation is {spread.result.mean:.2g}: that of the prior",
+                ),
+                why="the KL term was cheaper to remove than the code was worth: the decoder ignores it.",
+                lecture=("U7", "X5"),
                 fix="start the KL term's factor at 0 and raise it slowly (β-annealing), sum (not average) the reconstruction over pixels, a weaker decoder",
                 codes=("LCH", "RCW"),
             )

@@ -16,11 +16,25 @@ def reshaped_not_transposed(r: Reading) -> Finding | None:
     for call in back(r.tape, Operand(entry.producers[0], "", (), False)):
         if call.name in ("view", "reshape") and call.operands:
             a, b = call.operands[0].shape, call.result.shape
-            if len(a) == len(b) == 4 and a[0] == b[0] and a[3] in (1, 3, 4) and a[3] > 1 and b[1] == a[3] and a[1:3] == b[2:]:
+            if (
+                len(a) == len(b) == 4
+                and a[0] == b[0]
+                and a[3] in (1, 3, 4)
+                and a[3] > 1
+                and b[1] == a[3]
+                and a[1:3] == b[2:]
+            ):
                 return Finding(
-                    cause="reshaped-not-transposed", severity="error", certainty=0.95,
-                    title="Pictures are reshaped where their axes should be exchanged", where=short(call.site),
-                    evidence=(f"{call.name} from {a} to {b} keeps the numbers in memory order: rows and colours are mixed",),
-                    why="neighbouring pixels are torn apart.", fix="use permute(0, 3, 1, 2)", codes=("IWF", "IWS", "CPP"),
+                    cause="wrong-layout",
+                    severity="error",
+                    certainty=0.95,
+                    title="Pictures are reshaped where their axes should be exchanged",
+                    where=short(call.site),
+                    evidence=(
+                        f"{call.name} from {a} to {b} keeps the numbers in memory order: rows and colours are mixed",
+                    ),
+                    why="neighbouring pixels are torn apart.",
+                    fix="use permute(0, 3, 1, 2)",
+                    codes=("IWF", "IWS", "CPP"),
                 )
     return None

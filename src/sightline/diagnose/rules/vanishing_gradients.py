@@ -15,15 +15,29 @@ def vanishing_gradients(r: Reading) -> Finding | None:
     first, last = layers[0][1], layers[-1][1]
     if last <= 0 or first / last > 1e-3:
         return None
-    squashing = sorted({c.name for c in r.tape.calls if c.name in ("sigmoid", "tanh", "hardsigmoid", "softsign") and c.module and c.grad})
+    squashing = sorted(
+        {
+            c.name
+            for c in r.tape.calls
+            if c.name in ("sigmoid", "tanh", "hardsigmoid", "softsign") and c.module and c.grad
+        }
+    )
     return Finding(
-        cause="vanishing-gradients", severity="warning", certainty=0.8, title="Gradients vanish on their way back",
+        cause="vanishing-gradients",
+        severity="warning",
+        certainty=0.8,
+        title="Gradients vanish on their way back",
         where=f"{layers[0][0]} … {layers[-1][0]}",
         evidence=(
             f"gradient over weight is {first:.1e} in {layers[0][0]} and {last:.1e} in {layers[-1][0]}, {len(layers)} layers apart",
             *((f"between them {', '.join(squashing)} are used",) if squashing else ()),
         ),
         why="the early layers stand still, whatever the rate; what they throw away is lost.",
-        fix=("use ReLU (or GELU) instead of " + ", ".join(squashing) if squashing else "use He's start, normalisation and residual connections"),
-        codes=("ACH", "WCI", "LRM") if squashing else ("WCI", "LRM", "MWA"), explains=("no-progress", "stopped-early", "learning-rate-too-low"),
+        fix=(
+            "use ReLU (or GELU) instead of " + ", ".join(squashing)
+            if squashing
+            else "use He's start, normalisation and residual connections"
+        ),
+        codes=("ACH", "WCI", "LRM") if squashing else ("WCI", "LRM", "MWA"),
+        explains=("no-progress", "stopped-too-early", "rate-too-low"),
     )

@@ -14,7 +14,10 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
     updates = r.updates
     if len(updates) < 3 or not r.record.groups or r.training is None:
         return None
-    decay = max((float(d) for g in r.record.groups if isinstance(d := g.settings.get("weight_decay"), (int, float))), default=0.0)
+    decay = max(
+        (float(d) for g in r.record.groups if isinstance(d := g.settings.get("weight_decay"), (int, float))),
+        default=0.0,
+    )
     if decay <= 0:
         return None
     decoupled = any("AdamW" in g.optimizer or g.settings.get("decoupled_weight_decay") for g in r.record.groups)
@@ -29,13 +32,18 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
     if pull < 0.5 or shrink > 0.6 or (r.learned and shrink > 0.1 and pull < 0.9):
         return None
     return Finding(
-        cause="weight-decay-too-strong", severity="warning", certainty=0.85, title="Weight decay overpowers the loss",
+        cause="weight-decay-too-strong",
+        severity="warning",
+        certainty=0.85,
+        title="Weight decay overpowers the loss",
         where="the optimiser",
         evidence=(
             f"with weight_decay = {decay:g} the pull to 0 is {pull:.2g} of the {'update' if decoupled else 'gradient'} (median over layers)",
             f"weights have shrunk to {shrink:.0%} of their norm at the start (median over layers)",
         ),
-        why="weights shrink until the loss can no longer be lowered.", fix="weight_decay = 1e-4 (SGD) to 1e-2 (AdamW), or 0",
-        codes=("WDW", "RAW", "RCW"), change={"weight_decay": 0.0 if not decoupled else 1e-2},
-        explains=("no-progress", "stopped-early", "vanishing-gradients", "learning-rate-too-low", "dead-rectifiers"),
+        why="weights shrink until the loss can no longer be lowered.",
+        fix="weight_decay = 1e-4 (SGD) to 1e-2 (AdamW), or 0",
+        codes=("WDW", "RAW", "RCW"),
+        change={"weight_decay": 0.0 if not decoupled else 1e-2},
+        explains=("no-progress", "stopped-too-early", "vanishing-gradients", "rate-too-low", "dead-units"),
     )

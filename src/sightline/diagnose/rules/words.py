@@ -92,7 +92,9 @@ def gradient_by_depth(r: Reading) -> list[tuple[str, float]]:
                 continue
             seen.add(name)
             ratios = [
-                u.gradient[i] / u.weight[i] for u in r.updates if name in u.names and u.weight[i := u.names.index(name)] > 0
+                u.gradient[i] / u.weight[i]
+                for u in r.updates
+                if name in u.names and u.weight[i := u.names.index(name)] > 0
             ]
             if ratios:
                 found.append((call.module or name, median(ratios)))

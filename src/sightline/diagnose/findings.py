@@ -1,0 +1,108 @@
+"""All findings of one watch, for a person and for a program."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite
+from textwrap import fill
+from typing import Any
+
+from sightline.diagnose.finding import Curves, Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.record import Record
+
+WIDTH = 100
+
+
+class Findings(tuple[Finding, ...]):
+    """Causes found, the likeliest and most severe first; ``str()`` is for a terminal.
+
+    Attributes:
+        seen: a sentence on what was watched.
+        trained: whether anything was trained at all.
+    """
+
+    seen: str
+    trained: bool
+
+    def __new__(cls, found: tuple[Finding, ...], seen: str, *, trained: bool = True) -> "Findings":
+        """Of findings in order."""
+        made = super().__new__(cls, found)
+        made.seen, made.trained = seen, trained
+        return made
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """Errors and warnings: those with evidence of harm."""
+        return tuple(finding for finding in self if finding.severity != "advice")
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if not self.alarms:
+            return "Nothing speaks against this training." if self.trained else "Nothing was trained while watched."
+        first, more = self.alarms[0], len(self.alarms) - 1
+        rest = "" if not more else f" ({more} more finding{'s' if more > 1 else ''} below)"
+        return f"{first.title}: {first.fix}{rest}."
+
+    def __str__(self) -> str:
+        """The verdict, then each finding with its evidence, its reason and the change to make."""
+        blocks = [fill(self.verdict, WIDTH), fill(self.seen, WIDTH)]
+        for number, finding in enumerate(self, 1):
+            blocks.append(_block(number, finding))
+        return "\n\n".join(blocks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return {
+            "verdict": self.verdict,
+            "seen": self.seen,
+            "trained": self.trained,
+            "findings": [asdict(finding) for finding in self],
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Findings":
+        """Those that :meth:`to_dict` told.
+
+        Raises:
+            KeyError, TypeError: for what it did not tell.
+        """
+        found = []
+        for each in plain["findings"]:
+            words = {key: tuple(value) if isinstance(value, list) else value for key, value in each.items()}
+            words["figure"] = None if each["figure"] is None else Curves(**each["figure"])
+            found.append(Finding(**words))
+        return cls(tuple(found), plain["seen"], trained=plain["trained"])
+
+
+def _block(number: int, f: Finding) -> str:
+    lines = [fill(f"{number}. {f.title}  [{f.severity}, {f.certainty:.0%} sure: {f.cause}]", WIDTH)]
+    parts: Mapping[str, tuple[str, ...]] = {
+        "where": (f.where,),
+        "seen": f.evidence,
+        "why": (f.why,),
+        "fix": (f.fix,),
+        "also": f.also,
+    }
+    for word, sentences in parts.items():
+        for index, sentence in enumerate(sentences):
+            head = f"   {word if index == 0 else '':<6}"
+            lines.append(fill(sentence, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)))
+    return "\n".join(lines)
+
+
+def seen(record: Record) -> str:
+    """What a watch looked at, in a sentence."""
+    networks = ", ".join(record.networks) or "no network"
+    training = Reading(record).training
+    loss = ""
+    if training is not None:
+        parts = [f"{v:.4g}" if isfinite(v) else "no number" for v in (training.start, training.end)]
+        loss = f", loss {parts[0]} → {parts[1]}"
+    size = sum(p.size for p in record.parameters)
+    text = f"Watched {networks} ({size:,} parameters): {record.steps:,} updates{loss}, {len(record.looks)} looked at closely."
+    if record.stopped:
+        text += f" The program ended with {record.stopped.splitlines()[0][:300]}."
+    if record.unseen:
+        text += f" Not seen: {', '.join(record.unseen)}."
+    return text

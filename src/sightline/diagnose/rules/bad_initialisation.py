@@ -1,0 +1,68 @@
+"""Weights that start far larger or smaller than their fan-in asks for."""
+
+from math import hypot, log, sqrt
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import last_weight, names
+
+
+def _normed(r: Reading) -> bool:
+    """Whether normalisation follows the layers, so that the size of weights matters little."""
+    layers = len(r.layers)
+    norms = sum(c.name in ("batch_norm", "layer_norm", "group_norm", "rms_norm") for c in r.tape.calls)
+    return layers > 2 and norms >= 0.5 * layers
+
+
+@RULES.register("bad-initialisation")
+def bad_initialisation(r: Reading) -> Finding | None:
+    """Weights that start far larger or smaller than their fan-in asks for."""
+    sizes = {
+        p.name: hypot(p.facts.mean, p.facts.deviation) * sqrt(p.fan_in)
+        for p in r.record.parameters
+        if p.fan_in > 1
+        and p.trained
+        and p.shape[0] > 1
+        and not p.facts.constant
+        and r.trained_network(p.name)
+        and p.facts.finite
+    }
+    if not sizes or _normed(r):
+        return None
+    large = {name: s for name, s in sizes.items() if s > 6}
+    small = {name: s for name, s in sizes.items() if s < 0.06 and name != last_weight(r)}
+    grown = r.training is not None and r.guess is not None and r.guess > 0 and r.training.start > 4 * r.guess
+    if large and (grown or max(large.values()) > 15 or not r.learned):
+        found, what = large, "large"
+    elif small and not r.learned:
+        found, what = small, "small"
+    else:
+        return None
+    worst = max(found, key=lambda n: abs(log(found[n])))
+    evidence = [f"{worst} starts with a deviation of {found[worst]:.3g}/√fan-in; 0.6 to 2 keeps the size of the signal"]
+    if r.training is not None and r.guess is not None:
+        evidence.append(f"the loss starts at {r.training.start:.3g}; a constant guess has {r.guess:.3g}")
+    return Finding(
+        cause="bad-initialisation",
+        severity="warning",
+        certainty=0.8,
+        title=f"Weights start too {what}",
+        where=names(found),
+        evidence=tuple(evidence),
+        why="the signal grows or fades with every layer, and so do the gradients.",
+        lecture=("U7", "F13"),
+        fix="use He's start for ReLU layers (nn.init.kaiming_normal_), or leave torch's own",
+        codes=("WCI",),
+        explains=(
+            "loss-at-start",
+            "rate-too-high",
+            "rate-too-low",
+            "vanishing-gradients",
+            "exploding-gradients",
+            "saturation",
+            "no-progress",
+            "stopped-too-early",
+            "dead-units",
+        ),
+    )

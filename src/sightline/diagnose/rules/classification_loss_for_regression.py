@@ -1,0 +1,98 @@
+"""A loss that is not meant for such targets: for classes where there are amounts, or the reverse."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.rules.registry import RULES
+
+
+def _softmax(r: Reading) -> bool:
+    return any(c.name in ("softmax", "log_softmax") for c in r.end)
+
+
+@RULES.register("classification-loss-for-regression")
+def classification_loss_for_regression(r: Reading) -> Finding | None:
+    """A loss that is not meant for such targets: for classes where there are amounts, or the reverse."""
+    loss = r.loss
+    if loss is None or loss.prediction is None:
+        return None
+    truth = r.facts(loss.target) if loss.target is not None else r.record.targets.facts
+    width = loss.prediction.shape[1] if len(loss.prediction.shape) > 1 else 1
+    kind = loss.kind.removesuffix("_loss")
+    evidence = ""
+    fix = ""
+    codes = ("LCH",)
+    severity = "error"
+    squashed = any(c.name in ("softmax", "sigmoid") for c in r.end)
+    if kind in ("cross_entropy", "nll", "cross-entropy") and width == 1 and (not loss.by_hand or _softmax(r)):
+        evidence, fix = (
+            "a loss over classes is given one score an example: it is always 0",
+            "use binary_cross_entropy_with_logits, or an output a class",
+        )
+        codes = ("LCH", "LCN", "ACH")
+    elif truth is None or not truth.finite:
+        return None
+    elif kind.startswith("binary_cross_entropy") and (truth.minimum < 0 or truth.maximum > 1):
+        amounts = not truth.whole or (width == 1 and len(r.record.targets.classes) > 20)
+        evidence = f"binary cross-entropy is for targets between 0 and 1; these lie between {truth.minimum:.4g} and {truth.maximum:.4g}"
+        fix = "use mse_loss for amounts (scaled); cross_entropy with an output a class for classes"
+        codes = ("LCH", "LCN", "CPP")
+        if amounts:
+            codes = ("LCH", "ACH", "CPP")
+    elif kind == "cross-entropy" and width == 1 and (truth.minimum < -0.01 or truth.maximum > 1.01):
+        evidence = (
+            f"a cross-entropy written by hand is given targets between {truth.minimum:.4g} and {truth.maximum:.4g}"
+        )
+        fix = "use mse_loss for amounts (scaled); cross_entropy with an output a class for classes"
+        codes = (
+            ("LCH", "LCN", "CPP")
+            if truth.whole and truth.maximum < 100 and truth.deviation < 30 and truth.minimum >= 0
+            else ("LCH", "ACH", "CPP")
+        )
+    elif (
+        kind in ("mse", "l1", "smooth_l1", "huber")
+        and width == 1
+        and truth.whole
+        and truth.minimum >= 0
+        and 2 <= truth.maximum <= 50
+    ):
+        distinct = len(set(r.record.targets.values)) or len(r.record.targets.classes)
+        if not 3 <= distinct <= 50 or distinct < truth.maximum:
+            return None
+        severity = "warning"
+        evidence = f"the targets are the whole numbers 0 to {truth.maximum:.0f}, {distinct} of them, as if classes, and the loss is {loss.kind}"
+        fix = "if they are classes: an output a class and cross_entropy; numbers of classes have no distance"
+        codes = ("LCH", "LCN", "ACH")
+    elif kind == "hinge" and squashed:
+        severity = "warning"
+        evidence, fix = (
+            "a hinge loss is given outputs of softmax or sigmoid, which never reach its margin",
+            "use cross_entropy",
+        )
+    else:
+        return None
+    return Finding(
+        cause="regression-loss-for-classes"
+        if severity == "warning" and kind != "hinge"
+        else "classification-loss-for-regression",
+        severity="error" if severity == "error" else "warning",
+        certainty=0.9 if severity == "error" else 0.7,
+        title="The loss is not meant for these targets",
+        where=short(loss.call.site),
+        evidence=(evidence,),
+        why="its lowest value is not where the answers are right.",
+        fix=fix,
+        codes=codes,
+        explains=(
+            "no-progress",
+            "stopped-too-early",
+            "rate-too-low",
+            "unstable-loss",
+            "loss-at-start",
+            "target-scale",
+            "logarithm-of-zero",
+            "rate-too-high",
+            "exploding-gradients",
+            "softmax-wrong-dimension",
+            "dead-units",
+        ),
+    )

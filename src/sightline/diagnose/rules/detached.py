@@ -1,0 +1,41 @@
+"""Trainable parameters in the optimiser that never get a gradient: cut off, or not used."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import names
+from sightline.diagnose.tape_paths import weights_of
+
+
+@RULES.register("detached")
+def detached(r: Reading) -> Finding | None:
+    """Trainable parameters in the optimiser that never get a gradient: cut off, or not used."""
+    updates = r.updates
+    if len(updates) < 2 or not any(u.names for u in updates):
+        return None
+    always = set(updates[0].without).intersection(*(u.without for u in updates[1:]))
+    always = {name for name in always if not name.startswith("a tensor")}
+    if not always:
+        return None
+    used = {name for call in r.tape.calls for name in weights_of(r.tape, call)}
+    cut = sorted(always & used)
+    if not cut:
+        return None
+    tape = r.tape
+    last = max((c.index for c in tape.calls if set(weights_of(tape, c)) & set(cut)), default=0)
+    breaks = [
+        c for c in tape.calls if c.index > last and c.name in ("detach", "data", "argmax", "round", "tensor", "sign")
+    ]
+    how = f" by {breaks[0].name} at {short(breaks[0].site)}" if breaks else ""
+    return Finding(
+        cause="detached",
+        severity="error",
+        certainty=0.9,
+        title="Part of the network is cut off from the loss",
+        where=short(breaks[0].site) if breaks else names(cut),
+        evidence=(f"{names(cut)} take part in the forward pass and never get a gradient; the way back is cut{how}",),
+        why="no gradient flows through what is detached, computed under no_grad, or not differentiable.",
+        fix="keep the way from these layers to the loss in torch operations, without detach(), .data, .item() or no_grad()",
+        codes=("FRZ",),
+        explains=("no-progress", "rate-too-low", "stopped-too-early"),
+    )

@@ -1,0 +1,35 @@
+"""Layers that are frozen at the random values they were made with."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import fresh, names
+
+
+@RULES.register("frozen-parameters")
+def frozen_parameters(r: Reading) -> Finding | None:
+    """Layers that are frozen at the random values they were made with."""
+    frozen = [
+        p
+        for p in r.record.parameters
+        if not p.trained and p.fan_in > 1 and p.size > 16 and r.trained_network(p.name) and fresh(p)
+    ]
+    if not frozen:
+        return None
+    total = sum(p.size for p in r.record.parameters)
+    lost = sum(p.size for p in frozen)
+    return Finding(
+        cause="frozen-parameters",
+        severity="warning",
+        certainty=0.85,
+        title="Layers are frozen at random values",
+        where=names(p.name for p in frozen),
+        evidence=(
+            f"{lost:,} of {total:,} numbers have requires_grad = False and still the uniform spread of a new layer, "
+            "±1/√fan-in",
+        ),
+        why="what a frozen random layer throws away no later layer can bring back.",
+        fix="remove requires_grad = False there, or load trained weights before freezing",
+        codes=("FRZ",),
+        explains=("no-progress", "rate-too-low", "stopped-too-early"),
+    )

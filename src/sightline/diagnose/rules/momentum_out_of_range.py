@@ -1,0 +1,34 @@
+"""Momentum or Adam's β so close to 1 that steps from long ago rule."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("momentum-out-of-range")
+def momentum_out_of_range(r: Reading) -> Finding | None:
+    """Momentum or Adam's β so close to 1 that steps from long ago rule."""
+    for group in r.record.groups:
+        momentum = group.settings.get("momentum")
+        betas = str(group.settings.get("betas", ""))
+        numbers = [float(b) for b in betas.strip("()").split(",") if b.strip()] if betas else []
+        heavy = isinstance(momentum, (int, float)) and momentum >= 0.995
+        first = bool(numbers) and numbers[0] >= 0.995
+        second = len(numbers) > 1 and numbers[1] < 0.5 and numbers[1] < numbers[0]
+        if heavy or first or second:
+            said = f"momentum = {momentum}" if heavy else f"betas = {betas}"
+            return Finding(
+                cause="momentum-out-of-range",
+                severity="warning",
+                certainty=0.8,
+                title="Momentum is out of its sensible range",
+                where="the optimiser",
+                evidence=(f"{group.optimizer} with {said}",),
+                why="an average over hundreds of steps points where the loss fell long ago, and swings past the lowest point; "
+                "a second moment shorter than the first divides by chance.",
+                fix="momentum = 0.9; betas = (0.9, 0.999)",
+                codes=("OCH", "HLR", "HAE"),
+                change={"momentum": 0.9} if heavy else {"betas": "(0.9, 0.999)"},
+                explains=("noisy-loss", "rate-too-high", "no-progress", "stopped-too-early"),
+            )
+    return None

@@ -1,0 +1,38 @@
+"""Batches that hold fewer classes than chance would give: the data are sorted."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("not-shuffled")
+def not_shuffled(r: Reading) -> Finding | None:
+    """Batches that hold fewer classes than chance would give: the data are sorted."""
+    t = r.record.targets
+    total = sum(t.classes.values())
+    if len(t.classes) < 2 or len(t.batch_classes) < 4 or not total:
+        return None
+    shares = [n / total for n in t.classes.values()]
+    want = got = 0.0
+    for size, classes in zip(t.batch_sizes, t.batch_classes, strict=True):
+        if size < 4 or size > 4_096:
+            return None
+        want += sum(1 - (1 - p) ** size for p in shares) - 1
+        got += classes - 1
+    if want < 2 or got > 0.5 * want:
+        return None
+    n = len(t.batch_classes)
+    return Finding(
+        cause="not-shuffled",
+        severity="warning",
+        certainty=0.9,
+        title="The examples come sorted by class",
+        where="the order of the data",
+        evidence=(
+            f"a batch holds {1 + got / n:.1f} different classes on average; in shuffled order it would be {1 + want / n:.1f}",
+        ),
+        why="each stretch of one class pulls the network to answer that class, and undoes the last.",
+        fix="shuffle: DataLoader(..., shuffle=True), or a random permutation each epoch",
+        codes=("IDS",),
+        explains=("rate-too-high", "noisy-loss"),
+    )

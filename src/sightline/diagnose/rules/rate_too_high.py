@@ -1,0 +1,87 @@
+"""Updates so large that the loss rises, jumps or becomes NaN."""
+
+from math import isfinite, log10
+from statistics import median
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import ratio
+
+
+@RULES.register("rate-too-high")
+def rate_too_high(r: Reading) -> Finding | None:
+    """Updates so large that the loss rises, jumps or becomes NaN."""
+    t = r.training
+    if t is None or r.record.steps < 3 or not r.updates:
+        return None
+    usual = r.update_ratio or 0.0
+    first = max((v for u in r.updates[:4] if (v := ratio(u)) is not None), default=0.0)
+    big = max(usual, first)
+    broken = not isfinite(t.end) or r.record.loss.not_finite is not None
+    worse = t.finite and (
+        t.end > 1.2 * t.start
+        or (r.guess is not None and r.guess > 0 and t.end > 1.05 * r.guess and t.end > 1.5 * t.best)
+    )
+    useless = (r.left is not None and r.left > 0.97) or (r.left is None and r.fallen < 0.1)
+    lr = max((abs(x) for x in r.updates[0].rates), default=0.0)
+    follow = [u.follow for u in r.updates if u.follow is not None]
+    past = median(follow) if follow else 0.0
+    grew = t.finite and t.end > 10 * max(t.best, 1e-12) and t.end > t.start
+    if r.two_players and not broken:
+        return None
+    certainty = 0.0
+    evidence = []
+    if broken:
+        certainty = 0.6 + 0.35 * (big > 0.05)
+        evidence.append(
+            f"the loss is no number from update {r.record.loss.not_finite:,} on"
+            if r.record.loss.not_finite is not None
+            else "the loss ends as no number"
+        )
+    elif worse or grew:
+        certainty = 0.6 + 0.3 * (big > 0.05)
+        evidence.append(
+            f"the loss went from {t.start:.3g} to {t.end:.3g}"
+            + (f"; a constant guess has {r.guess:.3g}" if r.guess is not None else "")
+        )
+    elif useless and big > 0.05:
+        certainty = 0.85
+        evidence.append(
+            f"the loss ends at {t.end:.3g}"
+            + (f", a constant guess has {r.guess:.3g}" if r.guess is not None else f", from {t.start:.3g}")
+        )
+    elif big > 0.3 and usual > 0.02:
+        certainty = 0.65
+    if certainty < 0.6 or (big < 0.003 and not broken):
+        return None
+    evidence.append(f"an update changes a weight by {big:.2g} of its size (1e-4 to 1e-2 is usual) at lr = {lr:g}")
+    if past < 0:
+        evidence.append(
+            f"after a step the slope along it has turned round (median {past:.2g} of what it was): it went past the lowest point"
+        )
+    target = lr * min(0.1, 0.003 / max(big, 1e-9))
+    suggestion = 10.0 ** round(log10(target)) if target > 0 else 1e-3
+    return Finding(
+        cause="rate-too-high",
+        severity="error" if broken or worse or useless else "warning",
+        certainty=min(certainty, 0.95),
+        title="The learning rate is too high",
+        where="the optimiser",
+        evidence=tuple(evidence),
+        why="beyond 2 / sharpness a step overshoots what it descends: the loss rises along the steepest direction instead.",
+        lecture=("U7", "U3"),
+        fix=f"try lr = {suggestion:g}",
+        codes=("HLR",),
+        change={"lr": suggestion},
+        explains=(
+            "no-progress",
+            "stopped-too-early",
+            "exploding-gradients",
+            "dead-units",
+            "unstable-loss",
+            "noisy-loss",
+            "saturation",
+            "overfitting",
+        ),
+    )

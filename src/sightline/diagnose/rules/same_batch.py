@@ -1,0 +1,50 @@
+"""A loop that begins a new pass at every step and only ever sees the first batch."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("same-batch")
+def same_batch(r: Reading) -> Finding | None:
+    """A loop that begins a new pass at every step and only ever sees the first batch."""
+    steps = r.record.steps
+    for loader in r.record.loaders:
+        first_only = loader.batches > 1 and loader.iterators > 3 and loader.drawn <= 1.05 * loader.iterators
+        if first_only and not loader.shuffled and loader.iterators >= 0.5 * steps and steps > 3:
+            seen = f"{r.record.distinct_examples:,} of {loader.examples:,} examples were ever trained on"
+            return Finding(
+                cause="same-batch",
+                severity="error",
+                certainty=0.95,
+                title="Every update uses the same batch",
+                where="the DataLoader",
+                evidence=(f"{loader.iterators:,} passes were begun and one batch drawn from each; {seen}",),
+                why="next(iter(loader)) begins anew each time: the network learns one batch by heart.",
+                fix="loop `for x, y in loader:`",
+                codes=("IDS", "TRD"),
+                explains=("overfitting",),
+            )
+    repeated = r.record.distinct_examples
+    per_step = r.record.trained_examples / max(1, r.record.backwards)
+    known = max((loader.examples for loader in r.record.loaders), default=0)
+    if (
+        steps > 10
+        and known
+        and repeated < 0.2 * known
+        and repeated <= 1.01 * per_step
+        and r.record.trained_examples > known
+    ):
+        return Finding(
+            cause="same-batch",
+            severity="error",
+            certainty=0.85,
+            title="Every update uses the same batch",
+            where="the loop",
+            evidence=(f"{steps:,} updates saw {repeated:,} different examples of {known:,}",),
+            why="the network learns one batch by heart.",
+            fix="draw the next batch at every step",
+            codes=("IDS", "TRD"),
+            explains=("overfitting",),
+        )
+    return None

@@ -1,0 +1,39 @@
+"""Training that ends while the loss is still falling steeply."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("stopped-too-early")
+def stopped_too_early(r: Reading) -> Finding | None:
+    """Training that ends while the loss is still falling steeply."""
+    t = r.training
+    if t is None or not t.finite or r.two_players or r.record.steps < 20:
+        return None
+    values = r.record.loss.values
+    half = len(values) // 2
+    middle = (
+        sum(values[half - max(1, half // 5) : half + max(1, half // 5)]) / (2 * max(1, half // 5))
+        if half > 4
+        else t.start
+    )
+    falling = middle - t.end > 0.15 * middle and t.before - t.end > 0.03 * t.before
+    far = (r.left is not None and r.left > 0.5) or (r.left is None and t.end > 0.5 * t.start)
+    epochs = r.record.trained_examples / max(1, r.record.distinct_examples)
+    if not falling or not far or epochs > 3.5:
+        return None
+    return Finding(
+        cause="stopped-too-early",
+        severity="warning",
+        certainty=0.6,
+        title="Training stops while the loss still falls",
+        where="the number of epochs",
+        evidence=(
+            f"the loss was {middle:.3g} half way and {t.end:.3g} at the end, after {epochs:.1f} passes over the data",
+        ),
+        why="the network could be better for the asking.",
+        fix=f"train at least {max(2, round(4 * epochs))} epochs; stop when validation stops improving",
+        codes=("HNE",),
+        change={"epochs": max(2, round(4 * epochs))},
+    )

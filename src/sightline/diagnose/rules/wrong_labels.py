@@ -1,0 +1,45 @@
+"""Targets that the inputs do not tell: learned by heart, and not right on new data."""
+
+from math import sqrt
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("wrong-labels")
+def wrong_labels(r: Reading) -> Finding | None:
+    """Targets that the inputs do not tell: learned by heart, and not right on new data."""
+    passes = [p for p in r.validation_passes if p[2] is not None]
+    classes = r.record.targets.classes
+    total = sum(classes.values())
+    if (
+        len(passes) < 1
+        or r.training is None
+        or r.guess is None
+        or total < 50
+        or not r.training.finite
+        or r.record.shared_examples
+    ):
+        return None
+    chance = max(classes.values()) / total
+    last = passes[-1]
+    right = max(p[2] for p in passes if p[2] is not None)
+    slack = 0.05 + 1.5 * sqrt(chance * (1 - chance) / max(20, r.record.distinct_evaluated))
+    if right > chance + slack or r.training.end > 0.85 * r.guess or last[1] < 1.02 * r.guess:
+        return None
+    return Finding(
+        cause="wrong-labels",
+        severity="warning",
+        certainty=0.8,
+        title="The labels do not follow from the inputs",
+        where="the data",
+        evidence=(
+            f"training loss fell to {r.training.end:.3g} ({r.guess:.3g} for a constant guess), "
+            f"but on examples not trained on at most {right:.1%} are right; the most frequent class is {chance:.1%}",
+        ),
+        why="the network learns the examples by heart: labels are permuted, or belong to other inputs.",
+        fix="check that inputs and labels are shuffled together and read in one order",
+        codes=("TCL", "IDS"),
+        explains=("overfitting",),
+    )

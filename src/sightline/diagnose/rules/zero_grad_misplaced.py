@@ -1,0 +1,29 @@
+"""The optimiser steps while its gradients are gone: set to zero after backward, or not yet computed."""
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("zero-grad-misplaced")
+def zero_grad_misplaced(r: Reading) -> Finding | None:
+    """The optimiser steps while its gradients are gone: set to zero after backward, or not yet computed."""
+    updates = [u for u in r.record.updates if u.optimizer == 0]
+    without = [u for u in updates if u.zero or (not u.names and u.without)]
+    if len(updates) < 2 or len(without) < 0.8 * len(updates) or r.record.backwards < 2:
+        return None
+    return Finding(
+        cause="zero-grad-misplaced",
+        severity="error",
+        certainty=0.95,
+        title="Updates are made without gradients",
+        where=short(r.record.backward_site),
+        evidence=(
+            f"{r.record.backwards:,} backward passes were made, but at {len(without)} of {len(updates)} updates looked at "
+            "every gradient was missing or exactly 0",
+        ),
+        why="gradients are cleared between backward() and step(), or step() comes before backward(): nothing is learned.",
+        fix="keep the order zero_grad(), backward(), step()",
+        codes=("NZG",),
+        explains=("rate-too-low", "detached", "no-progress", "stopped-too-early"),
+    )
