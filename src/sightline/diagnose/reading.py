@@ -3,15 +3,29 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite
+from math import inf, isfinite, log
 from pathlib import Path
 from statistics import median
 
 from sightline.diagnose.constant_guess import constant_guess
 from sightline.diagnose.record import Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Call, Operand, Tape
-from sightline.diagnose.tape_paths import LossCall, end_of_network, is_layer, loss_call
+from sightline.diagnose.tape_paths import LossCall, back, end_of_network, is_layer, loss_call
 from sightline.diagnose.tensor_facts import TensorFacts
+
+MODAL = frozenset(
+    f"{kind}{axes}"
+    for kind, every in {
+        "Dropout": ("", "1d", "2d", "3d"),
+        "BatchNorm": ("1d", "2d", "3d"),
+        "InstanceNorm": (),
+        "SyncBatchNorm": ("",),
+        "AlphaDropout": ("",),
+        "FeatureAlphaDropout": ("",),
+    }.items()
+    for axes in every
+)
+"""Modules that compute otherwise in training mode."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,11 @@ class Reading:
         values = targets.values
         if loss.by_hand and loss.target is not None and not values and not targets.classes:
             facts = self.facts(loss.target)
+            if loss.kind == "cross-entropy" and facts is not None and 0 <= facts.minimum <= facts.maximum <= 1:
+                return log(self.width) if self.width > 1 else log(2)
             return facts.deviation**2 if facts is not None and loss.kind == "mse" else None
+        if loss.by_hand and loss.kind == "cross-entropy" and not targets.classes and self.width > 1:
+            return log(self.width)
         found = constant_guess(loss.kind, targets.classes, values)
         if found is None or loss.by_hand:
             return found
@@ -113,6 +131,12 @@ class Reading:
                 size *= n
             return found * size
         return found
+
+    @cached_property
+    def width(self) -> int:
+        """Numbers that the network gives an example, as the loss is given them; 1 for a vector."""
+        last = self.end[-1] if self.end else None
+        return last.result.shape[1] if last is not None and len(last.result.shape) > 1 else 1
 
     @cached_property
     def left(self) -> float | None:
@@ -143,7 +167,19 @@ class Reading:
     @cached_property
     def update_ratio(self) -> float | None:
         """|Δw| / |w|, median over parameters of more than one number, median over the later half of the looks."""
-        found = [r for u in self.updates[len(self.updates) // 2 :] if (r := _ratio(u)) is not None]
+        found = [r for u in self.updates[len(self.updates) // 2 :] if (r := self.ratio(u)) is not None]
+        return median(found) if found else None
+
+    @cached_property
+    def matrices(self) -> frozenset[str]:
+        """Names of parameters that are products' weights: not biases, nor scales."""
+        return frozenset(p.name for p in self.record.parameters if p.fan_in > 0)
+
+    def ratio(self, update: UpdateSeen) -> float | None:
+        """|Δw| / |w| of one look, median over matrices (over all, where there is none)."""
+        rows = zip(update.names, update.update, update.weight, strict=True)
+        every = [(name in self.matrices, u / w) for name, u, w in rows if w > 0 and isfinite(w) and isfinite(u)]
+        found = [value for matrix, value in every if matrix] or [value for _, value in every]
         return median(found) if found else None
 
     @cached_property
@@ -169,6 +205,26 @@ class Reading:
                 )
             )
         return passes
+
+    @cached_property
+    def modal(self) -> list[str]:
+        """What the networks have that computes otherwise in training mode: modules, or functions that they call."""
+        modules = {m.kind for m in self.record.modules if m.kind in MODAL and m.settings.get("p", 1.0)}
+        called = {c.name for c in self.tape.calls if c.module and c.name in ("dropout", "batch_norm", "alpha_dropout")}
+        return sorted(modules or called)
+
+    @cached_property
+    def data_size(self) -> int:
+        """Examples that the loop could draw from: of its DataLoaders, or of the tensor that its batches are cut from."""
+        known = max((loader.examples for loader in self.record.loaders), default=0)
+        for look in self.looks:
+            for entry in (e for e in look.entries if e.grad and e.training):
+                for producer, facts in zip(entry.producers, entry.inputs, strict=True):
+                    for call in back(look.tape, Operand(producer, "", (), False)):
+                        source = next((o for o in call.operands if o.facts is not None and len(o.shape) > 0), None)
+                        if call.name in ("getitem", "index_select") and source is not None and facts.shape:
+                            known = max(known, source.shape[0])
+        return known
 
     @cached_property
     def end(self) -> tuple[Call, ...]:
@@ -216,8 +272,3 @@ def short(site: str) -> str:
         return f"{Path(path).relative_to(Path.cwd())}:{line}"
     except ValueError:
         return site
-
-
-def _ratio(update: UpdateSeen) -> float | None:
-    ratios = [u / w for u, w in zip(update.update, update.weight, strict=True) if w > 0]
-    return median(ratios) if ratios else None

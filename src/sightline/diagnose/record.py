@@ -201,6 +201,8 @@ class TargetsSeen:
         values: some of the others, to judge constant guesses by.
         batch_classes: how many different classes each of the first batches had.
         batch_sizes: of the same batches.
+        ignored, counted: targets that the loss left out, and the others.
+        in_input: share of the first batches' targets that are the input's token at the same place.
     """
 
     facts: TensorFacts | None = None
@@ -208,6 +210,9 @@ class TargetsSeen:
     values: list[float] = field(default_factory=list)
     batch_classes: list[int] = field(default_factory=list)
     batch_sizes: list[int] = field(default_factory=list)
+    ignored: int = 0
+    counted: int = 0
+    in_input: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -231,7 +236,8 @@ class Record:
         loss: what backward passes started from.
         backward_site: of the last backward pass.
         backwards: passes in all.
-        uncleared, cleared: steps before which the gradients of the step before were, or were not, still there.
+        live_backwards: backward passes looked at after which some gradient was not 0.
+        uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not, still there.
         losses: calls of loss functions: of training on the steps looked at, of evaluation all.
         entries: how often each network was called, by (name, training mode, gradients followed).
         updates, looks: steps looked at closely.
@@ -242,6 +248,7 @@ class Record:
             inputs; shared are those evaluated and trained on.
         repeated: share of the different examples trained on that the data hold more than once.
         partly_shared: batches evaluated of which no example, some, all were trained on.
+        evaluated_inputs: inputs of the first evaluations.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
         unseen: what the watch could not see, by name.
@@ -255,8 +262,9 @@ class Record:
     loss: Curve = field(default_factory=Curve)
     backward_site: str = ""
     backwards: int = 0
-    uncleared: int = 0
-    cleared: int = 0
+    live_backwards: int = 0
+    uncleared: dict[int, int] = field(default_factory=dict)
+    cleared: dict[int, int] = field(default_factory=dict)
     losses: list[LossSeen] = field(default_factory=list)
     entries: dict[tuple[str, bool, bool], int] = field(default_factory=dict)
     updates: list[UpdateSeen] = field(default_factory=list)
@@ -272,6 +280,7 @@ class Record:
     shared_examples: int = 0
     repeated: float = 0.0
     partly_shared: tuple[int, int, int] = (0, 0, 0)
+    evaluated_inputs: list[TensorFacts] = field(default_factory=list)
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
     unseen: list[str] = field(default_factory=list)

@@ -150,6 +150,10 @@ class Tape:
     full: bool = False
     _made: dict[int, tuple[weakref.ref[Tensor], int]] = field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the ties to living tensors."""
+        return {**vars(self), "_made": {}, "origins": {}}
+
     def producer(self, tensor: Tensor) -> int | None:
         """The call that made a tensor, if it is on the tape."""
         found = self._made.get(id(tensor))

@@ -21,8 +21,19 @@ def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor | 
     return (tensors[0], tensors[1]) if len(tensors) >= 2 else (None, None)
 
 
-def note_targets(seen: TargetsSeen, target: Tensor) -> None:
+def counted_targets(function: str, target: Tensor, kwargs: Mapping[str, Any]) -> Tensor:
+    """Those that the loss does not leave out."""
+    if function not in ("cross_entropy", "nll_loss") or target.is_floating_point():
+        return target
+    ignored = kwargs.get("ignore_index", -100)
+    kept = target != ignored
+    return target if bool(kept.all()) else target[kept]
+
+
+def note_targets(seen: TargetsSeen, target: Tensor, ignored: int) -> None:
     """Count classes, or keep some values."""
+    seen.ignored += ignored
+    seen.counted += target.numel()
     if target.requires_grad or target.is_cuda:
         return
     if seen.facts is None:
@@ -39,11 +50,12 @@ def note_targets(seen: TargetsSeen, target: Tensor) -> None:
         seen.values += spread(target.double(), 1_024).tolist()
 
 
-def accuracy(function: str, outputs: Tensor, target: Tensor) -> float | None:
-    """Share of targets with the highest score (classes on axis 1), or on the right side of the middle (two classes)."""
+def accuracy(function: str, outputs: Tensor, target: Tensor, kwargs: Mapping[str, Any]) -> float | None:
+    """Share of counted targets with the highest score (classes on axis 1), or on the right side of the middle."""
     if function in ("cross_entropy", "nll_loss", "multi_margin_loss") and outputs.dim() > 1:
         if outputs.dim() == target.dim() + 1:
-            return float((outputs.detach().argmax(1) == target).float().mean())
+            kept = target != kwargs.get("ignore_index", -100)
+            return float((outputs.detach().argmax(1) == target)[kept].float().mean()) if bool(kept.any()) else None
         if outputs.shape == target.shape:
             return float((outputs.detach().argmax(1) == target.argmax(1)).float().mean())
     if function.startswith("binary_cross_entropy") and outputs.shape == target.shape:

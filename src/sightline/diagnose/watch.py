@@ -1,6 +1,7 @@
 """The watch: one line around any training loop, which runs as it would without."""
 
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,10 +25,11 @@ from sightline.diagnose.network_facts import groups_of, modules_of, parameters_o
 from sightline.diagnose.optimizer_watch import OptimizerWatch
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Tape
-from sightline.diagnose.targets_seen import accuracy, arguments, note_targets
+from sightline.diagnose.targets_seen import accuracy, arguments, counted_targets, note_targets
 from sightline.diagnose.tensor_facts import diversity, features, tensor_facts
 
 MOST_NETWORKS = 32
+MOST_EVALUATED = 16
 
 
 class Watch:
@@ -94,6 +96,7 @@ class Watch:
         self._late: list[Tensor] = []
         self._open_losses: list[LossSeen] = []
         self._mode = True
+        self._tokens: weakref.ref[Tensor] | None = None
         self._probes: dict[int, list[Tensor]] = {}
         self._cleared: dict[int, bool] = {}
         self._looking = False
@@ -191,6 +194,9 @@ class Watch:
             first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
             if first is not None and (self._looking or not first.is_cuda):
                 self._drawn(marks(first), grad, module.training)
+                if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
+                    self.record.evaluated_inputs.append(tensor_facts(first))
+                self._tokens = None if first.is_floating_point() else weakref.ref(first)
             if self._tape is not None:
                 tape = self._tape
                 self._entries.append(
@@ -228,31 +234,40 @@ class Watch:
 
     def _called(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
         if self._tape is not None and not self._modules.paused:
-            with torch.no_grad():
-                self._tape.note(func, args, kwargs, result, self._modules.current)
+            self._tape.note(func, args, kwargs, result, self._modules.current)
 
     def _lost(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
-        if self._modules.paused or not isinstance(result, Tensor) or self._modules.stack:
+        if self._modules.paused or not isinstance(result, Tensor):
             return
         grad = torch.is_grad_enabled()
         outputs, target = arguments(args, kwargs)
         if outputs is None or target is None:
             return
+        if not (self._looking or not grad or self._mode):
+            return
         with torch.no_grad():
+            counted = counted_targets(LOSSES[func], target, kwargs)
             if grad and self._mode:
-                note_targets(self.record.targets, target)
+                note_targets(self.record.targets, counted, target.numel() - counted.numel())
+                tokens = self._tokens() if self._tokens is not None and self.record.steps < 2 else None
+                if tokens is not None and tokens.numel() == target.numel() and not target.is_floating_point():
+                    self.record.targets.in_input = float((tokens.reshape(-1) == target.reshape(-1)).float().mean())
             if self._looking or not grad:
-                seen = LossSeen(
-                    self.record.steps,
-                    LOSSES[func],
-                    float(result.detach().double().mean()),
-                    grad,
-                    self._mode,
-                    accuracy(LOSSES[func], outputs, target),
-                    len(target) if target.dim() else 1,
-                    call_site(2),
+                value = float(result.detach().double().mean())
+                if kwargs.get("reduction") == "sum":
+                    value /= max(1, counted.numel())
+                self._open_losses.append(
+                    LossSeen(
+                        self.record.steps,
+                        LOSSES[func],
+                        value,
+                        grad,
+                        self._mode,
+                        accuracy(LOSSES[func], outputs, target, kwargs),
+                        max(1, counted.numel()),
+                        call_site(2),
+                    )
                 )
-                self._open_losses.append(seen)
 
     def _before_backward(self, loss: Tensor) -> None:
         self._modules.paused = True
@@ -283,6 +298,10 @@ class Watch:
 
     def _backwarded(self) -> None:
         self._modules.paused = False
+        if self._looking:
+            with unwatched():
+                gradients = (p.grad for _, network in self._networks for p in network.parameters())
+                self.record.live_backwards += any(g is not None and bool(g.any()) for g in gradients)
 
     # -- updates -------------------------------------------------------------------------------------------------------
 
@@ -290,10 +309,8 @@ class Watch:
         if number not in self._probes:
             self._meet_optimizer(optimizer)
         if number in self._probes:
-            if self._cleared[number]:
-                self.record.cleared += 1
-            else:
-                self.record.uncleared += 1
+            counts = self.record.cleared if self._cleared[number] else self.record.uncleared
+            counts[number] = counts.get(number, 0) + 1
         self._probes[number] = _probes(optimizer)
         self._cleared[number] = not self._probes[number]
         self._functions.asleep = True

@@ -9,23 +9,23 @@ from sightline.diagnose.rules.registry import RULES
 def bottleneck(r: Reading) -> Finding | None:
     """A hidden layer too narrow for what has to pass."""
     loss = r.loss
-    if (
-        loss is None
-        or loss.kind not in ("cross_entropy", "nll_loss", "cross-entropy")
-        or loss.prediction is None
-        or len(loss.prediction.shape) < 2
-    ):
+    if loss is None or (r.left is not None and r.left < 0.35):
         return None
-    classes = len(r.record.targets.classes) or loss.prediction.shape[1]
-    width = loss.prediction.shape[1]
-    if (r.left is not None and r.left < 0.35) or classes < 4 or width > 500:
+    if loss.kind in ("cross_entropy", "nll_loss", "cross-entropy"):
+        wanted = len(r.record.targets.classes) or r.width
+        if wanted < 4 or r.width > 500:
+            return None
+    elif r.width >= 16:
+        wanted = 4  # as many numbers come out as go in, about
+    else:
         return None
+    classes, width = wanted, r.width
     narrow = [
         c
         for c in r.layers
         if c.name == "linear"
         and c.result.shape
-        and c.result.shape[-1] <= max(2, classes // 4)
+        and c.result.shape[-1] <= max(1 if classes == 4 else 2, classes // 4)
         and c.result.shape[-1] < width
         and c.operands[0].shape[-1] > 2 * c.result.shape[-1]
     ]
@@ -39,7 +39,7 @@ def bottleneck(r: Reading) -> Finding | None:
         title="A hidden layer is too narrow",
         where=c.module,
         evidence=(
-            f"{c.operands[0].shape[-1]} numbers go through {c.result.shape[-1]} on their way to {width} classes",
+            f"{c.operands[0].shape[-1]} numbers go through {c.result.shape[-1]} on their way to {width} outputs",
         ),
         why="what does not fit through the narrow layer is lost to all that follow.",
         fix=f"make it at least {max(16, 2 * classes)} wide",

@@ -9,6 +9,12 @@ def _softmax(r: Reading) -> bool:
     return any(c.name in ("softmax", "log_softmax") for c in r.end)
 
 
+def _stands_still(r: Reading) -> bool:
+    """A loss that is one number at every step, whatever the network answers."""
+    t = r.training
+    return t is not None and r.record.steps > 10 and t.start == t.best == t.end
+
+
 @RULES.register("classification-loss-for-regression")
 def classification_loss_for_regression(r: Reading) -> Finding | None:
     """A loss that is not meant for such targets: for classes where there are amounts, or the reverse."""
@@ -23,7 +29,11 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
     codes = ("LCH",)
     severity = "error"
     squashed = any(c.name in ("softmax", "sigmoid") for c in r.end)
-    if kind in ("cross_entropy", "nll", "cross-entropy") and width == 1 and (not loss.by_hand or _softmax(r)):
+    if (
+        kind in ("cross_entropy", "nll", "cross-entropy")
+        and width == 1
+        and (not loss.by_hand or _softmax(r) or _stands_still(r))
+    ):
         evidence, fix = (
             "a loss over classes is given one score an example: it is always 0",
             "use binary_cross_entropy_with_logits, or an output a class",

@@ -33,5 +33,5 @@ def dead_units(r: Reading) -> Finding | None:
         fix=f"lower the rate (now {lr:g}), or use leaky ReLU, and He's start",
         codes=("ACH", "HLR", "WCI"),
         change={"lr": lr / 10} if lr > 0 else {},
-        explains=("no-progress", "stopped-too-early", "rate-too-low", "vanishing-gradients"),
+        explains=("no-progress", "stopped-too-early", "rate-too-low", "vanishing-gradients", "collapsed-outputs"),
     )

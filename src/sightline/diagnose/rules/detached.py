@@ -37,5 +37,5 @@ def detached(r: Reading) -> Finding | None:
         why="no gradient flows through what is detached, computed under no_grad, or not differentiable.",
         fix="keep the way from these layers to the loss in torch operations, without detach(), .data, .item() or no_grad()",
         codes=("FRZ",),
-        explains=("no-progress", "rate-too-low", "stopped-too-early"),
+        explains=("vanishing-gradients", "no-progress", "rate-too-low", "stopped-too-early"),
     )

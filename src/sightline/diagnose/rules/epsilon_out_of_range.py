@@ -32,6 +32,6 @@ def epsilon_out_of_range(r: Reading) -> Finding | None:
             fix="eps = 1e-8",
             codes=("HAE", "HLR"),
             change={"eps": 1e-8},
-            explains=("rate-too-low", "no-progress", "stopped-too-early"),
+            explains=("vanishing-gradients", "rate-too-low", "no-progress", "stopped-too-early"),
         )
     return None

@@ -3,18 +3,16 @@
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.rules.words import MODAL
 
 
 @RULES.register("evaluation-mode-in-training")
 def evaluation_mode_in_training(r: Reading) -> Finding | None:
     """Training with dropout off and frozen batch statistics."""
-    modal = [m for m in r.record.modules if m.kind in MODAL and m.settings.get("p", 1.0)]
     right = sum(n for (_, training, grad), n in r.record.entries.items() if training and grad)
     wrong = sum(n for (_, training, grad), n in r.record.entries.items() if not training and grad)
-    if not modal or r.record.backwards < 3 or wrong < 0.5 * r.record.backwards or wrong < right:
+    if not r.modal or r.record.backwards < 3 or wrong < 0.5 * r.record.backwards or wrong < right:
         return None
-    kinds = ", ".join(sorted({m.kind for m in modal}))
+    kinds = ", ".join(r.modal)
     return Finding(
         cause="evaluation-mode-in-training",
         severity="warning",

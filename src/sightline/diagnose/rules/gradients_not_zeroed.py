@@ -8,8 +8,12 @@ from sightline.diagnose.rules.registry import RULES
 @RULES.register("gradients-not-zeroed")
 def gradients_not_zeroed(r: Reading) -> Finding | None:
     """Gradients of earlier steps are still there when the next are added."""
-    seen = r.record.cleared + r.record.uncleared
-    if seen < 3 or r.record.uncleared < 0.8 * seen:
+    number, seen, left = 0, 0, 0
+    for optimizer, count in r.record.uncleared.items():
+        every = count + r.record.cleared.get(optimizer, 0)
+        if every >= 3 and count >= 0.8 * every:
+            number, seen, left = optimizer, every, count
+    if not left:
         return None
     return Finding(
         cause="gradients-not-zeroed",
@@ -18,7 +22,7 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         title="Gradients are never set to zero between updates",
         where=short(r.record.backward_site),
         evidence=(
-            f"before {r.record.uncleared:,} of {seen:,} updates the gradients of the update before were still there",
+            f"before {left:,} of {seen:,} updates of optimiser {number + 1} the gradients of the update before were still there",
         ),
         why="backward() adds to what is there: every step follows the sum of all gradients so far, a momentum that never ends.",
         fix="call optimizer.zero_grad() once before every backward()",

@@ -12,18 +12,24 @@ def ignored_index(r: Reading) -> Finding | None:
     if loss is None or loss.kind not in ("cross_entropy", "nll_loss"):
         return None
     ignored = loss.call.option("ignore_index", 4, -100)
-    classes, total = r.record.targets.classes, sum(r.record.targets.classes.values())
-    share = classes.get(int(ignored), 0) / total if isinstance(ignored, int) and total else 0.0
-    if share < 0.95:
+    targets = r.record.targets
+    share = targets.ignored / max(1, targets.ignored + targets.counted)
+    fed = r.entry.inputs[0] if r.entry is not None and r.entry.inputs else None
+    tokens = fed is not None and not fed.floating
+    # for tokens 0 is often padding; for whole inputs every label is a class
+    real = isinstance(ignored, int) and 0 <= ignored < r.width and not tokens and share > 0.5 / max(2, r.width)
+    if not real and share < 0.95:
         return None
     return Finding(
         cause="ignored-index",
         severity="warning",
         certainty=0.8,
-        title="Nearly all targets are left out of the loss",
+        title=f"Class {ignored} is left out of the loss" if real else "Nearly all targets are left out of the loss",
         where=short(loss.call.site),
         evidence=(f"{share:.1%} of the targets are {ignored}, which the loss ignores",),
-        why="the few that are left decide everything; with none in a batch the loss is NaN.",
+        why="the network is never told of them."
+        if real
+        else "the few that are left decide everything; with none in a batch the loss is NaN.",
         fix="check ignore_index and how targets are masked",
         codes=("LCH", "TCL"),
     )

@@ -19,7 +19,13 @@ def logits_into_probability_loss(r: Reading) -> Finding | None:
     facts = r.facts(loss.prediction)
     if facts is None:
         return None
-    if loss.kind == "nll_loss":
+    if loss.kind == "cross_entropy":
+        bad = "log" in names and not {"softmax", "sigmoid", "exp", "hardsigmoid"} & set(names)
+        wants, cure = (
+            "probabilities in its logarithm",
+            "give cross_entropy the last linear layer's outputs, without log",
+        )
+    elif loss.kind == "nll_loss":
         bad = not {"log_softmax", "log", "logsigmoid"} & set(names) and not _log_probabilities(facts.maximum)
         wants, cure = "log-probabilities", "use cross_entropy, or end the network with log_softmax(dim=1)"
     elif loss.kind == "binary_cross_entropy":
@@ -58,5 +64,9 @@ def logits_into_probability_loss(r: Reading) -> Finding | None:
             "logarithm-of-zero",
             "dead-units",
             "exploding-gradients",
+            "wrong-labels",
+            "collapsed-outputs",
+            "label-range",
+            "weight-decay-too-strong",
         ),
     )

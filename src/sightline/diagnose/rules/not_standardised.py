@@ -75,5 +75,12 @@ def not_standardised(r: Reading) -> Finding | None:
         if pictures
         else "standardise each feature with the training data's mean and deviation",
         codes=("CPP",),
-        explains=("loss-at-start", "exploding-gradients"),
+        explains=(
+            "loss-at-start",
+            "exploding-gradients",
+            "rate-too-high",
+            "dead-units",
+            "bad-initialisation",
+            "saturation",
+        ),
     )

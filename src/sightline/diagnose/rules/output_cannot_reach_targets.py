@@ -52,6 +52,9 @@ def output_cannot_reach_targets(r: Reading) -> Finding | None:
         fix="end with a plain linear layer, or scale the targets into the range",
         codes=("ACH", "CPP"),
         explains=(
+            "rate-too-high",
+            "dead-units",
+            "collapsed-outputs",
             "no-progress",
             "stopped-too-early",
             "rate-too-low",

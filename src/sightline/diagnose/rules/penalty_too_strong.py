@@ -7,6 +7,23 @@ from sightline.diagnose.rules.words import shrinkage
 from sightline.diagnose.tape_paths import ancestors, weights_of
 
 
+def _penalty(r: Reading, root: int, tree: set[int]) -> float | None:
+    """Size of the summand of the loss that is made of parameters alone."""
+    outputs = {e.output_producer for look in r.looks for e in look.entries if look.tape is r.tape}
+    made = {o for o in outputs if o is not None}
+    for index in sorted(tree, reverse=True):
+        call = r.tape.calls[index]
+        if call.name not in ("add", "sum") or call.result.shape != () or len(call.operands) != 2:
+            continue
+        for operand in call.operands:
+            if operand.producer is None:
+                continue
+            below = ancestors(r.tape, operand.producer)
+            if not below & made and any(weights_of(r.tape, r.tape.calls[i]) for i in below):
+                return r.tape.calls[operand.producer].result.mean
+    return None
+
+
 @RULES.register("penalty-too-strong")
 def penalty_too_strong(r: Reading) -> Finding | None:
     """A penalty on weights, added to the loss, that is larger than the loss."""
@@ -18,7 +35,6 @@ def penalty_too_strong(r: Reading) -> Finding | None:
     if root is None:
         return None
     tree = ancestors(tape, root)
-    inside: float | None = None
     site = ""
     for index in sorted(tree):
         call = tape.calls[index]
@@ -27,8 +43,7 @@ def penalty_too_strong(r: Reading) -> Finding | None:
     if not site:
         return None
     whole = tape.calls[root].result.mean
-    part = loss.call.result.mean if not loss.by_hand else None
-    inside = whole - part if part is not None else None
+    inside = _penalty(r, root, tree)
     if inside is None or whole <= 0:
         return None
     share = inside / whole
@@ -48,5 +63,13 @@ def penalty_too_strong(r: Reading) -> Finding | None:
         why="the cheapest way down is to make the weights 0, whatever the data say.",
         fix="make the penalty's factor 10 to 1,000 times smaller",
         codes=("RAW", "RCW", "WDW"),
-        explains=("no-progress", "stopped-too-early", "rate-too-low", "dead-units", "vanishing-gradients"),
+        explains=(
+            "rate-too-high",
+            "collapsed-outputs",
+            "no-progress",
+            "stopped-too-early",
+            "rate-too-low",
+            "dead-units",
+            "vanishing-gradients",
+        ),
     )

@@ -13,6 +13,8 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
     loss = r.loss
     if loss is None or loss.kind not in ("cross_entropy", "binary_cross_entropy_with_logits", "multi_margin_loss"):
         return None
+    if any(c.name in ("log", "log_softmax", "logsigmoid") for c in r.end):
+        return None  # the logarithm of a softmax is a score like any other
     squash = next(
         (c for c in r.end if c.name in ("softmax", "sigmoid", "softsign", "hardsigmoid", "tanh", "relu", "relu6")), None
     )

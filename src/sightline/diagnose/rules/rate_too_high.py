@@ -6,7 +6,6 @@ from statistics import median
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.rules.words import ratio
 
 
 @RULES.register("rate-too-high")
@@ -16,8 +15,9 @@ def rate_too_high(r: Reading) -> Finding | None:
     if t is None or r.record.steps < 3 or not r.updates:
         return None
     usual = r.update_ratio or 0.0
-    first = max((v for u in r.updates[:4] if (v := ratio(u)) is not None), default=0.0)
-    big = max(usual, first)
+    first = max((v for u in r.updates[:4] if (v := r.ratio(u)) is not None), default=0.0)
+    # steps that ruin a network at once leave nothing to move later
+    big = max(usual, first if first > 0.5 or not isfinite(t.end) else 0.0)
     broken = not isfinite(t.end) or r.record.loss.not_finite is not None
     worse = t.finite and (
         t.end > 1.2 * t.start
@@ -83,5 +83,7 @@ def rate_too_high(r: Reading) -> Finding | None:
             "noisy-loss",
             "saturation",
             "overfitting",
+            "collapsed-outputs",
+            "vanishing-gradients",
         ),
     )

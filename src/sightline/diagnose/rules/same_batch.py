@@ -27,7 +27,7 @@ def same_batch(r: Reading) -> Finding | None:
             )
     repeated = r.record.distinct_examples
     per_step = r.record.trained_examples / max(1, r.record.backwards)
-    known = max((loader.examples for loader in r.record.loaders), default=0)
+    known = r.data_size
     if (
         steps > 10
         and known

@@ -32,5 +32,5 @@ def scheduler_rhythm(r: Reading) -> Finding | None:
         why="a schedule meant for epochs that is stepped at every batch ends within the first epochs; nothing is learned after.",
         fix="call scheduler.step() once an epoch, or give the schedule its length in updates",
         codes=("HLR",),
-        explains=("rate-too-low", "no-progress", "stopped-too-early"),
+        explains=("batch-too-large", "rate-too-low", "no-progress", "stopped-too-early"),
     )

@@ -21,7 +21,8 @@ def stopped_too_early(r: Reading) -> Finding | None:
     falling = middle - t.end > 0.15 * middle and t.before - t.end > 0.03 * t.before
     far = (r.left is not None and r.left > 0.5) or (r.left is None and t.end > 0.5 * t.start)
     epochs = r.record.trained_examples / max(1, r.record.distinct_examples)
-    if not falling or not far or epochs > 3.5:
+    barely = epochs < 1.6 and (r.left is None or r.left > 0.85) and t.end < 0.995 * t.start and t.end < t.before
+    if not barely and (not falling or not far or epochs > 3.5):
         return None
     return Finding(
         cause="stopped-too-early",

@@ -42,6 +42,7 @@ def symmetric_weights(r: Reading) -> Finding | None:
         fix="leave torch's own start, or use nn.init.kaiming_normal_ / xavier_uniform_ (biases may be 0)",
         codes=("WCI",),
         explains=(
+            "collapsed-outputs",
             "no-progress",
             "stopped-too-early",
             "rate-too-low",

@@ -3,18 +3,16 @@
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.rules.words import MODAL
 
 
 @RULES.register("training-mode-in-evaluation")
 def training_mode_in_evaluation(r: Reading) -> Finding | None:
     """Evaluation with dropout on, or with batch statistics."""
-    random = [m for m in r.record.modules if m.kind in MODAL and m.settings.get("p", 1.0)]
     calls = sum(n for (_, training, grad), n in r.record.entries.items() if training and not grad)
     right = sum(n for (_, training, grad), n in r.record.entries.items() if not training and not grad)
-    if not random or calls < 1 or right > calls or r.two_players:
+    if not r.modal or calls < 1 or right > calls or r.two_players:
         return None
-    kinds = ", ".join(sorted({m.kind for m in random}))
+    kinds = ", ".join(r.modal)
     return Finding(
         cause="training-mode-in-evaluation",
         severity="warning",

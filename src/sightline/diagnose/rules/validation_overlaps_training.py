@@ -18,8 +18,8 @@ def validation_overlaps_training(r: Reading) -> Finding | None:
         severity, title = "advice", "The network is only evaluated on what it was trained on"
     elif share > 0.02 and (only_training or some > 0.3 * (none + some + every)):
         # data that hold examples twice share some between any two parts
-    by_chance = r.record.repeated > 0.25 * share and not only_training
-    severity, title = "advice" if by_chance else "warning", "Examples of validation were trained on"
+        by_chance = r.record.repeated > 0.25 * share and not only_training
+        severity, title = "advice" if by_chance else "warning", "Examples of validation were trained on"
     else:
         return None
     return Finding(

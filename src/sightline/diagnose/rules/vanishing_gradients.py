@@ -1,5 +1,7 @@
 """Gradients that fade on their way back through the layers."""
 
+from math import inf
+
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -10,11 +12,9 @@ from sightline.diagnose.rules.words import gradient_by_depth
 def vanishing_gradients(r: Reading) -> Finding | None:
     """Gradients that fade on their way back through the layers."""
     layers = gradient_by_depth(r)
-    if len(layers) < 4 or r.learned or r.two_players:
+    if len(layers) < 3 or r.two_players:
         return None
     first, last = layers[0][1], layers[-1][1]
-    if last <= 0 or first / last > 1e-3:
-        return None
     squashing = sorted(
         {
             c.name
@@ -22,6 +22,10 @@ def vanishing_gradients(r: Reading) -> Finding | None:
             if c.name in ("sigmoid", "tanh", "hardsigmoid", "softsign") and c.module and c.grad
         }
     )
+    slow = r.left is None or r.left > 0.3
+    bound = 0.02 if len(squashing) and slow else 1e-3
+    if not 0 < last < inf or not first < inf or first / last > bound or (r.learned and not (squashing and slow)):
+        return None
     return Finding(
         cause="vanishing-gradients",
         severity="warning",

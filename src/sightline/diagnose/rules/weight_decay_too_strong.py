@@ -45,5 +45,13 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
         fix="weight_decay = 1e-4 (SGD) to 1e-2 (AdamW), or 0",
         codes=("WDW", "RAW", "RCW"),
         change={"weight_decay": 0.0 if not decoupled else 1e-2},
-        explains=("no-progress", "stopped-too-early", "vanishing-gradients", "rate-too-low", "dead-units"),
+        explains=(
+            "rate-too-high",
+            "collapsed-outputs",
+            "no-progress",
+            "stopped-too-early",
+            "vanishing-gradients",
+            "rate-too-low",
+            "dead-units",
+        ),
     )

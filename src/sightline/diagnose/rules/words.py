@@ -5,22 +5,8 @@ from math import hypot, sqrt
 from statistics import median
 
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.record import ParameterSeen, Record, UpdateSeen
+from sightline.diagnose.record import ParameterSeen, Record
 from sightline.diagnose.tape_paths import weights_of
-
-MODAL = frozenset(
-    f"{kind}{axes}"
-    for kind, every in {
-        "Dropout": ("", "1d", "2d", "3d"),
-        "BatchNorm": ("1d", "2d", "3d"),
-        "InstanceNorm": (),
-        "SyncBatchNorm": ("",),
-        "AlphaDropout": ("",),
-        "FeatureAlphaDropout": ("",),
-    }.items()
-    for axes in every
-)
-"""Modules that compute otherwise in training mode."""
 
 
 def names(found: Iterable[str], most: int = 3) -> str:
@@ -54,12 +40,6 @@ def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     if any(m != n and 1 not in (m, n) for m, n in zip(x, y, strict=True)):
         return a
     return tuple(max(m, n) for m, n in zip(x, y, strict=True))
-
-
-def ratio(update: UpdateSeen) -> float | None:
-    """|Δw| / |w| of one look, median over parameters that are not 0."""
-    ratios = [u / w for u, w in zip(update.update, update.weight, strict=True) if w > 0]
-    return median(ratios) if ratios else None
 
 
 def shrinkage(record: Record) -> float:

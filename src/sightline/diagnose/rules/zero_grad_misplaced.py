@@ -10,7 +10,7 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
     """The optimiser steps while its gradients are gone: set to zero after backward, or not yet computed."""
     updates = [u for u in r.record.updates if u.optimizer == 0]
     without = [u for u in updates if u.zero or (not u.names and u.without)]
-    if len(updates) < 2 or len(without) < 0.8 * len(updates) or r.record.backwards < 2:
+    if len(updates) < 2 or len(without) < 0.8 * len(updates) or r.record.live_backwards < 2:
         return None
     return Finding(
         cause="zero-grad-misplaced",
@@ -20,7 +20,7 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
         where=short(r.record.backward_site),
         evidence=(
             f"{r.record.backwards:,} backward passes were made, but at {len(without)} of {len(updates)} updates looked at "
-            "every gradient was missing or exactly 0",
+            "every gradient was missing or exactly 0, though it was not right after the backward pass",
         ),
         why="gradients are cleared between backward() and step(), or step() comes before backward(): nothing is learned.",
         fix="keep the order zero_grad(), backward(), step()",

@@ -1,0 +1,42 @@
+"""Inputs that are prepared otherwise in evaluation than in training."""
+
+from statistics import median
+
+from sightline.diagnose.finding import Finding
+from sightline.diagnose.reading import Reading
+from sightline.diagnose.rules.registry import RULES
+
+
+@RULES.register("validation-preprocessed-differently")
+def validation_preprocessed_differently(r: Reading) -> Finding | None:
+    """Inputs that are prepared otherwise in evaluation than in training."""
+    trained = [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
+    seen = [x for x in r.record.evaluated_inputs if x.floating and x.finite]
+    if not trained or not seen or r.two_players:
+        return None
+    shape = trained[0].shape[1:]
+    seen = [x for x in seen if x.shape[1:] == shape]
+    if not seen:
+        return None
+    mean, deviation = (median(getattr(x, name) for x in trained) for name in ("mean", "deviation"))
+    other, spread = (median(getattr(x, name) for x in seen) for name in ("mean", "deviation"))
+    if deviation <= 0 or spread <= 0:
+        return None
+    wobble = max(abs(x.mean - mean) for x in trained) / deviation
+    apart = abs(other - mean) / deviation
+    if apart < 0.4 + 2 * wobble and 0.5 < spread / deviation < 2:
+        return None
+    return Finding(
+        cause="validation-preprocessed-differently",
+        severity="warning",
+        certainty=0.8,
+        title="Validation is prepared otherwise than training",
+        where="the data",
+        evidence=(
+            f"inputs have mean {mean:.3g} and deviation {deviation:.3g} in training, {other:.3g} and {spread:.3g} in evaluation",
+        ),
+        why="the network is judged on inputs of a kind that it never saw.",
+        fix="apply the same scaling, with the training data's figures, to both",
+        codes=("CPP", "VRM"),
+        explains=("overfitting", "wrong-labels"),
+    )
