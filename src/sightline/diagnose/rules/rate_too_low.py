@@ -25,7 +25,10 @@ def rate_too_low(r: Reading) -> Finding | None:
     moved = small * r.record.steps
     far = r.left > 0.7 if r.left is not None else r.fallen < 0.5
     falling = t.end < t.before * 1.02 and t.end < t.start * 1.02
-    if not far or not falling or moved > 0.25 or small > 4e-4 or straight < 0.02:
+    creeping = falling and moved <= 0.25 and small <= 4e-4 and straight >= 0.02
+    barely = falling and moved <= 0.15 and small <= 1.5e-3 and (r.left is None or r.left > 0.8) and straight >= 0.02
+    still = moved <= 0.05 and small <= 1e-4 and t.end < 1.2 * t.start
+    if not far or not (creeping or barely or still):
         return None
     target = lr * max(10.0, min(1000.0, 2e-3 / small))
     suggestion = 10.0 ** round(log10(target))
