@@ -1,7 +1,6 @@
 """The size of a signal on its way through a network: moments of what every layer gives, and its dead units."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -15,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from sightline.core.errors import InputError
 from sightline.understand.layer_table import aligned, shape_text
 from sightline.understand.module_names import evaluating, first_tensor, watched
+from sightline.understand.undisturbed import undisturbed
 
 ACTIVATIONS: dict[Callable[..., Any], str] = {
     function: name
@@ -152,25 +152,11 @@ def signal(
             rows.append(_row(name, kind, result, size))
 
         model.train(training)
-        with _undisturbed(model), torch.set_grad_enabled(gradient), _Watching(tell):
+        with undisturbed(model), torch.set_grad_enabled(gradient), _Watching(tell):
             outputs = first_tensor(model(x))
         if gradient and outputs is not None:
             rows = _with_gradients(rows, modules, outputs)
     return Signal(tuple(rows))
-
-
-@contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Running statistics and the state of chance as they were, afterwards."""
-    before = {buffer: buffer.clone() for buffer in model.buffers()}
-    devices = {buffer.device for buffer in (*model.buffers(), *model.parameters()) if buffer.is_cuda}
-    try:
-        with torch.random.fork_rng(devices):
-            yield
-    finally:
-        with torch.no_grad():
-            for buffer, values in before.items():
-                buffer.copy_(values)
 
 
 def _row(name: str, kind: str, values: Tensor, size: float) -> SignalRow:
