@@ -177,7 +177,7 @@ def test_descent_on_a_parabola_turns_at_the_limit(options: dict[str, Any]) -> No
         averaged = options.get("averaged", False)
         keep = {"momentum": options.get("momentum", 0.0), "nesterov": options.get("nesterov", False)}
         optimizer = torch.optim.SGD([x], lr=0.1, dampening=keep["momentum"] if averaged else 0.0, **keep)
-        for _ in range(3000):
+        for _ in range(400):
             optimizer.zero_grad()
             (factor * limit * x.square().sum() / 2).backward()
             optimizer.step()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.understand.kernel_product import KernelProduct
 from sightline.understand.output_features import output_features
 from sightline.understand.tangent_kernel import alignment, drift, predicted_change, tangent_kernel
 
@@ -118,6 +119,17 @@ def test_it_says_which_parameters_it_could_not_follow() -> None:
     assert not tangent_kernel(model, x).by_examples
 
 
+@pytest.mark.parametrize("name", ["dense", "tokens"])
+def test_its_products_need_no_matrix(name: str) -> None:
+    model, x, _ = prepared(name)
+    K = tangent_kernel(model, x).flat
+    product = KernelProduct(model, x)
+    V = torch.randn(product.shape).double()
+    torch.testing.assert_close(product(V).flatten(), K @ V.flatten(), rtol=1e-10, atol=1e-10)
+    found = product.largest(2, tolerance=1e-10)
+    torch.testing.assert_close(found.values, torch.linalg.eigvalsh(K).flip(0)[:2], rtol=1e-8, atol=0)
+
+
 @pytest.mark.parametrize("name", ["dense", "two dimensions"])
 def test_features_written_out_are_the_derivatives_in_the_order_of_the_parameters(name: str) -> None:
     model, x, _ = prepared(name)
@@ -176,6 +188,8 @@ def test_mistakes_are_told(as_a_user_calls: None) -> None:
         tangent_kernel(model, x, route="fast")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="depend on the parameters"):
         tangent_kernel(nn.Sequential(nn.Linear(4, 2), nn.Flatten(0)).double(), x)
+    with pytest.raises(InputError, match="every example and output"):
+        KernelProduct(model, x)(torch.zeros(2, 2).double())
     model.requires_grad_(False)
     with pytest.raises(InputError, match="parameter that is trained"):
         tangent_kernel(model, x)

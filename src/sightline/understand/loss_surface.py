@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sightline.core.errors import InputError
-from sightline.understand.undisturbed import undisturbed
+from sightline.understand.undisturbed import twice_differentiable, undisturbed
 
 BatchLoss = Callable[[Any], Tensor]
 """From a batch to the mean loss of its examples: the closure around the network."""
@@ -169,8 +168,8 @@ class LossSurface:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """As before afterwards; attention by kernels that have second derivatives."""
-        with undisturbed(self.model), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        """As before afterwards."""
+        with undisturbed(self.model), twice_differentiable(self.model), torch.enable_grad():
             yield
 
 

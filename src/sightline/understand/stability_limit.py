@@ -28,8 +28,8 @@ def stability_limit(lr: float, *, momentum: float = 0.0, nesterov: bool = False,
     Lecture: U3, O2, O3
 
     Example:
-        >>> stability_limit(0.1), stability_limit(0.1, momentum=0.9)
-        (20.0, 38.0)
+        >>> stability_limit(0.5), stability_limit(0.5, momentum=0.5)
+        (4.0, 6.0)
     """
     if not 0 < lr < float("inf") or not 0 <= momentum < 1 or (nesterov and averaged):
         raise ConfigurationError(

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from sightline.core.errors import InputError
 from sightline.core.words import one_of
-from sightline.understand.output_features import Features, OuterFeatures, output_features
+from sightline.understand.layer_features import Features, OuterFeatures
+from sightline.understand.output_features import output_features
 
 Route = Literal["layers", "examples"]
 Outputs = Literal["all", "mean"]
@@ -150,7 +151,7 @@ def drift(kernel: Float[Tensor, "..."], start: Float[Tensor, "..."]) -> float:
             do="compute both from the same batch",
         )
     a, b = kernel.double().flatten(), start.double().flatten()
-    return float(1 - (a @ b) / (a.norm() * b.norm()))
+    return float((a / a.norm() - b / b.norm()).square().sum() / 2)  # the same, with its digits where it is small
 
 
 def predicted_change(

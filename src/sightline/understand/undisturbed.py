@@ -1,10 +1,11 @@
 """Looking at a network without a trace: what a forward pass changes is changed in copies."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 @contextmanager
@@ -32,3 +33,21 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     finally:
         for module, name, buffer in own:
             module._buffers[name] = buffer
+
+
+@contextmanager
+def twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """By kernels that have second derivatives: attention's fused ones and cuDNN's recurrent ones have none.
+
+    Example:
+        >>> network, x = nn.GRU(1, 1), torch.ones(1, 1, 1, requires_grad=True)
+        >>> with twice_differentiable(network):
+        ...     (slope,) = torch.autograd.grad(network(x)[0].sum(), x, create_graph=True)
+        >>> slope.requires_grad
+        True
+    """
+    with ExitStack() as stack:
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
