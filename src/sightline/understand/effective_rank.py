@@ -43,4 +43,5 @@ def singular_values_of_rows(rows: Float[Tensor, "N D"], *, centred: bool = True)
         return X.new_full((min(X.shape),), torch.nan)
     if centred:
         X = X - X.mean(0)
-    return torch.linalg.svdvals(X)
+    sigma: Tensor = torch.linalg.svdvals(X)
+    return sigma

@@ -77,15 +77,13 @@ def can_follow(module: nn.Module) -> bool:
     return type(module) in FOLLOWED
 
 
-def layer_features(
-    module: nn.Module, given: Tensor, gradients: Tensor
-) -> Iterator[tuple[list[nn.Parameter], Features]]:
+def layer_features(module: nn.Module, given: Tensor, gradients: Tensor) -> Iterator[tuple[list[Tensor], Features]]:
     """The layer's parameters and their features; nothing where its first axis is not the examples."""
     N = len(gradients)
     if len(given) != N:
         return
     if isinstance(module, nn.Linear):
-        own = [module.weight] if module.bias is None else [module.weight, module.bias]
+        own: list[Tensor] = [module.weight] if module.bias is None else [module.weight, module.bias]
         if given.dim() == 2:
             yield own, OuterFeatures(given, gradients, module.bias is not None)
         else:
@@ -109,7 +107,7 @@ def layer_features(
         yield from _of_norm(module, given, gradients)
 
 
-def _of_norm(module: nn.Module, given: Tensor, gradients: Tensor) -> Iterator[tuple[list[nn.Parameter], Features]]:
+def _of_norm(module: nn.Module, given: Tensor, gradients: Tensor) -> Iterator[tuple[list[Tensor], Features]]:
     parameters = dict(module.named_parameters(recurse=False))
     if not parameters:
         return
@@ -130,11 +128,9 @@ def _of_norm(module: nn.Module, given: Tensor, gradients: Tensor) -> Iterator[tu
 def _of_kernel(module: nn.Conv1d | nn.Conv2d, given: Tensor, gradients: Tensor) -> Float[Tensor, "N O P"]:
     """Σ over positions of the output's gradient times the window it was computed from."""
     flat = isinstance(module, nn.Conv1d)
-    padding = (0,) * len(module.kernel_size) if module.padding == "valid" else module.padding
-    sizes = [module.kernel_size, module.dilation, padding, module.stride]
-    kernel, dilation, pad, stride = [
-        (at, *of) if flat else tuple(of) for at, of in zip((1, 1, 0, 1), sizes, strict=True)
-    ]
+    padding = (0,) * len(module.kernel_size) if isinstance(module.padding, str) else module.padding  # "valid"
+    sizes: list[tuple[int, ...]] = [module.kernel_size, module.dilation, padding, module.stride]
+    kernel, dilation, pad, stride = [(at, *of) if flat else of for at, of in zip((1, 1, 0, 1), sizes, strict=True)]
     windows = F.unfold(given[:, :, None] if flat else given, kernel, dilation, pad, stride)
     windows = windows.unflatten(1, (module.groups, -1))
     g = gradients.flatten(3).unflatten(2, (module.groups, -1))

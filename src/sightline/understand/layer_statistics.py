@@ -91,7 +91,8 @@ class LayerStatistics:
 
     def __str__(self) -> str:
         """Columns aligned; then what was not seen."""
-        cells = [("layer", "type", "output", "mean", "deviation", "gradient", "dead", "flat", "rank", "cosine")]
+        head = ("layer", "type", "output", "mean", "deviation", "gradient", "dead", "flat", "rank", "cosine")
+        cells: list[tuple[str, ...]] = [head]
         for row in self.outputs:
             v, g = row.values, row.gradients
             shares = ("" if s is None else f"{s:.1%}" for s in (row.dead, row.saturated))

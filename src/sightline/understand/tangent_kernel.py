@@ -40,7 +40,8 @@ class TangentKernel:
 
     def spectrum(self) -> Float[Tensor, " rows"]:
         """Eigenvalues of a kernel of examples with themselves, the largest first."""
-        return torch.linalg.eigvalsh(self.flat.double()).flip(0)
+        values: Tensor = torch.linalg.eigvalsh(self.flat.double())
+        return values.flip(0)
 
 
 def tangent_kernel(
@@ -99,7 +100,7 @@ def _share(rows: Features, columns: Features, outputs: Outputs) -> Tensor:
     else:
         left, right, factor = rows.explicit(), columns.explicit(), None
     if outputs == "mean":
-        found = left.flatten(1) @ right.flatten(1).T / left.shape[1]
+        found: Tensor = left.flatten(1) @ right.flatten(1).T / left.shape[1]
         return found if factor is None else found * factor
     found = (left.flatten(0, 1) @ right.flatten(0, 1).T).unflatten(0, left.shape[:2]).unflatten(2, right.shape[:2])
     return found if factor is None else found.mul_(factor[:, None, :, None])
