@@ -106,20 +106,27 @@ def tsne(rows: Float[Tensor, "N D"], *, perplexity: float = 30.0, steps: int = 1
     start = principal_view(rows, min(2, *rows.shape)).points
     y = torch.zeros(len(P), 2, dtype=P.dtype, device=P.device)
     y[:, : start.shape[1]] = start / start[:, 0].std(correction=0).clamp(min=tiny) * 1e-4
-    rate = max(len(P) / EXAGGERATION / 4, 50.0)
-    velocity, gains = torch.zeros_like(y), torch.ones_like(y)
-    for step in range(steps):
-        exaggerated = step < EXAGGERATED_STEPS
-        closeness = _closeness(y)
-        pull = (P * (EXAGGERATION if exaggerated else 1.0) - closeness / closeness.sum()) * closeness
-        gradient = 4 * (pull.sum(1, keepdim=True) * y - pull @ y)
-        gains = torch.where(gradient * velocity < 0, gains + 0.2, gains * 0.8).clamp(min=0.01)
-        velocity = (0.5 if exaggerated else 0.8) * velocity - rate * gains * gradient
-        y = y + velocity
+    early = min(steps, EXAGGERATED_STEPS)
+    y = _descend(y, EXAGGERATION * P, early, momentum=0.5)
+    y = _descend(y, P, steps - early, momentum=0.8)
     closeness = _closeness(y)
     Q = closeness / closeness.sum()
     divergence = torch.special.xlogy(P, P.clamp(min=tiny) / Q.clamp(min=tiny)).sum()
     return NeighbourMap(y - y.mean(0), float(divergence))
+
+
+def _descend(y: Tensor, P: Tensor, steps: int, *, momentum: float) -> Tensor:
+    """Steps from rest, each coordinate's gain at 1: kept from the exaggerated steps they would be far too large."""
+    rate = max(len(P) / EXAGGERATION / 4, 50.0)
+    velocity, gains = torch.zeros_like(y), torch.ones_like(y)
+    for _ in range(steps):
+        closeness = _closeness(y)
+        pull = (P - closeness / closeness.sum()) * closeness
+        gradient = 4 * (pull.sum(1, keepdim=True) * y - pull @ y)
+        gains = torch.where(gradient * velocity < 0, gains + 0.2, gains * 0.8).clamp(min=0.01)
+        velocity = momentum * velocity - rate * gains * gradient
+        y = y + velocity
+    return y
 
 
 def _closeness(y: Tensor) -> Tensor:
