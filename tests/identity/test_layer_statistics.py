@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
-from sightline.understand.layer_statistics import LayerStatistics, OutputStatistics, layer_statistics
+from sightline.understand.layer_statistics import LayerStatistics, layer_statistics
 from sightline.understand.moments import moments
+from sightline.understand.output_statistics import OutputStatistics
 
 
 class Small(nn.Module):
@@ -115,6 +116,16 @@ def test_batches_join_to_one() -> None:
         assert apart[key].effective_rank == pytest.approx(row.effective_rank, rel=1e-5)
         assert apart[key].dead == row.dead
         assert row.gradients is None
+
+
+def test_texts_of_several_lengths() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=1))  # over tokens: as many numbers as the text is long
+    one, two = torch.randn(4, 5, 3), torch.randn(2, 7, 3)
+    both, first = layer_statistics(model, [one, two]), layer_statistics(model, [one])
+    for row, alone in zip(both.outputs, first.outputs, strict=True):
+        assert row.values.n == 4 * 5 * 4 + 2 * 7 * 4
+        assert row.shape == alone.shape
+        assert (row.cosine, row.effective_rank) == (alone.cosine, alone.effective_rank)
 
 
 def test_what_it_can_not_see_is_named() -> None:

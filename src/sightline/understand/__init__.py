@@ -12,17 +12,13 @@ from sightline.understand.hidden_states import WeightedMix, mix_layers, pool_tok
 from sightline.understand.kernel_product import KernelProduct
 from sightline.understand.lanczos import Eigenpairs, lanczos
 from sightline.understand.layer_outputs import layer_outputs
-from sightline.understand.layer_statistics import (
-    LayerStatistics,
-    OutputStatistics,
-    ParameterStatistics,
-    layer_statistics,
-)
+from sightline.understand.layer_statistics import LayerStatistics, ParameterStatistics, layer_statistics
 from sightline.understand.layer_table import LayerRow, LayerTable, layer_table
 from sightline.understand.loss_surface import LossSurface
 from sightline.understand.measured_receptive_field import MeasuredReceptiveField, measured_receptive_field
 from sightline.understand.moments import Moments, moments
 from sightline.understand.output_features import OutputFeatures, output_features
+from sightline.understand.output_statistics import OutputStatistics
 from sightline.understand.projections import PrincipalView, layer_output, layer_rows, principal_view
 from sightline.understand.receptive_field import ReceptiveField, ReceptiveFields, receptive_field, receptive_fields
 from sightline.understand.saliency import Saliency, gradient_times_input, input_gradient, integrated_gradients

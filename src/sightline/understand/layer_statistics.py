@@ -6,56 +6,20 @@ tokens), L the loss of a batch.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from math import nan
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
-from sightline.understand.effective_rank import effective_rank, singular_values_of_rows
 from sightline.understand.layer_table import aligned, shape_text
-from sightline.understand.loss_surface import BatchLoss
+from sightline.understand.loss_surface import BatchLoss, one_number
 from sightline.understand.module_names import Names, unfused
-from sightline.understand.moments import Moments, RunningMoments, moments
-from sightline.understand.saturation import saturated
+from sightline.understand.moments import Moments, moments
+from sightline.understand.output_statistics import OutputStatistics, RunningOutput
 from sightline.understand.undisturbed import undisturbed
 from sightline.understand.watched_outputs import WatchedOutput, watched_outputs
-
-NEARLY_ALL = 0.999
-"""A unit that is 0 for at least this share of the inputs is dead."""
-
-
-@dataclass(frozen=True)
-class OutputStatistics:
-    """One layer's or activation's values over all batches.
-
-    Attributes:
-        name: the layer's; an activation without a module has its module's name, with the function's.
-        kind: the module's class, or the function.
-        use: 0, or which use of the same name this is within one pass.
-        shape: of an example's values.
-        values: their moments.
-        gradients: moments of ∂L/∂v; none without a loss, or where no gradient passes.
-        dead: share of units that are exactly 0 on nearly all inputs, where this is a ReLU.
-        saturated: share of values where the function is nearly flat, where it saturates on both sides
-            (:func:`~sightline.understand.saturation.saturated`).
-        effective_rank: of the values about their mean over a sample of examples and positions; at most U.
-        cosine: mean cosine between two different examples, each all its values as one vector, without examples that
-            are all 0: near 1 the layer tells nothing of its input any more. NaN for one example.
-    """
-
-    name: str
-    kind: str
-    use: int
-    shape: tuple[int, ...]
-    values: Moments
-    gradients: Moments | None
-    dead: float | None
-    saturated: float | None
-    effective_rank: float
-    cosine: float
 
 
 @dataclass(frozen=True)
@@ -141,7 +105,7 @@ def layer_statistics(
         raise InputError(expected="at least one batch", found="none", do="give some hundreds of examples")
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     sums: dict[str, Tensor] = {}
-    uses: dict[tuple[str, str, int], _Use] = {}
+    uses: dict[tuple[str, str, int], RunningOutput] = {}
     called: set[str] = set()
     rows_each = max(2, -(-max_rows // len(batches)))
     for batch in batches:
@@ -150,19 +114,15 @@ def layer_statistics(
         def note(found: WatchedOutput, counts: dict[tuple[str, str], int] = counts) -> None:
             key = found.name, found.kind
             number = counts[key] = counts.get(key, -1) + 1
-            uses.setdefault((*key, number), _Use()).add(found, rows_each)
+            uses.setdefault((*key, number), RunningOutput()).add(found, rows_each)
 
         with _watching(model, note, called, gradient=loss is not None):
             if loss is None:
                 model(batch)
                 continue
-            value = loss(batch)
-            if not isinstance(value, Tensor) or value.numel() != 1:
-                raise InputError(
-                    expected="the mean loss of a batch, one number", found=repr(value)[:80], do="let it end in .mean()"
-                )
+            value = one_number(loss(batch))
             if value.requires_grad and parameters:
-                found = torch.autograd.grad(value.squeeze(), list(parameters.values()), allow_unused=True)
+                found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
                 for name, g in zip(parameters, found, strict=True):
                     if g is not None:
                         share = g.double() / len(batches)
@@ -175,67 +135,6 @@ def layer_statistics(
 def _watching(model: nn.Module, note: Any, called: set[str], *, gradient: bool) -> Iterator[Names]:
     with undisturbed(model), unfused(), torch.set_grad_enabled(gradient), watched_outputs(model, note, called) as names:
         yield names
-
-
-@dataclass
-class _Use:
-    """What is kept of one use of a layer."""
-
-    values: RunningMoments = field(default_factory=RunningMoments)
-    gradients: RunningMoments = field(default_factory=RunningMoments)
-    shape: tuple[int, ...] = ()
-    zeros: Tensor | None = None
-    inputs: int = 0
-    flat: list[tuple[int, int]] = field(default_factory=list)
-    rows: list[Tensor] = field(default_factory=list)
-    sum: Tensor | None = None
-    examples: int = 0
-
-    def add(self, found: WatchedOutput, max_rows: int) -> None:
-        if found.values.requires_grad:
-            found.values.register_hook(self.gradients.add)
-        v = found.values.detach()
-        self.values.add(v)
-        self.shape = tuple(v.shape[1:])
-        rows = v.movedim(found.unit_axis, -1).flatten(0, -2) if found.unit_axis else v.reshape(-1, 1)
-        if found.kind == "relu":
-            zeros = (rows == 0).sum(0)
-            self.zeros = zeros if self.zeros is None else self.zeros + zeros
-            self.inputs += len(rows)
-        share = saturated(found.kind, v, found.options)
-        if share is not None:
-            self.flat.append(share)
-        self.rows.append(_evenly(rows, max_rows).float())
-        examples = v.reshape(len(v), -1).double() if v.dim() else v.reshape(1, 1).double()
-        lengths = examples.norm(dim=1, keepdim=True)
-        there = lengths[:, 0] != 0
-        total = (examples[there] / lengths[there]).sum(0)
-        if self.sum is None or self.sum.shape == total.shape:  # of texts of many lengths those of the first's
-            self.sum = total if self.sum is None else self.sum + total
-            self.examples += int(there.sum())
-
-    def finished(self, name: str, kind: str, use: int) -> OutputStatistics:
-        n = self.examples
-        assert self.sum is not None
-        gradients = self.gradients.moments()
-        return OutputStatistics(
-            name=name,
-            kind=kind,
-            use=use,
-            shape=self.shape,
-            values=self.values.moments(),
-            gradients=gradients if gradients.n else None,
-            dead=None if self.zeros is None else float((self.zeros >= NEARLY_ALL * self.inputs).double().mean()),
-            saturated=sum(f for f, _ in self.flat) / sum(of for _, of in self.flat) if self.flat else None,
-            effective_rank=effective_rank(singular_values_of_rows(torch.cat(self.rows))),
-            cosine=(float(self.sum.square().sum()) - n) / (n * (n - 1)) if n > 1 else nan,
-        )
-
-
-def _evenly(rows: Tensor, most: int) -> Tensor:
-    if len(rows) <= most:
-        return rows
-    return rows[torch.linspace(0, len(rows) - 1, most, device=rows.device).round().long()]
 
 
 def _of_parameters(model: nn.Module, gradients: dict[str, Tensor]) -> Iterator[ParameterStatistics]:

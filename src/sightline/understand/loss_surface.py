@@ -151,26 +151,39 @@ class LossSurface:
 
     def _loss(self, batch: Any) -> Tensor:
         torch.manual_seed(self.seed)
-        found = self.loss(batch)
-        if not isinstance(found, Tensor) or found.numel() != 1:
-            raise InputError(
-                expected="the mean loss of a batch, one number",
-                found=f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__,
-                do="let the loss end in .mean()",
-            )
+        found = one_number(self.loss(batch))
         if torch.is_grad_enabled() and not found.requires_grad:
             raise InputError(
                 expected="a loss that depends on the network's parameters",
                 found="one that carries no gradient",
                 do="call the model inside of the loss, without no_grad or detach",
             )
-        return found.squeeze()
+        return found
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
         """As before afterwards."""
         with undisturbed(self.model), twice_differentiable(self.model), torch.enable_grad():
             yield
+
+
+def one_number(found: Any) -> Float[Tensor, ""]:
+    """A batch's loss, if it is one.
+
+    Raises:
+        InputError: for anything but a tensor of one number.
+
+    Example:
+        >>> one_number(torch.ones(1, 1))
+        tensor(1.)
+    """
+    if not isinstance(found, Tensor) or found.numel() != 1:
+        raise InputError(
+            expected="the mean loss of a batch, one number",
+            found=f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__,
+            do="let the loss end in .mean()",
+        )
+    return found.reshape(())
 
 
 def flat(parts: Sequence[Tensor]) -> Float[Tensor, " P"]:
