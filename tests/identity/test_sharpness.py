@@ -127,6 +127,14 @@ def test_preconditioned_it_is_that_of_the_scaled_hessian() -> None:
     torch.testing.assert_close(found.values, torch.linalg.eigvalsh(H)[-1:], rtol=1e-7, atol=0)
 
 
+def test_in_bfloat16_it_has_the_digits_of_that() -> None:
+    model, [(x, y)], loss = prepared("dense")
+    exact = sharpness(LossSurface(model, [(x, y)], loss)).largest
+    model.bfloat16()
+    found = sharpness(LossSurface(model, [(x.bfloat16(), y)], loss), tolerance=0.01)
+    assert found.largest == pytest.approx(exact, rel=0.05)
+
+
 def test_a_change_of_the_weights_is_seen_after_forgetting() -> None:
     model, batches, loss = prepared("dense")
     surface = LossSurface(model, batches, loss)

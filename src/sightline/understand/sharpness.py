@@ -84,7 +84,8 @@ def sharpness(
     """
     size = surface.num_parameters
     first = next(iter(surface.parameters.values()))
-    root = torch.ones((), dtype=first.dtype, device=first.device)
+    working = torch.promote_types(first.dtype, torch.float32)  # directions at right angles need its digits
+    root = torch.ones((), dtype=working, device=first.device)
     if scale is not None:
         if scale.shape != (size,) or not bool((scale > 0).all()) or not bool(scale.isfinite().all()):
             raise InputError(
@@ -92,13 +93,15 @@ def sharpness(
                 found=f"shape {tuple(scale.shape)}, smallest {float(scale.min()) if scale.numel() else 'none'}",
                 do="give √v̂ + ε of every parameter, in the order of named_parameters()",
             )
-        root = scale.to(first).sqrt()
+        root = scale.to(root).sqrt()
     before = surface.num_products
     generator = torch.Generator().manual_seed(seed)
-    start = torch.randn(size, generator=generator, dtype=torch.float64).to(first)
-    found = lanczos(
-        lambda v: surface.product(v / root) / root, start, k=k, tolerance=tolerance, max_products=max_products
-    )
+    start = torch.randn(size, generator=generator, dtype=torch.float64).to(root)
+
+    def product(v: Tensor) -> Tensor:
+        return surface.product((v / root).to(first)).to(root) / root
+
+    found = lanczos(product, start, k=k, tolerance=tolerance, max_products=max_products)
     directions = found.vectors / root
     return Sharpness(
         values=found.values,
