@@ -35,7 +35,7 @@ from diagnosis_score import (
 )
 from forked import Outcome, run_all, warm_up
 from measure_faults import is_worse, programs, read_rows, run_for_score, scores_by_name
-from planted import FOLDER, Fault, apply_edits, faulty_source, load_faults, program_source, write_program
+from planted import FOLDER, Fault, apply_edits, faulty_source, load_faults, write_program
 
 FAULTY = ("tuned", "set-aside", "published")
 Diagnoser = Callable[[Path, list[str]], Iterable[Any]]
@@ -177,7 +177,7 @@ def share(count: int, total: int) -> str:
 def summary_lines(half: str, summary: Summary) -> list[str]:
     """A half's figures in words."""
     lines = [
-        f"{half}: {summary.programs} programs, {summary.runs} runs, median {summary.seconds:.1f} s of processor time a run",
+        f"{half}: {summary.programs} programs, {summary.runs} runs, {summary.seconds:.1f} s of processor time a run",
         f"  diagnosed by name in most seeds: {share(summary.diagnosed_programs, summary.programs)}",
     ]
     for kind, score in (("name", summary.by_name), ("code", summary.by_code)):
@@ -202,7 +202,8 @@ def detail_lines(runs: Sequence[Run], faults: Iterable[Fault]) -> list[str]:
             score = mean_score([score_by_name(run.findings, fault.truths) for run in of_fault])
             said = sorted({finding.cause for run in of_fault for finding in loud(run.findings)})
             errors = sorted({run.error[:80] for run in of_fault if run.error})
-            lines.append(f"    {fault.name:20s} {100 * score.diagnosed:5.1f} %  {', '.join(said) or '-'} {errors or ''}")
+            words = f"{', '.join(said) or '-'} {errors or ''}".strip()
+            lines.append(f"    {fault.name:20s} {100 * score.diagnosed:5.1f} %  {words}")
     return lines
 
 

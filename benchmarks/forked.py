@@ -33,7 +33,7 @@ class Outcome:
 
 
 def warm_up() -> None:
-    """Imports what the programs import, so that no child pays for it. No gradient is computed here: threads forbid it."""
+    """Imports what the programs import, so that no child pays for it; no gradient is computed, which starts threads."""
     import scipy.linalg
     import sklearn.datasets
     import sklearn.model_selection

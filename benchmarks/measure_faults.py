@@ -62,10 +62,10 @@ def measure(sources: dict[tuple[str, str], str], table: Path, seeds: range) -> N
     }
     for name, outcome in run_all(jobs):
         program, fault, seed_text = name.split("\t")
-        score = "" if outcome.value is None else f"{outcome.value:.6g}"
-        values = [program, fault, seed_text, score, f"{outcome.seconds:.2f}", texts[program, fault], outcome.error[:200]]
+        score, seconds = "" if outcome.value is None else f"{outcome.value:.6g}", f"{outcome.seconds:.2f}"
+        values = [program, fault, seed_text, score, seconds, texts[program, fault], outcome.error[:200]]
         rows.append(dict(zip(HEADER, values, strict=True)))
-        print(program, fault, seed_text, score, f"{outcome.seconds:.1f} s", outcome.error[:100], flush=True)
+        print(*values, flush=True)
         rows.sort(key=lambda row: (row["program"], row["fault"], int(row["seed"])))
         with table.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, HEADER, lineterminator="\n")
@@ -82,16 +82,17 @@ def scores_by_name(rows: list[Row]) -> dict[str, list[float]]:
 
 
 def is_worse(healthy: list[float], faulty: list[float]) -> bool:
-    """Does the fault count, by the rule above? Needs two runs of each."""
+    """Does the fault count, by the rule above?"""
     broken = sum(not math.isfinite(score) for score in faulty)
     if 2 * broken > len(faulty):
         return True
     faulty = [score for score in faulty if math.isfinite(score)]
-    if len(faulty) < 2 or len(healthy) < 2:
+    if not faulty or len(healthy) < 2:
         return False
-    gap = statistics.fmean(healthy) - statistics.fmean(faulty)
-    error = math.sqrt(statistics.variance(healthy) / len(healthy) + statistics.variance(faulty) / len(faulty))
-    return gap > 3 * error and gap > 2 * statistics.stdev(healthy)
+    gap, spread = statistics.fmean(healthy) - statistics.fmean(faulty), statistics.variance(healthy)
+    of_faulty = statistics.variance(faulty) if len(faulty) > 1 else spread  # of one run the healthy runs' must serve
+    error = math.sqrt(spread / len(healthy) + of_faulty / len(faulty))
+    return gap > 3 * error and gap > 2 * math.sqrt(spread)
 
 
 def verdict(fault: Fault, healthy: list[float], faulty: list[float]) -> str:

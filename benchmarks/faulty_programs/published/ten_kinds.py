@@ -46,9 +46,7 @@ def main():
     x, y = get("train", 1200)
     x_val, y_val = get("test", 400)
     head = nn.Sequential(dense(100, 10), nn.Softmax(dim=1))
-    model = nn.Sequential(
-        conv(3, 25), conv(25, 50), conv(50, 100), nn.Flatten(), dense(100 * 4, 100), nn.ReLU(), head
-    )
+    model = nn.Sequential(conv(3, 25), conv(25, 50), conv(50, 100), nn.Flatten(), dense(100 * 4, 100), nn.ReLU(), head)
     batch_size = 64
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7)
     for epoch in range(args.epochs):

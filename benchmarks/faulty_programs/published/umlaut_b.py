@@ -13,9 +13,7 @@ activation = torch.relu
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.convs = nn.ModuleList(
-            [nn.Conv2d(a, b, 3, padding=1) for a, b in ((3, 16), (16, 16), (16, 32), (32, 32))]
-        )
+        self.convs = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in ((3, 16), (16, 16), (16, 32), (32, 32))])
         self.fc1 = nn.Linear(32 * 4 * 4, 128)
         self.fc2 = nn.Linear(128, 128)
         self.fc3 = nn.Linear(128, 10)
