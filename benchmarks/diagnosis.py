@@ -59,7 +59,7 @@ class Run:
 def diagnoser_named(name: str) -> Callable[[], Diagnoser]:
     """`module:function`, imported where it is called."""
     module, function = name.split(":")
-    return lambda: getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+    return lambda: getattr(importlib.import_module(module), function)
 
 
 def diagnose_source(
@@ -192,9 +192,9 @@ def detail_lines(runs: Sequence[Run], faults: Iterable[Fault]) -> list[str]:
     """By group, by seed, then each program with what was said of it."""
     faults = list(faults)
     lines = []
-    for kind, key in (("group", lambda run: run.group), ("seed", lambda run: run.seed)):
-        for value in sorted({key(run) for run in runs}):
-            score = summarise([run for run in runs if key(run) == value], faults).by_name
+    for kind in ("group", "seed"):
+        for value in sorted({getattr(run, kind) for run in runs}):
+            score = summarise([run for run in runs if getattr(run, kind) == value], faults).by_name
             lines.append(f"  {kind} {value}: diagnosed {100 * score.diagnosed:5.1f} %  F3 {score.f3:.3f}")
     for fault in faults:
         of_fault = [run for run in runs if run.fault == fault.name]

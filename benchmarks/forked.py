@@ -15,7 +15,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def _read(answer: Path, status: int) -> Outcome:
 
 
 def run_all(
-    jobs: dict[str, Callable[[], Any]], *, workers: int = 2, cpu_seconds: int = 60, wall_seconds: float = 900.0
+    jobs: Mapping[str, Callable[[], Any]], *, workers: int = 2, cpu_seconds: int = 60, wall_seconds: float = 900.0
 ) -> Iterator[tuple[str, Outcome]]:
     """The outcome of each job, in the order they end.
 

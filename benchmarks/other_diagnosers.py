@@ -167,7 +167,8 @@ def diagnose_with(name: str, path: Path, arguments: list[str]) -> list[Said]:
     """Runs a script with a tool attached to every model whose optimiser it makes."""
     tools: dict[int, Tool] = {}
     last_loss = [float("nan")]
-    plain_backward, plain_init = Tensor.backward, torch.optim.Optimizer.__init__
+    plain_backward: Any = Tensor.backward
+    plain_init: Any = torch.optim.Optimizer.__init__
 
     def backward(self: Tensor, *args: Any, **options: Any) -> None:
         last_loss[0] = float(self.detach())
@@ -180,7 +181,7 @@ def diagnose_with(name: str, path: Path, arguments: list[str]) -> list[Said]:
             tool = tools[id(model)] = TOOLS[name](model, self)
             self.register_step_post_hook(lambda *_: tool.after_step(last_loss[0]))
 
-    Tensor.backward, torch.optim.Optimizer.__init__ = backward, init  # type: ignore[method-assign, assignment]
+    Tensor.backward, torch.optim.Optimizer.__init__ = backward, init  # type: ignore[method-assign]
     run_script(path, arguments)
     return [said_of(*pair) for pair in sorted({pair for tool in tools.values() for pair in tool.words()})]
 
