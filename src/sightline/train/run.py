@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +182,7 @@ class Run:
                     )
                 text = {"tokenizer": self.tokenizer, "text": told.replace(pair=own if pair is None else str(pair))}
             other = load_like(data, self.schema, target=self.spec.data.target, **text)
-            return self._measure(other, str(data))
+            return replace(self._measure(other, str(data)), notes=other.notes)
         splits = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
         if split not in splits:
             raise DataError(expected="a split: train, validation or test", found=repr(split), do="name one of them")
