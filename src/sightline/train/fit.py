@@ -12,14 +12,14 @@ from sightline.core.config import Choice, Config, choice_of, resolve, to_yaml
 from sightline.core.environment import describe_environment
 from sightline.core.progress import console
 from sightline.core.run_folder import RunFolder, fresh_name
-from sightline.data import Data, load_spec
+from sightline.data import Data
 from sightline.data.augment.augmenter import require_augmentable
 from sightline.objectives import OBJECTIVES
 from sightline.optim import OPTIMIZERS, SCHEDULES
 from sightline.train.carry_out import INITIAL, Job, carry_out
 from sightline.train.matching import load_matching
 from sightline.train.plan import Plan
-from sightline.train.preparation import algorithm_of, build_model, initialise_from_data, settle
+from sightline.train.preparation import algorithm_of, build_model, initialise_from_data, load_for, settle
 from sightline.train.processes import accelerator_of
 from sightline.train.run import TOKENIZER, Run, best_checkpoint
 from sightline.train.spec import RunSpec
@@ -87,7 +87,7 @@ def train(spec: RunSpec, *, runs: Path | str = "runs", name: str | None = None, 
         SightlineError: for a mistake in the configuration or the data, a full disk, a loss gone to NaN.
         Interrupted: after SIGINT or SIGTERM, the state saved.
     """
-    data = load_spec(spec.data)
+    data = load_for(spec)
     return _start(spec, None, data, Path(runs), exact_name=name, quiet=quiet)
 
 

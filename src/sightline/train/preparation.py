@@ -8,8 +8,10 @@ from torch import nn
 
 from sightline.core.config import build
 from sightline.core.errors import ConfigurationError
+from sightline.core.schema import Schema, TextSchema
 from sightline.core.seeds import Seeds
-from sightline.data import DATASETS, HUB_PREFIX, Data
+from sightline.data import DATASETS, HUB_PREFIX, Data, load_spec
+from sightline.data.text import ShortTextError
 from sightline.data.text_spec import TextSpec
 from sightline.data.tokenise import KINDS
 from sightline.models import MODELS, Predictor
@@ -21,6 +23,20 @@ from sightline.train.supervised import Supervised
 
 FIRST_LOOK = 4096
 """Training examples a model's first weights may be found from."""
+
+
+def load_for(spec: RunSpec) -> Data:
+    """The specification's data.
+
+    Raises:
+        SightlineError: when they can't be read or used; of a text that is too short first that its model takes none.
+    """
+    try:
+        return load_spec(spec.data)
+    except ShortTextError:
+        if spec.model is not None:
+            build(spec.model, MODELS, Schema("text", "language", (1,), text=TextSchema(vocabulary_size=2, length=1)))
+        raise
 
 
 def build_model(spec: RunSpec, data: Data) -> nn.Module:
