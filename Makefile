@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/sightline train digits-resnet
 
 test: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from kills import begin, finish, telling_command, with_a_disk_that_fills
+from kills import command as command_line
 from sightline.cli.main import COMMANDS, main
 from sightline.core.run_folder import RunFolder
 
@@ -66,13 +69,36 @@ def test_help_names_every_command(command: Command) -> None:
     assert all(f"  {name}" in out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help(name: str) -> None:
-    finished = subprocess.run(
-        [sys.executable, "-m", "sightline.cli.main", name, "--help"], capture_output=True, text=True
+HEAVY = {"lightning_fabric", "torchmetrics", "transformers", "sklearn", "altair", "datasets"}
+"""Libraries that take seconds to import, and that no help needs."""
+
+
+def test_every_command_has_help() -> None:
+    """In one fresh process, so that none leans on what a test has imported."""
+    code = (
+        "import sys\n"
+        "from sightline.cli.main import COMMANDS, main\n"
+        "for name in COMMANDS:\n"
+        "    try:\n"
+        "        code = main([name, '--help'])\n"
+        "    except SystemExit as end:\n"
+        "        code = end.code or 0\n"
+        "    print(f'\\x00{name} {code}\\x00{\" \".join(sys.modules)}', end='\\x00')\n"
     )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.startswith("usage: sightline")
+    parts = finished.stdout.split("\0")
+    assert parts.pop() == ""
+    helps, ends, loaded = parts[::3], parts[1::3], parts[2::3]
+    assert ends == [f"{name} 0" for name in COMMANDS]
+    assert all(text.startswith("usage: sightline") for text in helps)
+    assert not HEAVY & set(loaded[-1].split())
+
+
+def test_the_package_is_the_command() -> None:
+    finished = subprocess.run([sys.executable, "-m", "sightline", "--help"], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("sightline - design")
 
 
 def test_help_of_a_model_shows_every_field_with_default_and_unit(command: Command) -> None:
@@ -290,16 +316,16 @@ def test_an_unwritable_run_folder(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_save_and_mark_the_run(tmp_path: Path, number: signal.Signals, expected: int) -> None:
     words = ["train", "digits-mlp", "--epochs", "200000", "--runs", str(tmp_path), "--name", "run"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sightline.cli.main", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = begin(telling_command, words, str(tmp_path / "told.txt"))
+    assert process.pid is not None
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "checkpoints" / "last").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     os.kill(process.pid, number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == expected, err
+    process.join(timeout=120)
+    err = (tmp_path / "told.txt").read_text(encoding="utf-8")
+    assert process.exitcode == expected, err
     assert "Traceback" not in err
     status = RunFolder.open(tmp_path / "run").status()
     assert status["state"] == "interrupted"
@@ -308,27 +334,53 @@ def test_signals_save_and_mark_the_run(tmp_path: Path, number: signal.Signals, e
 
 def test_a_full_disk_leaves_the_previous_checkpoint_and_says_so(tmp_path: Path) -> None:
     """The process may write files of 300 kB at most: the weights alone are more."""
-    code = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "from sightline.train.engine import Engine\n"
-        "save = Engine._save\n"
-        "def limited(self):\n"
-        "    if self.position.step > 20: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))\n"
-        "    save(self)\n"
-        "Engine._save = limited\n"
-        "from sightline.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    )
-    words = ["train", "digits-mlp", "--model.width", "400", "--runs", str(tmp_path), "--name", "run", "--quiet"]
-    finished = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
-    assert finished.returncode == 2, finished.stderr
-    assert "what was there before is untouched" in finished.stderr
-    assert "Traceback" not in finished.stderr
+    words = ["train", "digits-mlp", "--model.width", "400", "--epochs", "4", "--runs", str(tmp_path), "--name", "run"]
+    process = begin(with_a_disk_that_fills, [*words, "--quiet"], str(tmp_path / "told.txt"), 20)
+    process.join(timeout=120)
+    told = (tmp_path / "told.txt").read_text(encoding="utf-8")
+    assert process.exitcode == 2, told
+    assert "what was there before is untouched" in told
+    assert "Traceback" not in told
     folder = RunFolder.open(tmp_path / "run")
     assert folder.status()["state"] == "failed"
     assert not list(folder.checkpoints.glob(".*"))
-    again = subprocess.run(
-        [sys.executable, "-m", "sightline.cli.main", "resume", str(folder.path), "--quiet"],
-        capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
-    assert again.returncode == 0, again.stderr
+    finish(command_line, ["resume", str(folder.path), "--quiet"])
     assert folder.status()["state"] == "completed"
+
+
+def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Path) -> None:
+    for data, *words in (
+        ["iris", "--model.depth", "100000"],
+        ["iris", "--model.width", "1000000000"],
+        [photos, "--data.image-size", "4096"],
+    ):
+        code, out, err = command(["train", "mlp", "--data", data, "--describe", *words])
+        assert (code, out) == (2, "")
+        assert all(part in err for part in ("expected:", "found:", "what to do:"))
+        assert words[0].removeprefix("--").replace("-", "_") in err or "not built to its end" in err or "memory" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_data_of_another_size_is_told(command: Command, photos: Path, tmp_path: Path) -> None:
+    words = ["train", "mlp", "--data", photos, "--steps", "2", "--name", "p", "--quiet"]
+    assert command(words)[0] == 0
+    assert command(["evaluate", "runs/p", "--data", photos])[2] == ""
+    for name in ("digit 0", "digit 1", "digit 2"):
+        (tmp_path / "wide" / name).mkdir(parents=True)
+        Image.new("L", (12, 9), 99).save(tmp_path / "wide" / name / "1.png")
+    code, out, err = command(["evaluate", "runs/p", "--data", "wide"])
+    assert (code, err) == (0, "note: images of 12 × 9; centre-cropped and resized to 8 × 8\n")
+    assert "3 examples" in out
+    told = json.loads(command(["evaluate", "runs/p", "--data", "wide", "--json"])[1])
+    assert told["notes"] == ["images of 12 × 9; centre-cropped and resized to 8 × 8"]
+
+
+def test_runs_without_checkpoints_say_so(command: Command, table_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(table_run, tmp_path / "bare")
+    shutil.rmtree(tmp_path / "bare" / "checkpoints")
+    (tmp_path / "bare" / "checkpoints").mkdir()
+    for words in (["evaluate", "bare"], ["sample", "bare"], ["judge", "bare", "--by", "bare"]):
+        code, _, err = command(words)
+        assert code == 2
+        assert "a checkpoint in" in err
+        assert "`sightline resume" in err

@@ -22,7 +22,7 @@ from sightline.models.staged import StagedPredictor
 from sightline.models.whitening_net import WhiteningNet
 from sightline.objectives import CrossEntropy
 from sightline.report.figures.accuracy_by_compute import accuracy_by_compute
-from sightline.train.fit import build_model, initialise_from_data
+from sightline.train.preparation import build_model, initialise_from_data
 from sightline.train.spec import RunSpec
 from small_models import SMALL
 

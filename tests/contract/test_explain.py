@@ -308,6 +308,11 @@ def test_the_momentum_figures_line_is_the_limit(tall: Problem) -> None:
         assert point["x"] == pytest.approx(2 * (1 + point["y"]), rel=1e-12)
 
 
+def test_denoising_tells_no_problem_that_it_does_not_use() -> None:
+    found = of("denoising", problem(rows=50, columns=6, seed=4))
+    assert found.problem == "A ring of 8 Gaussians, variance 1 along each axis, σ = 0.1; seed 4."
+
+
 def test_a_generated_problem_is_what_it_says() -> None:
     about = problem(rows=50, columns=6, condition=20.0)
     sigma = torch.linalg.svdvals(about.X)

@@ -118,6 +118,15 @@ def test_there_is_nothing_to_predict(tmp_path: Path, fields: dict[str, str], mat
         load(tmp_path, **fields)
 
 
+def test_too_few_without_classes_say_nothing_of_classes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"at least three$"):
+        load(write(tmp_path / "flat", 2))
+    for name in ("a", "b"):
+        write(tmp_path / "classes" / name, 1)
+    with pytest.raises(DataError, match="two or more a class"):
+        load(tmp_path / "classes")
+
+
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     capsys.readouterr()
     assert main(list(words)) == 2
@@ -133,6 +142,10 @@ def test_a_classifier_says_what_is_wanting(tmp_path: Path, capsys: pytest.Captur
         assert "put each class into a folder" in error
         assert "train vae" in error
     assert "images with classes" in told(capsys, "train", "vae", "--data", place, "--model.conditional", "true")
+    assert "widths = [0]" in told(capsys, "train", "unet", "--data", place, "--model.widths", "0")
+    (tmp_path / "short.txt").write_text("a b c")
+    assert "images for the model 'vae'" in told(capsys, "train", "vae", "--data", str(tmp_path / "short.txt"))
+    assert "3 tokens" in told(capsys, "train", "gpt", "--data", str(tmp_path / "short.txt"))
     assert not (tmp_path / "runs").exists()
 
 

@@ -13,6 +13,7 @@ from sightline.cli.main import main
 from sightline.core.config import Choice
 from sightline.core.errors import ConfigurationError, DataError, InputError
 from sightline.data import load, look, write_image_folder
+from sightline.data.stream_split import StreamSplit
 from sightline.recipes import starting_point
 from sightline.train import Plan, train
 
@@ -84,6 +85,8 @@ def test_names_that_folders_cannot_have_are_refused(tmp_path: Path, name: str) -
     assert not (tmp_path / "made").exists()
     with pytest.raises(ConfigurationError, match="class names"):
         write(tmp_path / "made", 4, classes=("train", "Test"))
+    with pytest.raises(ConfigurationError, match="'good' twice"):
+        write(tmp_path / "made", 4, classes=("good", "good"))
 
 
 def test_what_are_no_images_with_labels_is_refused(tmp_path: Path, as_a_user_calls: None) -> None:
@@ -154,6 +157,19 @@ def test_streamed_images_are_the_same(tmp_path: Path) -> None:
             data = load(real, extra=str(made), memory_gib=gib, standardise="none")
             inputs.append(torch.cat([b.inputs for b in data.train.batches(batch_size=33, order=order)]))
         assert torch.equal(*inputs)
+
+
+def test_both_together_keep_to_the_memory_allowed(tmp_path: Path) -> None:
+    """Of 64 bytes an image: 40 of its own beside 50 further ones, where 60 may be held."""
+    real, made = write(tmp_path / "real", 40), write(tmp_path / "made", 50, seed=1)
+    held = {}
+    for count in (39, 60, 90):
+        data = load(real, extra=str(made), memory_gib=count * 64 / 2**30)
+        images = data.train.stream.stream if isinstance(data.train, StreamSplit) else None
+        held[count] = (
+            None if images is None else [isinstance(part, torch.Tensor) for part in (images.first, images.second)]
+        )
+    assert held == {39: [False, False], 60: [True, False], 90: None}
 
 
 def test_a_test_image_among_them_is_found(tmp_path: Path) -> None:

@@ -223,6 +223,7 @@ def test_a_run_leaves_figures_pictures_and_a_page(name: str, runs: dict[str, Run
     assert "What it makes" in page
     assert all(f'id="view-{view}"' in page for view in views)
     assert "sightline sample" in page
+    assert "--by CLASSIFIER-RUN" in page
 
 
 @every_model

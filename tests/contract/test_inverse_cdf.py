@@ -11,7 +11,7 @@ from sightline.generate.bisection import smallest_reaching
 from sightline.generate.chain_rule import ChainRule
 from sightline.generate.continuous_distribution import Continuous, Normal, Numerical
 from sightline.generate.discrete_distribution import Discrete, inverse_categorical
-from sightline.generate.inverse_cdf import Distribution
+from sightline.generate.inverse_cdf import Distribution, sample_from
 from sightline.generate.mixed_distribution import Mixed
 from sightline.generate.piecewise_uniform import PiecewiseUniform, uniform_within
 
@@ -48,6 +48,13 @@ def test_what_is_no_distribution_is_refused(weights: list[float]) -> None:
     for attempt in (lambda: inverse_categorical(p, wide(0.5)), lambda: Discrete(p)):
         with pytest.raises(InputError):
             attempt()
+
+
+@pytest.mark.parametrize("shape", [(-3,), (2, -1), (1.5,), (True,), ("3",)])
+def test_shapes_that_are_none_are_refused(as_a_user_calls: None, shape: Any) -> None:
+    with pytest.raises(ConfigurationError, match="whole numbers, each 0 or more"):
+        sample_from(Normal(), shape)
+    assert sample_from(Normal(), (0, 3)).shape == (0, 3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])

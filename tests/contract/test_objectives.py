@@ -188,6 +188,8 @@ def test_classes_are_refused_by_numbers_and_numbers_by_classes(name: str) -> Non
 def test_data_without_a_target_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="without a target"):
         make(name, NOTHING)
+    with pytest.raises(ConfigurationError, match="put each class into a folder"):
+        make(name, Schema("image", "none", (1, 8, 8)))
 
 
 def test_one_class_or_a_constant_target_is_refused() -> None:

@@ -75,6 +75,15 @@ def test_the_page_shows_all_of_it(folder: RunFolder) -> None:
     assert page == render(folder)
 
 
+def test_names_that_look_like_templates_stay_as_they_are(folder: RunFolder) -> None:
+    folder.write("readings/latent-map.json", {**MAP, "classes": ["{{ 7 * 7 }}", "{% raise %}"]})
+    folder.write("readings/image-views.json", [{**VIEW, "title": "{{ 7 * 7 }}"}])
+    page = render(folder)
+    assert "<h3>{{ 7 * 7 }}" in page or ">{{ 7 * 7 }}<" in page
+    assert '"{{ 7 * 7 }}"' in page
+    assert "49" not in page.partition('id="latent"')[2].partition("</section>")[0]
+
+
 def test_a_single_value_is_told_and_not_drawn(folder: RunFolder) -> None:
     page = render(folder)
     assert "One value so far, no curve yet: training 1.25 at update 1." in page

@@ -6,33 +6,41 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
+from kills import begin, command, finish, measuring_is_interrupted, telling_command
 from sightline.core.checkpoint import list_checkpoints
 from sightline.core.run_folder import RunFolder
 from sightline.train import Interrupted
 
-MAIN = "from sightline.cli.main import main; import sys; sys.exit(main(sys.argv[1:]))"
+TWO = ("--devices", "2", "--strategy", "ddp", "--epochs", "100000", "--plan.patience", "none")
 
 
-def command(runs: Path, *words: str, code: str = MAIN) -> subprocess.Popen[str]:
-    """The command in a process group of its own, as a terminal has it."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "train", "mlp", "--data", "iris", "--runs", str(runs), "--name", "run", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+def words(runs: Path, *more: str) -> list[str]:
+    return ["train", "mlp", "--data", "iris", "--runs", str(runs), "--name", "run", *more]
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 90
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+def wait_for(path: Path, process: BaseProcess | subprocess.Popen[str]) -> None:
+    """No process outlives the wait for its first checkpoint."""
+    deadline = time.monotonic() + 200
+    while not path.exists() and time.monotonic() < deadline:
+        if (process.exitcode if isinstance(process, BaseProcess) else process.poll()) is not None:
+            break
         time.sleep(0.02)
+    if not path.exists():
+        process.kill()
     assert path.exists()
+
+
+def check_interrupted(folder: RunFolder, number: signal.Signals, told: str) -> None:
+    assert "Traceback" not in told
+    assert "sightline resume" in told
+    assert folder.status()["state"] == "interrupted"
+    assert number.name in folder.status()["why"]
+    assert list_checkpoints(folder)[-1].name == f"step-{folder.status()['step']:09d}"
 
 
 def test_an_interruption_survives_the_way_between_processes() -> None:
@@ -40,49 +48,56 @@ def test_an_interruption_survives_the_way_between_processes() -> None:
     assert (stop.number, stop.step, stop.exit_code) == (15, 7, 143)
 
 
-@pytest.mark.parametrize(("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_two_processes_save_and_stop(tmp_path: Path, number: signal.Signals, whole_group: bool) -> None:
-    """Ctrl-C in a terminal reaches every process of the group; a plain kill the first one alone."""
-    process = command(tmp_path, "--devices", "2", "--strategy", "ddp", "--epochs", "100000", "--plan.patience", "none")
+def test_two_processes_save_and_stop_at_ctrl_c(tmp_path: Path) -> None:
+    """Ctrl-C in a terminal reaches every process of the group; all of them are started as for a user."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sightline", *words(tmp_path, *TWO)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     wait_for(tmp_path / "run" / "checkpoints" / "last", process)
     time.sleep(1)
-    (os.killpg if whole_group else os.kill)(process.pid, number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + number, err
-    assert "Traceback" not in err
-    assert "sightline resume" in err
-    folder = RunFolder.open(tmp_path / "run")
-    assert folder.status()["state"] == "interrupted"
-    assert number.name in folder.status()["why"]
-    assert list_checkpoints(folder)[-1].name == f"step-{folder.status()['step']:09d}"
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    check_interrupted(RunFolder.open(tmp_path / "run"), signal.SIGINT, told)
+
+
+def test_two_processes_save_and_stop_at_a_plain_kill(tmp_path: Path) -> None:
+    """It reaches the first process alone."""
+    process = begin(telling_command, words(tmp_path, *TWO), str(tmp_path / "told.txt"))
+    assert process.pid is not None
+    wait_for(tmp_path / "run" / "checkpoints" / "last", process)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(timeout=120)
+    told = (tmp_path / "told.txt").read_text()
+    assert process.exitcode == 143, told
+    check_interrupted(RunFolder.open(tmp_path / "run"), signal.SIGTERM, told)
 
 
 def test_a_failure_in_one_of_two_processes_is_told_in_three_parts(tmp_path: Path) -> None:
     """The first process can't save: the second one waits for it in vain."""
-    words = ("--devices", "2", "--strategy", "ddp", "--epochs", "100000", "--plan.patience", "none")
-    process = command(tmp_path, *words)
+    process = begin(telling_command, words(tmp_path, *TWO), str(tmp_path / "told.txt"))
     wait_for(tmp_path / "run" / "checkpoints" / "last", process)
     (tmp_path / "run" / "checkpoints").rename(tmp_path / "run" / "elsewhere")
     (tmp_path / "run" / "checkpoints").write_text("")
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 2, err
-    assert "expected:   to write" in err
-    assert "Traceback" not in err
+    process.join(timeout=120)
+    told = (tmp_path / "told.txt").read_text()
+    assert process.exitcode == 2, told
+    assert "expected:   to write" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_measuring(tmp_path: Path, number: signal.Signals) -> None:
-    code = (
-        "import os, signal\n"
-        "from sightline.train.run import Run\n"
-        f"Run.evaluate = lambda *_: os.kill(os.getpid(), {int(number)})\n" + MAIN
-    )
-    process = command(tmp_path, "--epochs", "3", code=code)
-    _, err = process.communicate(timeout=90)
-    assert process.returncode == 128 + number, err
-    assert RunFolder.open(tmp_path / "run").status()["state"] == "interrupted"
-    again = subprocess.run(
-        [sys.executable, "-m", "sightline.cli.main", "resume", str(tmp_path / "run")], capture_output=True, text=True
-    )
-    assert again.returncode == 0, again.stderr
-    assert "accuracy" in again.stdout
+    process = begin(measuring_is_interrupted, words(tmp_path, "--epochs", "3"), int(number))
+    process.join(timeout=90)
+    assert process.exitcode == 128 + number
+    folder = RunFolder.open(tmp_path / "run")
+    assert folder.status()["state"] == "interrupted"
+    finish(command, ["resume", str(tmp_path / "run"), "--quiet"])
+    assert folder.status()["state"] == "completed"
+    assert "accuracy" in folder.read("readings/evaluation-test.json")["metrics"]

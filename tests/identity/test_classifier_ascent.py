@@ -95,6 +95,8 @@ def test_seeds_labels_starts_and_the_model_left_as_it_was() -> None:
     assert each.labels is not None
     assert each.labels.tolist() == [0, 1, 2, 0, 1, 2]  # every picture to every class, once
     assert torch.equal(each.pixels, two.repeat_interleave(3, 0))
+    starts = [climbed_images(model, objective, SCHEMA, n, start=two, steps=1).starts for n in (1, 3, 4, 99)]
+    assert starts == [1, 1, 2, 2]
     one = climbed_images(model, objective, SCHEMA, 99, start=two, label=1, steps=1, rate=1e-30)
     assert torch.equal(one.pixels, two)
     assert (one.labels == 1).all()  # type: ignore[union-attr]
@@ -106,6 +108,7 @@ def test_what_does_not_fit_is_refused(as_a_user_calls: None) -> None:
         lambda: climbed_images(model, objective, SCHEMA, 0),
         lambda: climbed_images(model, objective, SCHEMA, 1, label=3),
         lambda: climbed_images(model, objective, SCHEMA, 1, steps=0),
+        lambda: climbed_images(model, objective, SCHEMA, 1, seed=-1),
         lambda: climbed_images(model, objective, SCHEMA, 1, rate=0.0),
         lambda: climbed_images(model, objective, SCHEMA, 1, rate=math.nan),
         lambda: climbed_images(model, Hinge(SCHEMA), SCHEMA, 1),

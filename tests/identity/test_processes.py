@@ -5,11 +5,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from kills import fork_processes
 from sightline.core.checkpoint import find_checkpoint, load_weights
 from sightline.core.config import Choice
 from sightline.data import DataSpec
 from sightline.data.text_spec import TextSpec
 from sightline.train import Plan, RunSpec, train
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_processes(monkeypatch)
 
 
 def specification(devices: int, batch_size: int, epochs: int = 1) -> RunSpec:

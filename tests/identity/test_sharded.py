@@ -13,6 +13,7 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 import sightline
+from kills import fork_processes
 from sightline.core.checkpoint import find_checkpoint, load_state, load_weights
 from sightline.core.config import Choice, build
 from sightline.core.run_folder import RunFolder
@@ -24,6 +25,11 @@ from sightline.train.sharded import Sharded
 
 ONE = Plan(epochs=2, batch_size=65, checkpoint_steps=3, log_steps=1, keep=100)
 TWO = ONE.replace(devices=2, strategy="fsdp")
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_processes(monkeypatch)
 
 
 def trained(runs: Path, plan: Plan, optim: Choice) -> Run:

@@ -128,6 +128,8 @@ def change(path: Path, **fields: Any) -> None:
         ("scheduler/scheduler_config.json", {"num_train_timesteps": 0}, "num_train_timesteps in scheduler_config.json"),
         ("unet/config.json", {"_class_name": "UNet2DConditionModel"}, "UNet2DConditionModel"),
         ("unet/config.json", {"act_fn": "gelu"}, "act_fn"),
+        ("unet/config.json", {"sample_size": -8}, "sample_size"),
+        ("unet/config.json", {"sample_size": "8"}, "sample_size"),
         ("unet/config.json", {"layers_per_block": 2}, "diffusion|weights of the UNet"),
         ("unet/config.json", {"num_class_embeds": 5}, "no classes.weight"),
         ("model_index.json", {"vqvae": ["diffusers", "VQModel"]}, "scheduler, unet, vqvae"),

@@ -21,7 +21,7 @@ from sightline.data.image import decode, quiet, read_header
 
 SQUAD = ["context", "qas", "question", "answers", "text", "answer_start", "paragraphs"]
 FEW = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -138,7 +138,7 @@ def test_csv_of_any_bytes(content: bytes, target: str | None, tmp_path: Path) ->
     survives(lambda: load(path, target=target))
 
 
-@settings(FEW, max_examples=100)
+@FEW
 @given(content=RECTANGLES)
 def test_csv_of_any_cells(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"

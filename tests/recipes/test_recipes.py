@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.core.config import build, from_yaml, resolve, to_yaml
+from sightline.core.config import Choice, build, from_yaml, resolve, to_yaml
 from sightline.core.errors import ConfigurationError
 from sightline.data.augment import Augment
 from sightline.models import MODELS
@@ -81,32 +81,35 @@ def test_a_recipe_of_the_hub_trains(name: str, photos: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", sorted(MAKE_IMAGES))
 def test_a_recipe_that_makes_images_trains(name: str, tmp_path: Path) -> None:
-    """Two updates with the recipe's own model and objective on 12 × 12 digits; then all of evaluation, and images."""
-    for index, values in enumerate(np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)):
+    """Two updates with the recipe's own model and objective on 8 × 8 pixels; then all of evaluation, and images."""
+    for index, values in enumerate(np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)):
         folder = tmp_path / "photos" / str(index % 2)
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(values).save(folder / f"{index}.png")
     spec = RECIPES[name]()
     small = spec.replace(
         data=spec.data.replace(source=str(tmp_path / "photos"), validation_fraction=0.2, test_fraction=0.2),
-        plan=spec.plan.replace(epochs=None, steps=2, batch_size=16, log_steps=1),
+        plan=spec.plan.replace(epochs=None, steps=2, batch_size=6, log_steps=1),
     )
     run = train(small, runs=tmp_path, quiet=True)
     assert run.folder.status()["state"] == "completed"
     assert all(math.isfinite(row["loss"]) for row in run.folder.metrics() if row["kind"] == "train")
-    assert run.sample(3, steps=20 if name == "mnist-ddpm" else None).pixels.shape == (3, 1, 12, 12)
+    assert run.sample(3, steps=5 if name == "mnist-ddpm" else None).pixels.shape == (3, 1, 8, 8)
 
 
 @pytest.mark.parametrize("name", sorted(ON_TEXT))
 def test_a_recipe_on_text_trains(name: str, tmp_path: Path) -> None:
-    """Two updates with the recipe's own model, tokenizer and schedule on a small text; then the whole of evaluation."""
-    words = np.random.default_rng(0).choice(["red", "green", "blue", "loves", "sees", "the", "moon"], (1200, 5))
+    """Two updates with the recipe's tokenizer and schedule on a small text, its model two layers deep; then the whole
+    of evaluation."""
+    words = np.random.default_rng(0).choice(["red", "green", "blue", "loves", "sees", "the", "moon"], (400, 5))
     source = tmp_path / "words.txt"
     source.write_text("\n".join(" ".join(line) for line in words) + "\n")
     spec = RECIPES[name]()
     text = spec.data.text.replace(length=32, vocabulary_size=300 if spec.data.text.vocabulary_size else None)
+    assert spec.model is not None
     small = spec.replace(
         data=spec.data.replace(source=str(source), text=text, validation_fraction=0.1),
+        model=Choice(spec.model.name, {**spec.model.options, "depth": 2}),
         plan=spec.plan.replace(epochs=None, steps=2, evaluate_steps=1, batch_size=4, log_steps=1),
     )
     run = train(small, runs=tmp_path, quiet=True)

@@ -30,5 +30,7 @@ def run(words: Sequence[str]) -> int:
     run = open_run(given.run)
     tell_unfinished(run.folder)
     evaluation = run.evaluate(given.split or "test", data=given.data, pair=given.pair)
+    for note in evaluation.notes:
+        sys.stderr.write(f"note: {note}\n")
     sys.stdout.write((to_json(evaluation.to_dict(), indent=1) if given.json else str(evaluation)) + "\n")
     return 0

@@ -101,6 +101,10 @@ def _tell_ascent(made: object) -> None:
     from sightline.generate.classifier_ascent import ClimbedImages
 
     if isinstance(made, ClimbedImages):
+        if made.starts is not None:
+            sys.stdout.write(f"start       {made.starts:,} picture{'s' * (made.starts != 1)}\n")
+        for name, why in made.left_out:
+            sys.stderr.write(f"left out: {name}: {why}\n")
         sys.stdout.write(f"ascent      {made}\n")
 
 
@@ -122,13 +126,24 @@ def _label(told: str | None, classes: Sequence[str]) -> int | None:
 def _check_files(picture: Path, tensor: Path, overwrite: bool) -> None:
     """What would be lost, and what can't be written, is told before anything is made."""
     if picture.suffix.lower() != ".png":
-        raise ConfigurationError(expected="--out ending in .png", found=str(picture), do="name a PNG file")
+        inside = picture / "sampled.png"
+        folder = picture.is_dir()
+        raise ConfigurationError(
+            expected="--out ending in .png",
+            found=f"{picture}, a folder" if folder else str(picture),
+            do=f"name a file in it, --out {inside}, or write a file an image with --folder NEW-FOLDER"
+            if folder
+            else "name a PNG file",
+        )
     if not picture.parent.is_dir():
         raise ConfigurationError(
             expected=f"a folder {picture.parent} for the picture",
             found="none",
             do="make it first, or choose another --out",
         )
+    for file in (picture, tensor):
+        if file.is_dir():
+            raise ConfigurationError(expected=f"a file {file} to write", found="a folder", do="name another --out")
     if not overwrite:
         for file in (picture, tensor):
             if file.exists():

@@ -182,11 +182,16 @@ def find_checkpoint(folder: RunFolder, which: str = "last") -> Path:
     name = read_mark(folder.checkpoints / which) if which == "best" else which
     if name and Path(name).name == name and (folder.checkpoints / name / MANIFEST).is_file():
         return folder.checkpoints / name
-    there = ", ".join(p.name for p in present) or "none"
+    if not present:
+        raise CheckpointError(
+            expected=f"a checkpoint in {folder.checkpoints}",
+            found="none: the run stopped before its first one, or they were taken away",
+            do=f"train it from its beginning with `sightline resume {folder.path}`",
+        )
     raise CheckpointError(
         expected=f"a checkpoint {which!r} in {folder.checkpoints}",
-        found=f"these: {there}",
-        do="name one of them" if present else "train the run again: it stopped before its first checkpoint",
+        found=f"these: {', '.join(p.name for p in present)}",
+        do="name one of them",
     )
 
 

@@ -10,7 +10,7 @@ from sightline.core.errors import DataError
 from sightline.core.schema import Schema
 from sightline.data.account import balance, class_notes, target_statistics
 from sightline.data.data import Data
-from sightline.data.decode_set import Decoded, Shape, decode_set
+from sightline.data.decode_set import GIB, Decoded, Shape, decode_set
 from sightline.data.duplicates import find_duplicates, fingerprint
 from sightline.data.extra import Labelled, add_extra, target_like
 from sightline.data.found import Found
@@ -58,7 +58,8 @@ def image_data(spec: DataSpec, source: ImageSource, extra: ImageSource | None = 
     schema = _schema(spec, target, rows, sample)
     every = Labelled(decoded, target, rows)
     if extra is not None:
-        every = add_extra(every, *_decode(extra, spec, Shape(*schema.input_shape)), extra, schema)
+        rest = spec.replace(memory_gib=_memory_left(spec, decoded))
+        every = add_extra(every, *_decode(extra, rest, Shape(*schema.input_shape)), extra, schema)
         notes.append(
             f"{len(every.target.values) - len(target.values):,} of the training images are from {extra.what}"
             " (data.extra); mean and deviation are those of the others"
@@ -127,7 +128,9 @@ def images_like(spec: DataSpec, source: ImageSource, schema: Schema) -> Split:
         raise DataError(
             expected=f"labelled images in {source.what}", found="no label in any row", do="give labelled images"
         )
-    return _split("test", decoded.of(target.known), target.values, schema)
+    split = _split("test", decoded.of(target.known), target.values, schema)
+    split.notes = (f"images of {decoded.sizes}",) if decoded.resized else ()
+    return split
 
 
 def _decode(source: ImageSource, spec: DataSpec, shape: Shape | None = None) -> tuple[Decoded, Tensor]:
@@ -140,6 +143,13 @@ def _decode(source: ImageSource, spec: DataSpec, shape: Shape | None = None) -> 
             expected=f"images of {shape}, as in training", found=f"{source.what} of {have}", do="give other images"
         )
     return images, torch.arange(len(images.hashes))
+
+
+def _memory_left(spec: DataSpec, decoded: Decoded) -> float:
+    """GiB that further images may take: none beside images that are streamed."""
+    if not isinstance(decoded.images, Tensor):
+        return 0.0
+    return max(0.0, spec.memory_gib - decoded.images.nbytes / GIB)
 
 
 def _sample(decoded: Decoded, rows: SplitRows) -> Tensor:

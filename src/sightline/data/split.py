@@ -92,6 +92,8 @@ class Split(ABC):
 
     bytes_per_term: float | None = None
     """Of a text whose next token is to be predicted, its UTF-8 bytes over the tokens predicted; none: not known."""
+    notes: tuple[str, ...] = ()
+    """What was done to other data to fit a schema."""
 
     def __init__(self, name: str, target: Int[Tensor, " n"] | Float[Tensor, " n"]) -> None:
         self.name = name

@@ -125,6 +125,7 @@ def assign(
         raise DataError(
             expected="examples enough for training, validation and test",
             found=f"{len(target)} usable examples, which split into {sizes}",
-            do="add examples: at least three, and two or more a class",
+            do="add examples: at least three"
+            + (", and two or more a class" if strata is not None and len(strata.unique()) > 1 else ""),
         )
     return SplitRows(rows["train"], rows["validation"], rows["test"])

@@ -98,7 +98,7 @@ def require_new_folder(folder: Path) -> None:
 
 
 def require_folder_names(classes: Sequence[str]) -> None:
-    """Refuse class names that folders can't have, or that would be read as the names of splits.
+    """Refuse class names that folders can't have, that would be read as the names of splits, or that two share.
 
     Raises:
         ConfigurationError: naming the first.
@@ -109,6 +109,13 @@ def require_folder_names(classes: Sequence[str]) -> None:
     wrong = [c for c in classes if not c or c[0] == "." or c != c.strip() or FORBIDDEN & set(c)]
     if not wrong and classes and all(c.lower() in SPLIT_FOLDERS for c in classes):
         wrong = list(classes)
+    twice = [name for name, count in Counter(classes).items() if count > 1]
+    if twice:
+        raise ConfigurationError(
+            expected="a name of its own for each class, as each gets a folder",
+            found=f"{twice[0]!r} twice",
+            do="give each class a name of its own",
+        )
     if wrong:
         raise ConfigurationError(
             expected="class names that folders of classes can have",

@@ -84,7 +84,7 @@ def explain_denoising(
     modes = len(data.mixture.centres)
     return Explanation(
         title="Denoising, and why means are not enough",
-        problem=f"{problem.origin} {data.words}",
+        problem=data.words,
         lead="The best denoiser of squared error is a mean, and a mean varies less than what it is a mean of. One shot "
         f"from x_T keeps {number(one.variance)} of the data's variance: every point is the data's mean. Stages fed "
         f"with each other's outputs lose a little each time, and nothing puts it back: {FEW} of them keep "
@@ -114,7 +114,7 @@ def _data(problem: Problem) -> _Data:
     if problem.truth is not None:
         return _Data(
             ring_of_gaussians(MODES, radius=math.sqrt(2 * (1 - DEVIATION**2)), deviation=DEVIATION),
-            f"In its place a ring of {MODES} Gaussians, variance 1 along each axis, σ = {DEVIATION:g}.",
+            f"A ring of {MODES} Gaussians, variance 1 along each axis, σ = {DEVIATION:g}; seed {problem.seed}.",
             "mode",
         )
     rows = torch.linspace(0, len(problem.X) - 1, min(MOST_ROWS, len(problem.X))).round().long()
@@ -130,7 +130,8 @@ def _data(problem: Problem) -> _Data:
     size = float(plane.square().mean().sqrt())
     return _Data(
         GaussianMixture(plane / size, ROW_DEVIATION),
-        f"{len(plane):,} rows on the first two principal axes, each a mode with σ = {ROW_DEVIATION:g} deviations.",
+        f"{problem.origin} Used are {len(plane):,} rows on the first two principal axes, each a mode with σ = "
+        f"{ROW_DEVIATION:g} deviations.",
         "row",
     )
 

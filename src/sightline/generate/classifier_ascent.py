@@ -39,11 +39,15 @@ class ClimbedImages(SampledImages):
         path: log p(c | x) in nats, before each step and after the last, a column an image.
         distance: of each image from its start: the root mean square change of a value, the range of values being 1.
         start: "noise" or "pictures".
+        starts: how many pictures were begun at; none: noise.
+        left_out: files among those to start from that could not be used, and why.
     """
 
     path: Float[Tensor, "looks count"]
     distance: Float[Tensor, " count"]
     start: str
+    starts: int | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def confidence(self) -> Float[Tensor, " count"]:
@@ -167,6 +171,7 @@ def climbed_images(
             found=f"shape {tuple(start.shape)}",
             do="resize them as in training",
         )
+    starts = None
     if start is None:
         generator = torch.Generator().manual_seed(Seeds(seed).number("sample"))
         begun = torch.rand(count, *schema.input_shape, generator=generator)
@@ -174,6 +179,7 @@ def climbed_images(
         ways = len(schema.classes) if label is None else 1
         labels = labels[: len(start) * ways]
         begun = start[torch.arange(len(labels)) // ways]
+        starts = -(-len(labels) // ways)
     device = next(model.parameters()).device
     pixels, paths = [], []
     with evaluating(model):
@@ -190,6 +196,7 @@ def climbed_images(
         path=torch.cat(paths, 1),
         distance=(made - begun.cpu()).square().flatten(1).mean(1).sqrt(),
         start="noise" if start is None else "pictures",
+        starts=starts,
     )
 
 

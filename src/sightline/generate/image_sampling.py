@@ -144,6 +144,8 @@ def require_numbers(*, count: int, label: int | None, seed: int, batch_size: int
                 found=f"{number!r}",
                 do="give a number; classes are numbered from 0",
             )
+    if seed < 0:
+        raise ConfigurationError(expected="a seed of 0 or more", found=f"{seed}", do="give another, such as 0")
     if not 1 <= count <= MOST:
         raise ConfigurationError(
             expected=f"1 to {MOST:,} images", found=f"{count:,}", do="ask for fewer, or at least 1"

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sightline.core.errors import InputError
+from sightline.core.errors import ConfigurationError, InputError
 
 CELLS = 2**52
 """Cells of the unit interval whose midpoints are drawn."""
@@ -43,12 +43,19 @@ def uniforms(*shape: int, generator: torch.Generator | None = None) -> Float[Ten
 
     So no draw is −∞ or ∞, and u and 1 − u are equal in distribution.
 
+    Raises:
+        ConfigurationError: for a shape that is none.
+
     Lecture: X1
 
     Example:
         >>> uniforms(2, 3, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([2, 3])
     """
+    if any(not isinstance(size, int) or isinstance(size, bool) or size < 0 for size in shape):
+        raise ConfigurationError(
+            expected="a shape of whole numbers, each 0 or more", found=f"{tuple(shape)}", do="such as (1000,)"
+        )
     device = "cpu" if generator is None else generator.device
     return (torch.randint(CELLS, shape, generator=generator, device=device).double() + 0.5) / CELLS
 

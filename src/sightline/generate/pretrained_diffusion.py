@@ -184,8 +184,9 @@ def _one_of(scheduler: Mapping[str, Any], name: str, known: tuple[str, ...]) -> 
 
 def _image_size(told: Any) -> tuple[int, int] | None:
     """(height, width) from one number or two."""
-    if isinstance(told, int) and not isinstance(told, bool) and told > 0:
-        return told, told
+    if told is None:
+        return None
     if isinstance(told, list | tuple) and len(told) == 2:
         return whole({"sample_size": told[0]}, "sample_size", 1), whole({"sample_size": told[1]}, "sample_size", 1)
-    return None
+    side = whole({"sample_size": told}, "sample_size", 1)
+    return side, side

@@ -261,9 +261,13 @@ class UpLevel(nn.Module):
 
 
 def _require_levels(widths: Sequence[int], attention: Sequence[bool], num_blocks: int, num_classes: int | None) -> None:
-    if not widths or min(widths) < 1 or len(attention) != len(widths):
+    if any(width < 1 for width in widths):
         raise ConfigurationError(
-            expected="a width for each level, one at least, and as many flags for attention",
+            expected="widths of at least 1 each", found=f"widths = {list(widths)}", do="use tens of maps, such as 32,64"
+        )
+    if not widths or len(attention) != len(widths):
+        raise ConfigurationError(
+            expected="a width for each of one level or more, and as many flags for attention",
             found=f"widths = {list(widths)}, attention = {list(attention)}",
             do="give both lists one length",
         )

@@ -2,17 +2,19 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
 
 from sightline.core.errors import ConfigurationError
 from sightline.core.schema import Schema
 from sightline.data.batch import Batch
 from sightline.objectives.objective import Loss, Metrics, Objective, Prediction
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
 
 
 class ImageObjective(Objective):
@@ -109,13 +111,15 @@ class ImageObjective(Objective):
         """Measure a prepared batch."""
         self.require_kind(model)
         parts = self.parts(model, batch)
-        assert isinstance(metrics, MetricCollection)
+        collection = cast("MetricCollection", metrics)
         for name, values in self.figures(parts).items():
-            metrics[name].update(values)
+            collection[name].update(values)
         return float(self.total(parts).double().sum()), len(batch)
 
     def metrics(self) -> Metrics:
         """The mean of every figure."""
+        from torchmetrics import MeanMetric, MetricCollection  # two seconds of imports
+
         return MetricCollection({name: MeanMetric(nan_strategy="disable") for name in self.figure_names()})
 
     @abstractmethod

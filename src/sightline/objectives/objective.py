@@ -103,6 +103,8 @@ class Objective:
                 found=f"data for {schema.task}" if schema.task != "none" else "data without a target",
                 do=f"choose another objective, {CUSTOMARY[schema.task]!r} for one"
                 if schema.task != "none"
+                else "put each class into a folder of its own, or leave the objective out to make images"
+                if schema.kind == "image"
                 else "name a --target",
             )
         self.schema = schema

@@ -251,6 +251,11 @@ def commands(run: RunRecord) -> list[tuple[str, str]]:
     return [
         *([] if done else [("go on where it stopped", f"sightline resume {place}")]),
         *(text_sections.commands(run, place) or [usual]),
+        *(
+            [("say how good its images are", f"sightline judge {place} --by CLASSIFIER-RUN")]
+            if run.folder.has(RECORD)
+            else []
+        ),
         ("evaluate it again, or on other data with --data", f"sightline evaluate {place}"),
         ("set it beside another run", f"sightline compare {place} OTHER-RUN"),
         ("rebuild this page", f"sightline report {place}"),

@@ -2,7 +2,8 @@
 
 from sightline.train.algorithm import Algorithm
 from sightline.train.evaluation import Evaluation
-from sightline.train.fit import describe, fit, resume, train
+from sightline.train.first_step import describe
+from sightline.train.fit import fit, resume, train
 from sightline.train.interruption import Interrupted
 from sightline.train.plan import Plan
 from sightline.train.run import Run, open_run

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
@@ -16,6 +15,9 @@ from sightline.objectives.adversarial import Adversarial, discriminator_loss, ge
 from sightline.optim import Optimizer, Schedule, add_l1_gradient, set_lr
 from sightline.train.plan import Plan
 from sightline.train.supervised import Supervised, laid_out
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class AdversarialTraining(Supervised):
@@ -49,7 +51,7 @@ class AdversarialTraining(Supervised):
         if self.accumulate > 1:
             raise _refused("accumulate", self.accumulate)
 
-    def setup(self, fabric: Fabric, total_steps: int) -> None:
+    def setup(self, fabric: "Fabric", total_steps: int) -> None:
         """Move to the device; make both optimisers.
 
         Raises:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from sightline.data.batch import Batch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @runtime_checkable
@@ -23,7 +25,7 @@ class Algorithm(Protocol):
     mode: str
     """Whether a better ``monitor`` is larger ("max") or smaller ("min")."""
 
-    def setup(self, fabric: Fabric, total_steps: int) -> None:
+    def setup(self, fabric: "Fabric", total_steps: int) -> None:
         """Move to the device and wrap for several processes; ``total_steps`` fixes the schedules."""
 
     def step(self, batch: Batch, *, detail: bool) -> Mapping[str, Tensor | float]:

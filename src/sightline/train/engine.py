@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from sightline.core.checkpoint import load_state, load_weights, mark_best, save_checkpoint
@@ -23,6 +22,9 @@ from sightline.train.algorithm import Algorithm
 from sightline.train.interruption import Interrupted, Listener
 from sightline.train.plan import Plan
 from sightline.train.record import Record
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 EVALUATION_BATCH = 512
 
@@ -90,7 +92,7 @@ class Engine:
         plan: Plan,
         folder: RunFolder,
         seeds: Seeds,
-        fabric: Fabric,
+        fabric: "Fabric",
         listener: Listener,
         extra: Mapping[str, str],
         followers: Sequence[Callable[[int], None]] = (),

@@ -69,6 +69,7 @@ class Evaluation:
         scatter: up to 2,000 pairs of true and predicted value, for regression.
         findings: what is amiss with a network that makes images.
         details: what else was measured of one, by name.
+        notes: what was done to other data to fit.
     """
 
     split: str
@@ -83,13 +84,15 @@ class Evaluation:
     scatter: list[tuple[float, float]] | None = None
     findings: list[Finding] = field(default_factory=list)
     details: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, metric: str) -> float:
         return self.metrics[metric].value
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self)
+        plain = asdict(self)
+        return plain if self.notes else {name: value for name, value in plain.items() if name != "notes"}
 
     def __str__(self) -> str:
         lines = [f"{self.split}: {self.count:,} examples, {self.checkpoint}"]

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sightline.train.matching import load_matching
-from sightline.train.sharded import Sharded, share_buffers
+from sightline.train.whole import share_buffers
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @runtime_checkable
@@ -41,7 +43,7 @@ class Placement(Protocol):
 class Alone:
     """One process in full precision: the module itself, for wrappers would only cost time."""
 
-    def __init__(self, model: nn.Module, fabric: Fabric) -> None:
+    def __init__(self, model: nn.Module, fabric: "Fabric") -> None:
         self.bare = model.to(fabric.device)
         self.model = self.bare
 
@@ -81,7 +83,7 @@ class Replicated(Alone):
     Every process keeps its own buffers for a step; the first one's are the ones that count.
     """
 
-    def __init__(self, model: nn.Module, fabric: Fabric) -> None:
+    def __init__(self, model: nn.Module, fabric: "Fabric") -> None:
         super().__init__(model, fabric)
         self.fabric = fabric
         self.model = fabric.setup_module(model)
@@ -98,7 +100,7 @@ class Replicated(Alone):
         yield self.bare
 
 
-def place(model: nn.Module, fabric: Fabric, *, sharded: bool) -> Placement:
+def place(model: nn.Module, fabric: "Fabric", *, sharded: bool) -> Placement:
     """Put a model on the devices, as the processes and the precision ask for.
 
     Args:
@@ -107,6 +109,8 @@ def place(model: nn.Module, fabric: Fabric, *, sharded: bool) -> Placement:
         sharded: spread it over them, where there are several.
     """
     if sharded and fabric.world_size > 1:
+        from sightline.train.sharded import Sharded  # a second of imports, for several processes alone
+
         return Sharded(model, fabric)
     if fabric.world_size > 1 or fabric._precision.precision != "32-true":
         return Replicated(model, fabric)

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from sightline.core.errors import ConfigurationError, SightlineError
 from sightline.train.interruption import Follower, Interrupted, Listener, listening
 from sightline.train.plan import Plan
 
-Work = Callable[[Fabric, Listener, Any], Any]
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Work = Callable[["Fabric", Listener, Any], Any]
 GRACE_SECONDS = 30.0
 """How long processes may go on after one of them has failed."""
 _PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"32": "32-true", "bf16": "bf16-mixed"}
@@ -41,6 +43,8 @@ def run_processes(work: Work, job: Any, plan: Plan) -> Any:
         ConfigurationError: when the devices the plan asks for are not there.
         SightlineError: whatever the work raises.
     """
+    from lightning_fabric import Fabric  # seconds of imports, which only a training needs
+
     accelerator = accelerator_of(plan)
     if plan.devices == 1:
         with listening(Listener()) as listener:
@@ -98,6 +102,8 @@ def _process(
     rank: int, work: Work, job: Any, plan: Plan, accelerator: str, threads: int, port: int, queue: Any
 ) -> None:
     """One of several processes: join the others, work, and tell how it went."""
+    from lightning_fabric import Fabric
+
     os.environ.update(
         MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(port),

@@ -1,13 +1,12 @@
 """A finished or unfinished run, opened from its folder: measure it, use it, tell how it stands."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,17 +15,17 @@ from sightline.core.config import build, from_yaml
 from sightline.core.errors import CheckpointError, ConfigurationError, DataError, RunFolderError
 from sightline.core.run_folder import RunFolder
 from sightline.data import Data, Schema, load_like, load_spec, read_inputs
-from sightline.data.inputs import Inputs
-from sightline.data.standardise import unstandardise
 from sightline.models import MODELS
 from sightline.models.early_exits import EarlyExits
 from sightline.objectives import OBJECTIVES, Objective
 from sightline.objectives.image_objective import ImageObjective
-from sightline.train.evaluation import BATCH, Evaluation, evaluate, write_evaluation
+from sightline.train.answers import Predictions, predictions, require_answers
+from sightline.train.evaluation import Evaluation, evaluate, write_evaluation
 from sightline.train.exits import measure_exits
 from sightline.train.export import Export, default_path, export_model
 from sightline.train.features import text_features
 from sightline.train.image_views import write_image_views
+from sightline.train.made_images import make_images
 from sightline.train.matching import load_matching
 from sightline.train.spec import RunSpec
 
@@ -38,34 +37,6 @@ if TYPE_CHECKING:
 
 TOKENIZER = "tokenizer.json"
 """Where a run on text keeps its tokenizer; every checkpoint has a copy."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The model's answer to one input.
-
-    Args:
-        name: the file, or file and row.
-        value: the class, or the number in the target's units.
-        probabilities: of every class by name; none for regression.
-    """
-
-    name: str
-    value: str | float
-    probabilities: dict[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Answers to all inputs that could be read, and the ones that could not.
-
-    Args:
-        answers: one an input, in order.
-        left_out: path and reason of each input that could not be used.
-    """
-
-    answers: list[Answer]
-    left_out: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Run:
@@ -211,7 +182,7 @@ class Run:
                     )
                 text = {"tokenizer": self.tokenizer, "text": told.replace(pair=own if pair is None else str(pair))}
             other = load_like(data, self.schema, target=self.spec.data.target, **text)
-            return self._measure(other, str(data))
+            return replace(self._measure(other, str(data)), notes=other.notes)
         splits = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
         if split not in splits:
             raise DataError(expected="a split: train, validation or test", found=repr(split), do="name one of them")
@@ -244,40 +215,13 @@ class Run:
             ConfigurationError: for a run that writes text, or tells something of every token.
             DataError: when nothing there can be used, or a table does not fit the schema.
         """
-        if isinstance(self.objective, ImageObjective):
-            raise ConfigurationError(
-                expected="a run that tells a class or a number",
-                found=f"one that makes images ({self.objective.name})",
-                do="`sightline sample` makes some",
-            )
-        if self.schema.task not in ("classification", "regression"):
-            raise ConfigurationError(
-                expected="a run that tells a class or a number",
-                found=f"one for the task {self.schema.task!r}",
-                do="`sightline generate` writes text with it"
-                if self.schema.task in ("language", "sequence")
-                else "call run.model on texts that run.tokenizer has encoded",
-            )
+        require_answers(self.objective, self.schema)
         text: dict[str, Any] = {}
         if self.schema.text is not None:
             told = self.spec.data.text
             text = {"tokenizer": self.tokenizer, "column": told.column, "documents": told.documents}
         inputs = read_inputs([Path(p) for p in paths], self.schema, **text)
-        with torch.no_grad():
-            outputs = torch.cat([part.float().cpu() for part in self._outputs(inputs)])
-        prediction = self.objective.predict(outputs)
-        classes = self.schema.classes
-        answers = []
-        for i, name in enumerate(inputs.names):
-            value = prediction.value[i].item()
-            if not classes:
-                answers.append(Answer(name, float(value)))
-                continue
-            chances = None
-            if prediction.probabilities is not None:
-                chances = dict(zip(classes, prediction.probabilities[i].tolist(), strict=True))
-            answers.append(Answer(name, classes[int(value)], chances))
-        return Predictions(answers, list(inputs.left_out))
+        return predictions(self.model, self.objective, inputs, self.schema.classes)
 
     def features(
         self, texts: str | Sequence[str], *, mix: str | int = "last", pool: str = "mean"
@@ -332,40 +276,7 @@ class Run:
 
         Lecture: X1, X3, X7
         """
-        from sightline.generate.image_sampling import sample_images
-
-        objective = self.objective
-        if isinstance(objective, ImageObjective):
-            if start is not None:
-                raise ConfigurationError(
-                    expected="no start: this network makes images from noise",
-                    found=str(start),
-                    do="leave it out; a classifier's ascent begins at pictures",
-                )
-            return sample_images(self.model, objective, count, **options)
-        if self.schema.kind == "image" and self.schema.task == "classification":
-            return self._climb(count, start, options)
-        raise ConfigurationError(
-            expected="a run whose network makes images, or tells their classes",
-            found=f"one trained with the objective {objective.name!r}",
-            do="train one that does, for example `sightline train vae --data FOLDER`",
-        )
-
-    def _climb(self, count: int, start: Path | str | None, options: dict[str, Any]) -> "SampledImages":
-        """Images by ascent on the classifier's score."""
-        from sightline.generate.classifier_ascent import climbed_images
-
-        guidance = options.pop("guidance", None)
-        if guidance is not None:
-            raise ConfigurationError(
-                expected="no guidance: a classifier is climbed without",
-                found=f"guidance = {guidance}",
-                do="leave it out; networks of diffusion have it (sightline train unet)",
-            )
-        pictures = None
-        if start is not None:
-            pictures = unstandardise(read_inputs([Path(start)], self.schema).inputs, self.schema).clamp(0, 1)
-        return climbed_images(self.model, self.objective, self.schema, count, start=pictures, **options)
+        return make_images(self.model, self.objective, self.schema, count, start=start, **options)
 
     def judge(self, by: "Run | Path | str", count: int = 2000, **options: Any) -> "RunJudgement":
         """Make images and say how good they are; see :func:`sightline.train.judging.judge_run`.
@@ -383,14 +294,6 @@ class Run:
         from sightline.train.judging import judge_run
 
         return judge_run(self, by if isinstance(by, Run) else open_run(by), count, **options)
-
-    def _outputs(self, inputs: Inputs) -> Iterator[Tensor]:
-        """The model's outputs, a batch at a time."""
-        device = next(self.model.parameters()).device
-        for start in range(0, len(inputs.inputs), BATCH):
-            part = slice(start, start + BATCH)
-            present = {} if inputs.present is None else {"present": inputs.present[part].to(device)}
-            yield self.model(inputs.inputs[part].to(device), **present)
 
     def export(
         self,

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -15,9 +14,12 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor
 
 from sightline.train.matching import require_matching
+from sightline.train.whole import share_buffers, whole_tensor
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Sharded:
@@ -33,7 +35,7 @@ class Sharded:
     Source: Rajbhandari et al. 2020 (ZeRO, stage 3); Zhao et al. 2023
     """
 
-    def __init__(self, model: nn.Module, fabric: Fabric) -> None:
+    def __init__(self, model: nn.Module, fabric: "Fabric") -> None:
         self.bare = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         mesh = init_device_mesh(fabric.device.type, (fabric.world_size,))
         for block in [*_blocks(model), model]:
@@ -90,7 +92,7 @@ class Sharded:
 class _Autocast(nn.Module):
     """A model called in the run's precision, its outputs widened."""
 
-    def __init__(self, module: nn.Module, fabric: Fabric) -> None:
+    def __init__(self, module: nn.Module, fabric: "Fabric") -> None:
         super().__init__()
         self.module = module
         self.fabric = fabric
@@ -99,18 +101,6 @@ class _Autocast(nn.Module):
         with self.fabric.autocast():
             outputs = self.module(*inputs, **options)
         return outputs.float() if isinstance(outputs, Tensor) else outputs
-
-
-def whole_tensor(value: Tensor) -> Tensor:
-    """A tensor put together from its shares; any other as it is."""
-    return value.full_tensor() if isinstance(value, DTensor) else value
-
-
-@torch.no_grad()
-def share_buffers(model: nn.Module) -> None:
-    """Give every process the first one's buffers, such as the running statistics of batch normalisation."""
-    for buffer in model.buffers():
-        torch.distributed.broadcast(buffer, 0)
 
 
 def _blocks(model: nn.Module) -> list[nn.Module]:

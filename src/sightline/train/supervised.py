@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
@@ -17,9 +16,12 @@ from sightline.objectives.image_objective import ImageObjective
 from sightline.optim import Optimizer, Schedule, add_l1_gradient, clip_by_norm, clip_by_value, set_lr
 from sightline.train.non_finite import find_non_finite
 from sightline.train.placement import Placement, place
-from sightline.train.sharded import whole_tensor
 from sightline.train.share import share_of, whole_terms
 from sightline.train.weight_average import Averaged
+from sightline.train.whole import whole_tensor
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Supervised:
@@ -61,7 +63,7 @@ class Supervised:
         self.monitor, self.mode = objective.monitor, objective.mode
         self.step_number = 0
 
-    def setup(self, fabric: Fabric, total_steps: int) -> None:
+    def setup(self, fabric: "Fabric", total_steps: int) -> None:
         """Move to the device; wrap for several processes or lower precision where that is asked for."""
         self.fabric, self.total_steps = fabric, total_steps
         self.layout = torch.channels_last if self.channels_last and _has_images(self.model) else None

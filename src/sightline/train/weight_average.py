@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sightline.train.matching import load_matching
 from sightline.train.placement import Placement
-from sightline.train.sharded import share_buffers
+from sightline.train.whole import share_buffers
 
 STATISTICS = ("running_mean", "running_var")
 """Ends of the names of buffers that are averaged."""

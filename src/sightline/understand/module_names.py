@@ -64,16 +64,24 @@ def _leave(
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, without gradients and without fused kernels for attention; afterwards all is as before."""
     training = {module: module.training for module in model.modules()}
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
     model.eval()
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with torch.no_grad(), unfused(), sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
         for module, mode in training.items():
             module.training = mode
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Transformer layers by their parts, which tell of themselves, where torch would take one call for all of them."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def first_tensor(output: Any) -> Tensor | None:

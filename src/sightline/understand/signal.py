@@ -1,36 +1,17 @@
 """The size of a signal on its way through a network: moments of what every layer gives, and its dead units."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from sightline.core.errors import InputError
 from sightline.understand.layer_table import aligned, shape_text
-from sightline.understand.module_names import evaluating, first_tensor, watched
-
-ACTIVATIONS: dict[Callable[..., Any], str] = {
-    function: name
-    for name, functions in {
-        "relu": (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu6),
-        "leaky_relu": (F.leaky_relu, F.rrelu, F.prelu, torch.prelu),
-        "elu": (F.elu, F.selu, F.celu),
-        "gelu": (F.gelu,),
-        "silu": (F.silu, F.mish, F.hardswish),
-        "sigmoid": (torch.sigmoid, Tensor.sigmoid, F.sigmoid, F.hardsigmoid, F.logsigmoid),
-        "tanh": (torch.tanh, Tensor.tanh, F.tanh, F.hardtanh),
-        "softplus": (F.softplus,),
-    }.items()
-    for function in functions
-}
-"""Functions that are seen as activations, called by a module or without one."""
+from sightline.understand.module_names import evaluating, first_tensor
+from sightline.understand.undisturbed import undisturbed
+from sightline.understand.watched_outputs import ACTIVATIONS, WatchedOutput, watched_outputs
 
 
 @dataclass(frozen=True)
@@ -83,22 +64,6 @@ class Signal:
         return aligned(cells, left=3)
 
 
-class _Watching(TorchFunctionMode):
-    """Tell of every activation function's result."""
-
-    def __init__(self, tell: Callable[[str, Tensor], None]) -> None:
-        super().__init__()
-        self.tell = tell
-
-    def __torch_function__(
-        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in ACTIVATIONS:
-            self.tell(ACTIVATIONS[func], result)
-        return result
-
-
 def signal(
     model: nn.Module, x: Float[Tensor, "batch ..."], *, gradient: bool = False, training: bool = False
 ) -> Signal:
@@ -139,51 +104,33 @@ def signal(
     modules = dict(model.named_modules())
     rows: list[SignalRow] = []
 
-    def note(name: str, module: nn.Module, output: Any) -> None:
-        values = first_tensor(output)
-        if values is not None and isinstance(getattr(module, "weight", None), Tensor):
-            rows.append(_row(name, type(module).__name__, values, size))
+    def note(found: WatchedOutput) -> None:
+        if found.is_activation or isinstance(getattr(found.module, "weight", None), Tensor):
+            rows.append(_row(found, size))
 
-    with evaluating(model), watched(model, note) as names:
-
-        def tell(kind: str, result: Tensor) -> None:
-            module = modules[names.current]
-            name = names.current if not any(module.children()) else f"{names.current}:{kind}".lstrip(":")
-            rows.append(_row(name, kind, result, size))
-
+    with evaluating(model), watched_outputs(model, note):
         model.train(training)
-        with _undisturbed(model), torch.set_grad_enabled(gradient), _Watching(tell):
+        with undisturbed(model), torch.set_grad_enabled(gradient):
             outputs = first_tensor(model(x))
         if gradient and outputs is not None:
             rows = _with_gradients(rows, modules, outputs)
     return Signal(tuple(rows))
 
 
-@contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Running statistics and the state of chance as they were, afterwards."""
-    before = {buffer: buffer.clone() for buffer in model.buffers()}
-    devices = {buffer.device for buffer in (*model.buffers(), *model.parameters()) if buffer.is_cuda}
-    try:
-        with torch.random.fork_rng(devices):
-            yield
-    finally:
-        with torch.no_grad():
-            for buffer, values in before.items():
-                buffer.copy_(values)
-
-
-def _row(name: str, kind: str, values: Tensor, size: float) -> SignalRow:
-    y = values.detach().double()
+def _row(found: WatchedOutput, size: float) -> SignalRow:
+    y = found.values.detach().double()
     second = float(y.square().mean())
     dead = None
-    if kind == "relu" and y.dim() > 1:
-        # units: channels of maps, numbers of a vector, the last axis of tokens
-        units = 1 if y.dim() in (2, 4, 5) else y.dim() - 1
-        off = (y == 0).movedim(units, 0).flatten(1).all(1)
-        dead = float(off.double().mean())
+    if found.kind == "relu" and y.dim() > 1:
+        dead = float((y == 0).movedim(found.unit_axis, 0).flatten(1).all(1).double().mean())
     return SignalRow(
-        name, kind, tuple(values.shape[1:]), float(y.mean()), float(y.var(correction=0)), second / size, dead
+        name=found.name,
+        kind=found.kind,
+        shape=tuple(y.shape[1:]),
+        mean=float(y.mean()),
+        variance=float(y.var(correction=0)),
+        relative=second / size,
+        dead=dead,
     )
 
 
