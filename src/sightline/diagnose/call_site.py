@@ -3,17 +3,18 @@
 import os
 import sys
 import sysconfig
+from pathlib import Path
 from types import FrameType
 
 import torch
 
-_TORCH = os.path.dirname(torch.__file__) + os.sep
-_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_TORCH = str(Path(torch.__file__).parent) + os.sep
+_OURS = str(Path(__file__).parents[1]) + os.sep
 _LIBRARIES = tuple({sysconfig.get_paths()[key] + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def call_site(depth: int = 1) -> str:
-    """``file:line`` of the innermost frame that is the user's own; else of the innermost outside of torch and this library.
+    """``file:line`` of the innermost frame that is the user's own; else of the innermost outside of torch and of this.
 
     Args:
         depth: frames to leave out at once.

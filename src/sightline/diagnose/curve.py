@@ -1,4 +1,4 @@
-"""A number at every step, in bounded memory: means over spans of steps that double in length when there are too many."""
+"""A number at every step, in bounded memory: means over spans of steps, twice as long whenever there are too many."""
 
 from dataclasses import dataclass, field
 from math import inf

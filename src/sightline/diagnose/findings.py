@@ -100,7 +100,8 @@ def seen(record: Record) -> str:
         parts = [f"{v:.4g}" if isfinite(v) else "no number" for v in (training.start, training.end)]
         loss = f", loss {parts[0]} → {parts[1]}"
     size = sum(p.size for p in record.parameters)
-    text = f"Watched {networks} ({size:,} parameters): {record.steps:,} updates{loss}, {len(record.looks)} looked at closely."
+    text = f"Watched {networks} ({size:,} parameters): {record.steps:,} updates{loss}"
+    text += f", {len(record.looks)} looked at closely."
     if record.stopped:
         text += f" The program ended with {record.stopped.splitlines()[0][:300]}."
     if record.unseen:

@@ -7,12 +7,11 @@ from sightline.core.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class LookSchedule:
-    """Steps 0 to first − 1, then ``per_doubling`` steps for each doubling, so that a run of n steps has about log n looks.
+    """Steps 0 to first − 1, then ``per_doubling`` steps for each doubling: about log n looks in n steps.
 
     Args:
         first: steps looked at one after the other.
-        per_doubling: looks between step n and step 2n; they are pairs of neighbouring steps, so that a step's effect on
-            the next gradient is seen.
+        per_doubling: looks between step n and step 2n.
 
     Raises:
         ConfigurationError: for counts below 1.

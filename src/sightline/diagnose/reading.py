@@ -215,7 +215,7 @@ class Reading:
 
     @cached_property
     def data_size(self) -> int:
-        """Examples that the loop could draw from: of its DataLoaders, or of the tensor that its batches are cut from."""
+        """Examples the loop could draw from: of its DataLoaders, or of the tensor that its batches are cut from."""
         known = max((loader.examples for loader in self.record.loaders), default=0)
         for look in self.looks:
             for entry in (e for e in look.entries if e.grad and e.training):

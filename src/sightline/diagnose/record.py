@@ -237,7 +237,8 @@ class Record:
         backward_site: of the last backward pass.
         backwards: passes in all.
         live_backwards: backward passes looked at after which some gradient was not 0.
-        uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not, still there.
+        uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
+            still there.
         losses: calls of loss functions: of training on the steps looked at, of evaluation all.
         entries: how often each network was called, by (name, training mode, gradients followed).
         updates, looks: steps looked at closely.

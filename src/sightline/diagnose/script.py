@@ -31,7 +31,7 @@ def watch_script(path: Path, args: Sequence[str] = ()) -> Record:
     except SystemExit as end:
         if end.code not in (None, 0):
             watch.record.stopped = watch.record.stopped or f"SystemExit: {end.code}"
-    except Exception as error:  # the program's own: told in the record
+    except Exception as error:  # noqa: BLE001 - the program's own, whatever it is: told in the record
         watch.record.stopped = f"{type(error).__name__}: {error}"
     finally:
         sys.argv = argv

@@ -39,7 +39,8 @@ def broadcast_loss(r: Reading) -> Finding | None:
                 title="Outputs and targets are stretched against each other",
                 where=short(call.site),
                 evidence=(
-                    f"{call.name} of {a.shape} and {b.shape}: every output is compared with every target, {stretched:,} pairs",
+                    f"{call.name} of {a.shape} and {b.shape}: every output is compared with every "
+                    f"target, {stretched:,} pairs",
                 ),
                 why="the best answer to all targets at once is their mean: the network learns to ignore its input.",
                 fix=f"give both one shape, for example output.squeeze(-1) or target.view({a.shape})",

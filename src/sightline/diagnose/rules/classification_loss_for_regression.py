@@ -43,7 +43,8 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
         return None
     elif kind.startswith("binary_cross_entropy") and (truth.minimum < 0 or truth.maximum > 1):
         amounts = not truth.whole or (width == 1 and len(r.record.targets.classes) > 20)
-        evidence = f"binary cross-entropy is for targets between 0 and 1; these lie between {truth.minimum:.4g} and {truth.maximum:.4g}"
+        between = f"{truth.minimum:.4g} and {truth.maximum:.4g}"
+        evidence = f"binary cross-entropy is for targets between 0 and 1; these lie between {between}"
         fix = "use mse_loss for amounts (scaled); cross_entropy with an output a class for classes"
         codes = ("LCH", "LCN", "CPP")
         if amounts:
@@ -69,7 +70,7 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
         if not 3 <= distinct <= 50 or distinct < truth.maximum:
             return None
         severity = "warning"
-        evidence = f"the targets are the whole numbers 0 to {truth.maximum:.0f}, {distinct} of them, as if classes, and the loss is {loss.kind}"
+        evidence = f"the targets are {distinct} whole numbers up to {truth.maximum:.0f}, as if classes; the loss is {loss.kind}"
         fix = "if they are classes: an output a class and cross_entropy; numbers of classes have no distance"
         codes = ("LCH", "LCN", "ACH")
     elif kind == "hinge" and squashed:

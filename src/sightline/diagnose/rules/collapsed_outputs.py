@@ -32,7 +32,10 @@ def collapsed_outputs(r: Reading) -> Finding | None:
         where=name,
         evidence=(f"over examples the outputs of {name} differ by {alike[name]:.1%} of their spread",),
         why="mode collapse in a generator, collapse in contrastive training, or a signal that was lost on its way.",
-        fix="for a game: R1, instance noise, a discriminator twice as fast; else look where the signal gets lost (understand.signal)",
+        fix=(
+            "for a game: R1, instance noise, a discriminator twice as fast; else look where the "
+            "signal gets lost (understand.signal)"
+        ),
         codes=("MWA", "WCI", "ACH"),
         explains=("no-progress", "stopped-too-early"),
     )

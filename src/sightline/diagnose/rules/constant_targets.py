@@ -9,10 +9,8 @@ from sightline.diagnose.rules.registry import RULES
 def constant_targets(r: Reading) -> Finding | None:
     """Targets that are all one and the same."""
     t = r.record.targets
-    few = (
-        len(t.classes) == 1
-        and sum(t.classes.values()) >= 50
-        or (not t.classes and len(t.values) >= 50 and len(set(t.values)) == 1)
+    few = (len(t.classes) == 1 and sum(t.classes.values()) >= 50) or (
+        not t.classes and len(t.values) >= 50 and len(set(t.values)) == 1
     )
     if not few or t.facts is None or not t.facts.finite:
         return None

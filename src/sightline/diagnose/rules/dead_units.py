@@ -26,7 +26,8 @@ def dead_units(r: Reading) -> Finding | None:
         title="Rectifier units are dead",
         where=worst,
         evidence=(
-            f"{dead[worst]:.0%} of the units of {worst} give 0 for every example of a batch; {len(dead)} of {len(total)} layers have over 60 %",
+            f"{dead[worst]:.0%} of the units of {worst} give 0 for every example of a batch; "
+            f"{len(dead)} of {len(total)} layers have over 60 %",
         ),
         why="a unit that gives 0 for every example gets no gradient and can't come back.",
         lecture=("U7", "F12"),

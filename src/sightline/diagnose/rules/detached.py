@@ -35,7 +35,10 @@ def detached(r: Reading) -> Finding | None:
         where=short(breaks[0].site) if breaks else names(cut),
         evidence=(f"{names(cut)} take part in the forward pass and never get a gradient; the way back is cut{how}",),
         why="no gradient flows through what is detached, computed under no_grad, or not differentiable.",
-        fix="keep the way from these layers to the loss in torch operations, without detach(), .data, .item() or no_grad()",
+        fix=(
+            "keep the way from these layers to the loss in torch operations, without detach(), .data, "
+            ".item() or no_grad()"
+        ),
         codes=("FRZ",),
         explains=("vanishing-gradients", "no-progress", "rate-too-low", "stopped-too-early"),
     )

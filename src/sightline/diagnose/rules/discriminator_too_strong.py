@@ -25,9 +25,13 @@ def discriminator_too_strong(r: Reading) -> Finding | None:
         title="The discriminator is too good",
         where="the game",
         evidence=(
-            f"its losses are below 0.05 in {len(low)} of the last {len(tail)} looks, the generator's above 3.5 in {len(high)}",
+            f"its losses are below 0.05 in {len(low)} of the last {len(tail)} looks, the generator's "
+            f"above 3.5 in {len(high)}",
         ),
-        why="where real and made images are told apart for sure, the discriminator is flat: the generator's gradient says nothing.",
+        why=(
+            "where real and made images are told apart for sure, the discriminator is flat: the "
+            "generator's gradient says nothing."
+        ),
         lecture=("U7", "X4"),
         fix="a lower rate or fewer steps for the discriminator, R1 or spectral normalisation, instance noise",
         codes=("HLR", "MWA"),

@@ -20,7 +20,8 @@ def evaluation_mode_in_training(r: Reading) -> Finding | None:
         title="The network is trained in evaluation mode",
         where=r.network,
         evidence=(
-            f"{wrong:,} forward passes with gradients ran in evaluation mode, {right:,} in training mode; it has {kinds}",
+            f"{wrong:,} forward passes with gradients ran in evaluation mode, {right:,} in training "
+            f"mode; it has {kinds}",
         ),
         why="dropout does nothing, and batch normalisation keeps the statistics it had: the start's, perhaps.",
         fix="call model.train() at the start of every epoch, after evaluation",

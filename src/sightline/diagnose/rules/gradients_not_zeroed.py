@@ -22,9 +22,13 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         title="Gradients are never set to zero between updates",
         where=short(r.record.backward_site),
         evidence=(
-            f"before {left:,} of {seen:,} updates of optimiser {number + 1} the gradients of the update before were still there",
+            f"before {left:,} of {seen:,} updates of optimiser {number + 1} the gradients of the "
+            "update before were still there",
         ),
-        why="backward() adds to what is there: every step follows the sum of all gradients so far, a momentum that never ends.",
+        why=(
+            "backward() adds to what is there: every step follows the sum of all gradients so far, a "
+            "momentum that never ends."
+        ),
         fix="call optimizer.zero_grad() once before every backward()",
         codes=("NZG",),
         explains=("rate-too-high", "exploding-gradients", "clipping-always-active", "dead-units"),

@@ -31,7 +31,8 @@ def graph_accumulated(r: Reading) -> Finding | None:
                 title="The running sum of losses keeps every graph",
                 where=short(call.site),
                 evidence=(
-                    "a loss that gradients flow through is added to a sum of earlier steps, outside of the backward pass",
+                    "a loss that gradients flow through is added to a sum of earlier steps, outside "
+                    "of the backward pass",
                 ),
                 why="each step's graph, with all its activations, stays in memory until the sum is gone.",
                 fix="add loss.item() (or loss.detach())",

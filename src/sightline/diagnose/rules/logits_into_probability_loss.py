@@ -52,7 +52,10 @@ def logits_into_probability_loss(r: Reading) -> Finding | None:
             f"from the last layer to the loss the outputs go through: {', '.join(reversed(names)) or 'nothing'}; "
             f"they lie between {facts.minimum:.3g} and {facts.maximum:.3g}",
         ),
-        why="without normalisation a network lowers this loss by making all outputs larger, or meets logarithms of what is no probability.",
+        why=(
+            "without normalisation a network lowers this loss by making all outputs larger, or meets "
+            "logarithms of what is no probability."
+        ),
         fix=cure,
         codes=("ACH", "LCH"),
         explains=(

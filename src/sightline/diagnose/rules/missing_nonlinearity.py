@@ -58,7 +58,10 @@ def missing_nonlinearity(r: Reading) -> Finding | None:
         evidence=(
             f"{len(pairs)} of {len(layers)} layers follow another with nothing non-linear between: {names(lines)}",
         ),
-        why="two linear maps one after the other are one linear map: the second layer adds nothing that can be represented.",
+        why=(
+            "two linear maps one after the other are one linear map: the second layer adds nothing "
+            "that can be represented."
+        ),
         fix="put an activation (ReLU, GELU) between them",
         codes=("ACH", "LRM", "LAD"),
     )

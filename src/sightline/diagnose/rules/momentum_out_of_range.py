@@ -24,8 +24,8 @@ def momentum_out_of_range(r: Reading) -> Finding | None:
                 title="Momentum is out of its sensible range",
                 where="the optimiser",
                 evidence=(f"{group.optimizer} with {said}",),
-                why="an average over hundreds of steps points where the loss fell long ago, and swings past the lowest point; "
-                "a second moment shorter than the first divides by chance.",
+                why="an average over hundreds of steps points where the loss fell long ago, and swings past the lowest "
+                "point; a second moment shorter than the first divides by chance.",
                 fix="momentum = 0.9; betas = (0.9, 0.999)",
                 codes=("OCH", "HLR", "HAE"),
                 change={"momentum": 0.9} if heavy else {"betas": "(0.9, 0.999)"},

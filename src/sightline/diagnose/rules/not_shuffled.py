@@ -29,7 +29,8 @@ def not_shuffled(r: Reading) -> Finding | None:
         title="The examples come sorted by class",
         where="the order of the data",
         evidence=(
-            f"a batch holds {1 + got / n:.1f} different classes on average; in shuffled order it would be {1 + want / n:.1f}",
+            f"a batch holds {1 + got / n:.1f} different classes on average; in shuffled order it would "
+            f"be {1 + want / n:.1f}",
         ),
         why="each stretch of one class pulls the network to answer that class, and undoes the last.",
         fix="shuffle: DataLoader(..., shuffle=True), or a random permutation each epoch",

@@ -1,4 +1,4 @@
-"""Inputs far from mean 0 and deviation 1, or features of very different sizes, with no layer that evens them out."""
+"""Inputs far from mean 0 and deviation 1, or features of very different sizes, and no layer to even them out."""
 
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
@@ -25,7 +25,7 @@ def _evened(r: Reading) -> bool:
 
 @RULES.register("not-standardised")
 def not_standardised(r: Reading) -> Finding | None:
-    """Inputs far from mean 0 and deviation 1, or features of very different sizes, with no layer that evens them out."""
+    """Inputs far from mean 0 and deviation 1, or features of very different sizes, and no layer to even them out."""
     entry = r.entry
     if entry is None or not entry.inputs:
         return None
@@ -70,7 +70,10 @@ def not_standardised(r: Reading) -> Finding | None:
         title="The inputs are not scaled",
         where="the data",
         evidence=(evidence,),
-        why="activations and gradients grow with the inputs: the rate that suits one feature or layer is far off for another.",
+        why=(
+            "activations and gradients grow with the inputs: the rate that suits one feature or layer "
+            "is far off for another."
+        ),
         fix="divide pictures by 255 and standardise"
         if pictures
         else "standardise each feature with the training data's mean and deviation",

@@ -46,7 +46,8 @@ def output_cannot_reach_targets(r: Reading) -> Finding | None:
         title=f"The last activation, {squash.name}, can't reach the targets",
         where=short(squash.site),
         evidence=(
-            f"{squash.name} gives {low:g} to {high:g}; the targets lie between {truth.minimum:.4g} and {truth.maximum:.4g}",
+            f"{squash.name} gives {low:g} to {high:g}; the targets lie between {truth.minimum:.4g} and "
+            f"{truth.maximum:.4g}",
         ),
         why="the network can do no better than the nearest end of its range, where its gradients vanish.",
         fix="end with a plain linear layer, or scale the targets into the range",

@@ -32,7 +32,8 @@ def overfitting(r: Reading) -> Finding | None:
         title="The network overfits",
         where=r.network,
         evidence=(
-            f"validation loss was lowest ({losses[best]:.3g}) at update {passes[best][0]:,} and is {end:.3g} at the end; training loss is {r.training.end:.3g}",
+            f"validation loss was lowest ({losses[best]:.3g}) at update {passes[best][0]:,} and is "
+            f"{end:.3g} at the end; training loss is {r.training.end:.3g}",
             f"{few:,} different examples, {sum(p.size for p in r.record.parameters):,} parameters",
         ),
         why="it goes on learning the training examples by heart.",

@@ -35,11 +35,15 @@ def posterior_collapse(r: Reading) -> Finding | None:
                 title="The code says nothing about the input",
                 where=short(call.site),
                 evidence=(
-                    f"the posterior's mean differs by {means[0].result.deviation:.2g} over examples, its deviation is {spread.result.mean:.2g}: that of the prior",
+                    f"the posterior's mean differs by {means[0].result.deviation:.2g} over examples, "
+                    f"its deviation is {spread.result.mean:.2g}: that of the prior",
                 ),
                 why="the KL term was cheaper to remove than the code was worth: the decoder ignores it.",
                 lecture=("U7", "X5"),
-                fix="start the KL term's factor at 0 and raise it slowly (β-annealing), sum (not average) the reconstruction over pixels, a weaker decoder",
+                fix=(
+                    "start the KL term's factor at 0 and raise it slowly (β-annealing), sum (not "
+                    "average) the reconstruction over pixels, a weaker decoder"
+                ),
                 codes=("LCH", "RCW"),
             )
     return None

@@ -36,7 +36,10 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         title=f"The outputs go through {squash.name} before a loss that wants plain scores",
         where=short(squash.site),
         evidence=tuple(evidence),
-        why=f"{loss.kind} applies {wants} itself: scores that are already {between} leave it nearly flat, and gradients small.",
+        why=(
+            f"{loss.kind} applies {wants} itself: scores that are already {between} leave it nearly "
+            "flat, and gradients small."
+        ),
         fix=f"give {loss.kind} the last linear layer's outputs; use {squash.name} only to read probabilities off",
         codes=("ACH", "LCH"),
         explains=(

@@ -58,7 +58,8 @@ def rate_too_high(r: Reading) -> Finding | None:
     evidence.append(f"an update changes a weight by {big:.2g} of its size (1e-4 to 1e-2 is usual) at lr = {lr:g}")
     if past < 0:
         evidence.append(
-            f"after a step the slope along it has turned round (median {past:.2g} of what it was): it went past the lowest point"
+            f"after a step the slope along it has turned round (median {past:.2g} of what it was): it "
+            "went past the lowest point"
         )
     target = lr * min(0.1, 0.003 / max(big, 1e-9))
     suggestion = 10.0 ** round(log10(target)) if target > 0 else 1e-3
@@ -69,7 +70,10 @@ def rate_too_high(r: Reading) -> Finding | None:
         title="The learning rate is too high",
         where="the optimiser",
         evidence=tuple(evidence),
-        why="beyond 2 / sharpness a step overshoots what it descends: the loss rises along the steepest direction instead.",
+        why=(
+            "beyond 2 / sharpness a step overshoots what it descends: the loss rises along the "
+            "steepest direction instead."
+        ),
         lecture=("U7", "U3"),
         fix=f"try lr = {suggestion:g}",
         codes=("HLR",),

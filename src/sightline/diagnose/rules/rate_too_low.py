@@ -40,7 +40,8 @@ def rate_too_low(r: Reading) -> Finding | None:
         title="The learning rate is too low",
         where="the optimiser",
         evidence=(
-            f"an update changes a weight by {small:.1e} of its size: over {r.record.steps:,} updates at most {moved:.1%}",
+            f"an update changes a weight by {small:.1e} of its size: over {r.record.steps:,} updates "
+            f"at most {moved:.1%}",
             f"the loss went from {t.start:.3g} to {t.end:.3g}"
             + (f"; a constant guess has {r.guess:.3g}" if r.guess is not None else ""),
         ),

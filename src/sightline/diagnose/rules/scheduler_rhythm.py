@@ -29,7 +29,10 @@ def scheduler_rhythm(r: Reading) -> Finding | None:
         title="The learning rate is spent long before the end",
         where="the scheduler",
         evidence=(f"the rate fell from {peak:.3g} to below a fiftieth by update {low:,} of {r.record.steps:,}",),
-        why="a schedule meant for epochs that is stepped at every batch ends within the first epochs; nothing is learned after.",
+        why=(
+            "a schedule meant for epochs that is stepped at every batch ends within the first epochs; "
+            "nothing is learned after."
+        ),
         fix="call scheduler.step() once an epoch, or give the schedule its length in updates",
         codes=("HLR",),
         explains=("batch-too-large", "rate-too-low", "no-progress", "stopped-too-early"),

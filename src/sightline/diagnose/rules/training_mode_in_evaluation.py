@@ -20,10 +20,11 @@ def training_mode_in_evaluation(r: Reading) -> Finding | None:
         title="The network is evaluated in training mode",
         where=r.network,
         evidence=(
-            f"{calls:,} forward passes without gradients ran in training mode, {right:,} in evaluation mode; it has {kinds}",
+            f"{calls:,} forward passes without gradients ran in training mode, {right:,} in evaluation "
+            f"mode; it has {kinds}",
         ),
-        why="dropout stays on and batch normalisation uses the batch's own statistics (and goes on learning them), so the "
-        "figures are not those of the network that will be used.",
+        why="dropout stays on and batch normalisation uses the batch's own statistics (and goes on learning them), so "
+        "the figures are not those of the network that will be used.",
         fix="call model.eval() before evaluation and model.train() after it",
         codes=("VRM", "PMC"),
     )

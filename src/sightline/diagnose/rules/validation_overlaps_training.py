@@ -29,7 +29,8 @@ def validation_overlaps_training(r: Reading) -> Finding | None:
         title=title,
         where="the split of the data",
         evidence=(
-            f"{r.record.shared_examples:,} of {r.record.distinct_evaluated:,} examples evaluated ({share:.0%}) were trained on",
+            f"{r.record.shared_examples:,} of {r.record.distinct_evaluated:,} examples evaluated "
+            f"({share:.0%}) were trained on",
         ),
         why="the figures tell what was learned by heart, not what will be right on new data.",
         fix="split before training, by index, so that no example is in both parts",

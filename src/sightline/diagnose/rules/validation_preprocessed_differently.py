@@ -33,7 +33,8 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
         title="Validation is prepared otherwise than training",
         where="the data",
         evidence=(
-            f"inputs have mean {mean:.3g} and deviation {deviation:.3g} in training, {other:.3g} and {spread:.3g} in evaluation",
+            f"inputs have mean {mean:.3g} and deviation {deviation:.3g} in training, {other:.3g} and "
+            f"{spread:.3g} in evaluation",
         ),
         why="the network is judged on inputs of a kind that it never saw.",
         fix="apply the same scaling, with the training data's figures, to both",

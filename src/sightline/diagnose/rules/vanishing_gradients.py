@@ -33,7 +33,8 @@ def vanishing_gradients(r: Reading) -> Finding | None:
         title="Gradients vanish on their way back",
         where=f"{layers[0][0]} … {layers[-1][0]}",
         evidence=(
-            f"gradient over weight is {first:.1e} in {layers[0][0]} and {last:.1e} in {layers[-1][0]}, {len(layers)} layers apart",
+            f"gradient over weight is {first:.1e} in {layers[0][0]} and {last:.1e} in {layers[-1][0]}, "
+            f"{len(layers)} layers apart",
             *((f"between them {', '.join(squashing)} are used",) if squashing else ()),
         ),
         why="the early layers stand still, whatever the rate; what they throw away is lost.",

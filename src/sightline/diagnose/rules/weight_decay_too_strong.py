@@ -38,7 +38,8 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
         title="Weight decay overpowers the loss",
         where="the optimiser",
         evidence=(
-            f"with weight_decay = {decay:g} the pull to 0 is {pull:.2g} of the {'update' if decoupled else 'gradient'} (median over layers)",
+            f"with weight_decay = {decay:g} the pull to 0 is {pull:.2g} of the "
+            f"{'update' if decoupled else 'gradient'} (median over layers)",
             f"weights have shrunk to {shrink:.0%} of their norm at the start (median over layers)",
         ),
         why="weights shrink until the loss can no longer be lowered.",

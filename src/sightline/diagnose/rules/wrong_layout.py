@@ -10,7 +10,7 @@ def wrong_layout(r: Reading) -> Finding | None:
     """Pictures given as (height, width, channels) to layers that want channels first."""
     for call in r.tape.calls:
         if call.name == "conv2d" and call.operands and len(call.operands[0].shape) == 4:
-            n, c, h, w = call.operands[0].shape
+            _, c, h, w = call.operands[0].shape
             if w in (1, 3, 4) and c > 8 and h > 8:
                 return Finding(
                     cause="wrong-layout",

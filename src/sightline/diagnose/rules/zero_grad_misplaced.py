@@ -19,10 +19,14 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
         title="Updates are made without gradients",
         where=short(r.record.backward_site),
         evidence=(
-            f"{r.record.backwards:,} backward passes were made, but at {len(without)} of {len(updates)} updates looked at "
+            f"{r.record.backwards:,} backward passes were made, but at {len(without)} of "
+            f"{len(updates)} updates looked at "
             "every gradient was missing or exactly 0, though it was not right after the backward pass",
         ),
-        why="gradients are cleared between backward() and step(), or step() comes before backward(): nothing is learned.",
+        why=(
+            "gradients are cleared between backward() and step(), or step() comes before backward(): "
+            "nothing is learned."
+        ),
         fix="keep the order zero_grad(), backward(), step()",
         codes=("NZG",),
         explains=("rate-too-low", "detached", "no-progress", "stopped-too-early"),
