@@ -70,7 +70,8 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
         if not 3 <= distinct <= 50 or distinct < truth.maximum:
             return None
         severity = "warning"
-        evidence = f"the targets are {distinct} whole numbers up to {truth.maximum:.0f}, as if classes; the loss is {loss.kind}"
+        whole = f"{distinct} whole numbers up to {truth.maximum:.0f}"
+        evidence = f"the targets are {whole}, as if classes; the loss is {loss.kind}"
         fix = "if they are classes: an output a class and cross_entropy; numbers of classes have no distance"
         codes = ("LCH", "LCN", "ACH")
     elif kind == "hinge" and squashed:
