@@ -6,8 +6,8 @@ Two loops written by hand in PyTorch: a ResNet-20 on batches of 128 pictures of 
 parameters on 8 texts of 256 tokens. Each trains plainly, under the watch at its default schedule, and with a
 recorder as many write it: a forward hook on every module and the norm of every gradient, at every step. The three
 alternate in rounds; weights after the watched run must be those of the plain one, bit for bit. Time is the processor's,
-so that other programs do not count. A run's overhead depends on its length, since looks become rare: printed for the steps measured,
-and, from the cost of a look and of a step between, for longer ones. Targets: ≤ 3 % of time, ≤ 5 % of memory.
+so that other programs do not count. A run's overhead depends on its length, since looks become rare: it is printed for
+several lengths, from the cost of a look and of a step between. Targets: ≤ 3 % of time, ≤ 5 % of memory.
 """
 
 import argparse
