@@ -69,7 +69,7 @@ class Findings(tuple[Finding, ...]):
         """
         found = []
         for each in plain["findings"]:
-            words = {key: tuple(value) if isinstance(value, list) else value for key, value in each.items()}
+            words: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in each.items()}
             words["figure"] = None if each["figure"] is None else Curves(**each["figure"])
             found.append(Finding(**words))
         return cls(tuple(found), plain["seen"], trained=plain["trained"])

@@ -50,7 +50,7 @@ class LoaderWatch:
             return batch
 
         DataLoader.__iter__ = counted  # type: ignore[method-assign]
-        _BaseDataLoaderIter.__next__ = drawn  # type: ignore[method-assign]
+        _BaseDataLoaderIter.__next__ = drawn  # type: ignore[method-assign, assignment]
         stack.callback(setattr, DataLoader, "__iter__", begin)
         stack.callback(setattr, _BaseDataLoaderIter, "__next__", draw)
         return stack

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import prod, sqrt
 
 from sightline.diagnose.curve import Curve
 from sightline.diagnose.tape import Plain, Tape
@@ -167,7 +167,7 @@ class UpdateSeen:
     @property
     def gradient_norm(self) -> float:
         """Of all parameters together."""
-        return sum(g * g for g in self.gradient) ** 0.5
+        return sqrt(sum(g * g for g in self.gradient))
 
 
 @dataclass(frozen=True)

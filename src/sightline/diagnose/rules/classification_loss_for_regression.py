@@ -26,7 +26,7 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
     kind = loss.kind.removesuffix("_loss")
     evidence = ""
     fix = ""
-    codes = ("LCH",)
+    codes: tuple[str, ...] = ("LCH",)
     severity = "error"
     squashed = any(c.name in ("softmax", "sigmoid") for c in r.end)
     if (
