@@ -73,6 +73,11 @@ def diagnose_source(
     return said, (edits[0] if edits else None)
 
 
+def score_repaired(source: str, edit: tuple[str, str], seed: int) -> float:
+    """The score of a program with a proposed edit made; an edit that does not fit raises, and so verifies nothing."""
+    return run_for_score(apply_edits(source, [edit], "proposed edit"), seed)
+
+
 def faults_that_count(half: str) -> list[Fault]:
     """A half's faults, without those that were measured to do no harm."""
     name = half.replace("-", "_")
@@ -100,10 +105,9 @@ def run_half(half: str, only: str, seeds: int, diagnoser: Callable[[], Diagnoser
     }
     outcomes = dict(run_all(jobs, workers=workers))
     repaired = {
-        name: partial(run_for_score, apply_edits(sources[name.split("\t")[0]], [outcome.value[1]], name), seed)
+        name: partial(score_repaired, sources[name.split("\t")[0]], outcome.value[1], int(name.split("\t")[1]))
         for name, outcome in outcomes.items()
         if half != "healthy" and outcome.value and outcome.value[1]
-        for seed in [int(name.split("\t")[1])]
     }
     retrained = dict(run_all(repaired, workers=workers))
     return [_run(half, faults[name.split("\t")[0]], name, outcomes[name], retrained.get(name)) for name in jobs]

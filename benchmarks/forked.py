@@ -10,6 +10,7 @@ import os
 import pickle
 import resource
 import runpy
+import signal
 import sys
 import tempfile
 import time
@@ -19,8 +20,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-KILLED = 9
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def run_all(
                 running[process] = (name, answer, time.monotonic())
             for process, (_, _, started) in running.items():
                 if time.monotonic() - started > wall_seconds:
-                    os.kill(process, KILLED)
+                    os.kill(process, signal.SIGKILL)
             for process in list(running):
                 ended, status = os.waitpid(process, os.WNOHANG)
                 if ended:

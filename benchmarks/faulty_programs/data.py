@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_digits
 
 ROOT = Path(os.environ["SIGHTLINE_DATA"]) if "SIGHTLINE_DATA" in os.environ else Path("data")
 
@@ -20,18 +20,6 @@ def digits():
     """1,797 digits of 8 x 8 pixels, values 0 to 16, and their labels."""
     bunch = load_digits()
     return bunch.images.astype("float32"), bunch.target.astype("int64")
-
-
-def wine():
-    """178 wines, 13 measurements in their own units, 3 kinds."""
-    bunch = load_wine()
-    return bunch.data.astype("float32"), bunch.target.astype("int64")
-
-
-def breast_cancer():
-    """569 tumours, 30 measurements in their own units, 2 kinds."""
-    bunch = load_breast_cancer()
-    return bunch.data.astype("float32"), bunch.target.astype("int64")
 
 
 def _pictures(name, split, count):

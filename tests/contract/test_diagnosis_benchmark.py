@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import diagnosis
-from diagnosis import Diagnoser, Run, diagnose_source, evaluate, false_alarms, run_half, summarise
+from diagnosis import Diagnoser, Run, evaluate, false_alarms, run_half, score_repaired, summarise
 from diagnosis_score import Said
 from forked import Outcome
 from measure_faults import is_worse, score_of, scores_by_name
@@ -69,21 +69,24 @@ def test_a_proposed_edit_is_made_and_retrained(monkeypatch: pytest.MonkeyPatch) 
     retrained = []
 
     def at_once(jobs: dict[str, Callable[[], object]], workers: int) -> list[tuple[str, Outcome]]:
-        for job in jobs.values():
-            function, arguments = job.func, job.args  # type: ignore[attr-defined]
-            if function is not diagnose_source:
-                retrained.append(arguments[0])
-                return [(name, Outcome(0.6, "", 1.0)) for name in jobs]
         return [(name, Outcome(job(), "", 1.0)) for name, job in jobs.items()]
 
+    def score(source: str, seed: int) -> float:
+        retrained.append(source)
+        return 0.6
+
     monkeypatch.setattr(diagnosis, "run_all", at_once)
+    monkeypatch.setattr(diagnosis, "run_for_score", score)
     monkeypatch.setattr(diagnosis, "faults_that_count", lambda half: [FAULT])
     monkeypatch.setattr(diagnosis, "scores_by_name", lambda rows: {"mlp": [0.9, 1.0], "mlp-a": [0.1, 0.2]})
     (run,) = run_half("tuned", "", 1, found, 2)
     assert [each.cause for each in run.findings] == ["dead-units", "rate-too-high"]
     assert run.verified  # 0.6 is past the middle of 0.15 and 0.95
+    assert len(retrained) == 1
     assert "lr=0.05" in retrained[0]
     assert "lr=5.0" not in retrained[0]
+    with pytest.raises(ValueError, match="occurs 0 times"):
+        score_repaired("lr=0.1", ("lr=5.0", "lr=0.05"), 0)
 
 
 def test_a_fault_counts_if_clearly_worse_than_the_spread() -> None:

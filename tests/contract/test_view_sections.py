@@ -79,9 +79,9 @@ def test_names_that_look_like_templates_stay_as_they_are(folder: RunFolder) -> N
     folder.write("readings/latent-map.json", {**MAP, "classes": ["{{ 7 * 7 }}", "{% raise %}"]})
     folder.write("readings/image-views.json", [{**VIEW, "title": "{{ 7 * 7 }}"}])
     page = render(folder)
-    assert "<h3>{{ 7 * 7 }}" in page or ">{{ 7 * 7 }}<" in page
+    assert "{{ 7 * 7 }}" in page.partition("<script")[0]
     assert '"{{ 7 * 7 }}"' in page
-    assert "49" not in page.partition('id="latent"')[2].partition("</section>")[0]
+    assert ">49<" not in page
 
 
 def test_a_single_value_is_told_and_not_drawn(folder: RunFolder) -> None:

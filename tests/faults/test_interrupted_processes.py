@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from kills import begin, command, finish, measuring_is_interrupted, telling_command
+from kills import begin, command, finish, fork_processes, measuring_is_interrupted
+from sightline.cli.main import main
 from sightline.core.checkpoint import list_checkpoints
 from sightline.core.run_folder import RunFolder
 from sightline.train import Interrupted
@@ -23,12 +25,10 @@ def words(runs: Path, *more: str) -> list[str]:
     return ["train", "mlp", "--data", "iris", "--runs", str(runs), "--name", "run", *more]
 
 
-def wait_for(path: Path, process: BaseProcess | subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     """No process outlives the wait for its first checkpoint."""
     deadline = time.monotonic() + 200
-    while not path.exists() and time.monotonic() < deadline:
-        if (process.exitcode if isinstance(process, BaseProcess) else process.poll()) is not None:
-            break
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     if not path.exists():
         process.kill()
@@ -65,28 +65,41 @@ def test_two_processes_save_and_stop_at_ctrl_c(tmp_path: Path) -> None:
     check_interrupted(RunFolder.open(tmp_path / "run"), signal.SIGINT, told)
 
 
-def test_two_processes_save_and_stop_at_a_plain_kill(tmp_path: Path) -> None:
+def once_saved(checkpoints: Path, act: Callable[[], object]) -> None:
+    """Something that happens beside a training of this process, as soon as it has saved."""
+
+    def wait() -> None:
+        while not (checkpoints / "last").exists():
+            time.sleep(0.02)
+        act()
+
+    Thread(target=wait, daemon=True).start()
+
+
+def test_two_processes_save_and_stop_at_a_plain_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It reaches the first process alone."""
-    process = begin(telling_command, words(tmp_path, *TWO), str(tmp_path / "told.txt"))
-    assert process.pid is not None
-    wait_for(tmp_path / "run" / "checkpoints" / "last", process)
-    time.sleep(0.5)
-    os.kill(process.pid, signal.SIGTERM)
-    process.join(timeout=120)
-    told = (tmp_path / "told.txt").read_text()
-    assert process.exitcode == 143, told
-    check_interrupted(RunFolder.open(tmp_path / "run"), signal.SIGTERM, told)
+    fork_processes(monkeypatch)
+    once_saved(tmp_path / "run" / "checkpoints", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert main(words(tmp_path, *TWO)) == 143
+    check_interrupted(RunFolder.open(tmp_path / "run"), signal.SIGTERM, capsys.readouterr().err)
 
 
-def test_a_failure_in_one_of_two_processes_is_told_in_three_parts(tmp_path: Path) -> None:
+def test_a_failure_in_one_of_two_processes_is_told_in_three_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The first process can't save: the second one waits for it in vain."""
-    process = begin(telling_command, words(tmp_path, *TWO), str(tmp_path / "told.txt"))
-    wait_for(tmp_path / "run" / "checkpoints" / "last", process)
-    (tmp_path / "run" / "checkpoints").rename(tmp_path / "run" / "elsewhere")
-    (tmp_path / "run" / "checkpoints").write_text("")
-    process.join(timeout=120)
-    told = (tmp_path / "told.txt").read_text()
-    assert process.exitcode == 2, told
+    checkpoints = tmp_path / "run" / "checkpoints"
+
+    def break_it() -> None:
+        checkpoints.rename(tmp_path / "run" / "elsewhere")
+        checkpoints.write_text("")
+
+    fork_processes(monkeypatch)
+    once_saved(checkpoints, break_it)
+    assert main(words(tmp_path, *TWO)) == 2
+    told = capsys.readouterr().err
     assert "expected:   to write" in told
     assert "Traceback" not in told
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from diagnosis_score import Said, Score, closes_half, f3, mean_score, score_by_code, score_by_name, wilson
-from planted import Fault, Truth, apply_edits, known_causes, load_faults, split
+from planted import Fault, Truth, apply_edits, faulty_source, known_causes, load_faults, split
 
 RATE = Truth(frozenset({"rate-too-high", "momentum-out-of-range"}), frozenset({"HLR"}))
 SCALE = Truth(frozenset({"not-standardised"}), frozenset({"CPP", "IWF"}))
@@ -112,3 +112,4 @@ def test_the_tables_use_known_words_and_keep_the_rule() -> None:
     for fault in [*halves[0], *halves[1], *published]:
         assert all(truth.causes and truth.causes <= set(causes) for truth in fault.truths), fault.name
         assert fault.kind in ("worse", "method")
+        compile(faulty_source(fault), fault.name, "exec")  # every edit matches once and leaves a program
