@@ -7,8 +7,8 @@ from sightline.cli.arguments import Arguments
 from sightline.core.files import to_json
 
 DESCRIPTION = """\
-Run a training program of your own, unchanged, for its first 30 updates, then end it and tell the errors that are certain
-by then. Options stand before the program; everything after its name is the program's. What shows only later
+Run a training program of your own, unchanged, for its first 30 updates, then end it and tell the errors that are
+certain by then. Options stand before the program; everything after its name is the program's. What shows only later
 (overfitting, a rate too low, a plateau) is seen by `sightline diagnose`.
 
 Exit code: 0 nothing is certainly wrong, 1 something is or the program ended with an error, 2 a mistake in these words,

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from sightline.diagnose import Findings
 
 DESCRIPTION = """\
-Run a training program of your own, unchanged, as `python PROGRAM ...` would, and say what keeps it from learning: causes
-with their evidence and the change to make. Options stand before the program; everything after its name is the program's.
-For the folder of a run of Sightline's: what was found while it was trained.
+Run a training program of your own, unchanged, as `python PROGRAM ...` would, and say what keeps it from learning:
+causes with their evidence and the change to make. Options stand before the program; everything after its name is the
+program's. For the folder of a run of Sightline's: what was found while it was trained.
 
 Exit code: 0 nothing speaks against the training, 1 something does or the program ended with an error, 2 a mistake in
 these words, or nothing was trained.

@@ -44,7 +44,7 @@ def watch_script(path: Path, args: Sequence[str] = (), *, stop_after: int | None
             watch.record.stopped = f"SystemExit: {end.code}"
             if isinstance(end.code, str):
                 sys.stderr.write(f"{end.code}\n")
-    except (Exception, KeyboardInterrupt) as error:  # the program's own: told in the record
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the program's own: told as Python tells it, and kept
         watch.record.stopped = f"{type(error).__name__}: {error}".removesuffix(": ")
         sys.excepthook(type(error), error, _from(error.__traceback__, path))
     finally:

@@ -88,7 +88,7 @@ def validate(network: nn.Module, loader: Iterable[Any], loss: TrainingLoss) -> s
                 seen += len(inputs)
                 if seen >= MOST_EXAMPLES:
                     break
-    except Exception as error:  # the user's loader or network: told among what was not seen
+    except Exception as error:  # noqa: BLE001 - of the user's loader or network: told among what was not seen
         return f"{type(error).__name__}: {error}"
     finally:
         for module, mode in modes:
@@ -99,7 +99,7 @@ def validate(network: nn.Module, loader: Iterable[Any], loss: TrainingLoss) -> s
 @contextmanager
 def _own_random_streams(loader: object) -> Iterator[None]:
     """What a loader draws is put back: Python's and numpy's streams, and generators of its own."""
-    python, legacy = random.getstate(), np.random.get_state()
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the stream that others draw from
     holders = (loader, getattr(loader, "sampler", None))
     streams = [g for holder in holders if isinstance(g := getattr(holder, "generator", None), torch.Generator)]
     states = [g.get_state() for g in streams]
@@ -107,6 +107,6 @@ def _own_random_streams(loader: object) -> Iterator[None]:
         yield
     finally:
         random.setstate(python)
-        np.random.set_state(legacy)
+        np.random.set_state(legacy)  # noqa: NPY002
         for stream, state in zip(streams, states, strict=True):
             stream.set_state(state)

@@ -17,7 +17,7 @@ ALARMS = ("error", "warning")
 LAYERS = {
     "update": (
         "Updates",
-        "an update's norm over the weight's: pale is usual (about 1e−3), blue hardly moves, red is thrown about",
+        "an update's norm over the weight's: pale is usual (1e−4 to 1e−2), blue hardly moves, red is thrown about",
     ),
     "gradient": ("Gradients", "a gradient's norm over the weight's: a row that fades beside the others learns last"),
     "dead": ("Dead units", "share of a layer's units that are zero on every example of the batch"),
@@ -118,9 +118,9 @@ def diagnosis(found: Row, watched: Row) -> Diagnosis:
     """
     rows = [dict(row) for row in found["findings"]]
     charts: dict[str, Spec] = {}
-    cards = cards_of(rows, charts)
+    cards = [_card(row, f"finding-{place}", charts) for place, row in enumerate(rows, start=1)]
     alarms = [card for card in cards if card.severity in ALARMS]
-    curves, layers = _curves(watched, charts), _layers(watched, charts)
+    curves, layers = _curves(watched, charts), layer_drawings(watched, charts)
     told = {
         "seen": text.visible(str(found.get("seen", ""))),
         "facts": _facts(watched),
@@ -133,11 +133,6 @@ def diagnosis(found: Row, watched: Row) -> Diagnosis:
         return Diagnosis("well" if found["trained"] else "none", text.visible(str(found["verdict"])), **told)
     first = alarms[0]
     return Diagnosis(first.severity, first.title, first.fix, len(alarms) - 1, **told)
-
-
-def cards_of(rows: Sequence[Row], charts: dict[str, Spec]) -> list[Card]:
-    """A card for each finding, the figures put among the charts."""
-    return [_card(row, f"finding-{place}", charts) for place, row in enumerate(rows, start=1)]
 
 
 def _card(row: Row, name: str, charts: dict[str, Spec]) -> Card:
@@ -221,7 +216,8 @@ def _held(changes: Sequence[Sequence[float]], updates: int) -> list[tuple[float,
     return [(point["step"], point["value"]) for point in thin(finite)]
 
 
-def _layers(watched: Row, charts: dict[str, Spec]) -> list[Drawing]:
+def layer_drawings(watched: Row, charts: dict[str, Spec]) -> list[Drawing]:
+    """Heat maps of what was seen of layers, put among the charts."""
     drawings = []
     for kind, (title, caption) in LAYERS.items():
         steps, values = _by_layer(watched, kind)

@@ -41,6 +41,7 @@ from sightline.train.run import TOKENIZER, Run, best_checkpoint, load_best
 from sightline.train.spec import RunSpec
 from sightline.train.supervised import Supervised, require_inputs
 from sightline.train.text_readings import samples_of, write_text_readings
+from sightline.train.watched_run import watched_run
 
 INITIAL = "checkpoints/initial.safetensors"
 """A given model's first weights, until the run is completed: what a run goes on from that has no checkpoint yet."""
@@ -384,7 +385,8 @@ def _work(fabric: Fabric, listener: Listener, job: Job) -> Position:
     if job.checkpoint is not None:
         engine.restore(job.checkpoint)
     record = Record(folder, step=engine.position.step, speaks=fabric.is_global_zero, quiet=job.quiet)
-    return engine.run(record)
+    with watched_run(folder, model, since=engine.position.step, active=alone):
+        return engine.run(record)
 
 
 def _beside_weights(model: nn.Module, data: Data) -> dict[str, str]:

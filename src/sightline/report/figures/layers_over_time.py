@@ -1,7 +1,7 @@
 """A number of every layer at every step looked at, as a heat map."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, log10
+from math import ceil, floor, isfinite, log10
 from typing import Any, Literal
 
 import altair as alt
@@ -13,11 +13,11 @@ from sightline.report.vega import Spec, expression, finish, theme
 LONGEST_NAME = 28
 """Letters of a layer's name that stand at the left; of longer ones the end."""
 
-ROW = 17
-"""Height of a layer, in pixels."""
+ROW, FEW_ROW, FEW = 17, 26, 8
+"""Height of a layer, in pixels; of each of a few; how many those are."""
 
-USUAL_UPDATES = (-6.0, -3.0, 0.0)
-"""log₁₀ of an update over its weight: vanishing, usual, as large as the weight itself."""
+UPDATES = (-6.0, -4.0, -2.0, 0.0)
+"""log₁₀ of an update over its weight: vanishing, the usual between the next two, as large as the weight itself."""
 
 Kind = Literal["update", "gradient", "share"]
 
@@ -30,7 +30,7 @@ def layers_over_time(
     Args:
         steps: of the looks, rising; they need not be evenly spaced.
         values: by layer, one a look; none where there was nothing to measure. NaN and infinity are marked by a cross.
-        kind: "update": norms of updates over weights, log₁₀ from −6 (blue) over the usual −3 (pale) to 0 (red);
+        kind: "update": norms of updates over weights, log₁₀ from −6 (blue) over the usual −4 to −2 (pale) to 0 (red);
             "gradient": norms over weights on a logarithmic scale; "share": from 0 to 1.
         word: what the number is, for the pointer.
 
@@ -57,13 +57,9 @@ def layers_over_time(
     heights = [cell["colour"] for cell in cells if cell["colour"] is not None]
     if not heights:
         raise DataError(expected="a value to draw", found="none that is finite", do="draw it when there is one")
-    # wide enough that a broken run's extremes don't make all else one colour
-    domain = {
-        "update": USUAL_UPDATES,
-        "gradient": (max(min(heights), max(heights) - 6), max(heights) + 1e-9),
-        "share": (0.0, 1.0),
-    }[kind]
-    tones = ("good", "wash", "bad") if kind == "update" else ("wash", "bad" if kind == "share" else "good")
+    top = ceil(max(heights))
+    ends = {"update": UPDATES, "gradient": (max(floor(min(heights)), top - 8), top), "share": (0.0, 1.0)}[kind]
+    tones = {"update": ("good", "wash", "wash", "bad"), "gradient": ("wash", "good"), "share": ("wash", "bad")}[kind]
     names = [name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}" for name in values]
     base = (
         alt.Chart(alt.NamedData("cells"))
@@ -78,11 +74,11 @@ def layers_over_time(
             ],
         )
     )
-    scale = alt.Scale(domain=list(domain), range=[expression(tone) for tone in tones], clamp=True, interpolate="rgb")
+    scale = alt.Scale(domain=list(ends), range=[expression(tone) for tone in tones], clamp=True, interpolate="rgb")
     heat = (
         base.transform_filter("isValid(datum.colour)")
         .mark_rect()
-        .encode(color=alt.Color("colour:Q", scale=scale, legend=_legend(kind)))
+        .encode(color=alt.Color("colour:Q", scale=scale, legend=_legend(kind, ends)))
     )
     crosses = base.transform_filter("!isValid(datum.colour)").mark_text(
         text="×", fontWeight=700, color=expression("bad")
@@ -94,7 +90,7 @@ def layers_over_time(
             alt.param(name="steps", value=list(steps)),
             *theme("good", "wash", "bad"),
         )
-        .properties(width="container", height=ROW * len(names))
+        .properties(width="container", height=(FEW_ROW if len(names) <= FEW else ROW) * len(names))
     )
     return finish(chart, cells=cells)
 
@@ -106,14 +102,12 @@ def _height(value: float, kind: Kind) -> float | None:
     return float(value) if kind == "share" else round(log10(max(value, 1e-12)), 3)
 
 
-def _legend(kind: Kind) -> alt.Legend:
+def _legend(kind: Kind, ends: Sequence[float]) -> alt.Legend:
     """The colours' meaning; logarithms are told as powers of ten."""
-    options: dict[str, Any] = {
-        "update": {"values": [-6, -3, 0], "labelExpr": _POWER},
-        "gradient": {"tickCount": 4, "labelExpr": _POWER},
-        "share": {"values": [0, 0.5, 1], "format": "%"},
-    }[kind]
-    return alt.Legend(title=None, orient="top", gradientLength=180, gradientThickness=9, **options)
+    every = max(1, ceil((ends[-1] - ends[0]) / 4))
+    ticks = [0.0, 0.5, 1.0] if kind == "share" else list(range(int(ends[0]), int(ends[-1]) + 1, every))
+    words: dict[str, Any] = {"format": "%"} if kind == "share" else {"labelExpr": _POWER}
+    return alt.Legend(title=None, orient="top", gradientLength=180, gradientThickness=9, values=ticks, **words)
 
 
 _POWER = "datum.value == 0 ? '1' : '1e' + format(datum.value, '~g')"

@@ -8,7 +8,7 @@ import altair as alt
 from sightline.core.errors import DataError
 from sightline.report.figures.lines import MOST_DOTS, PALETTE, Scale, broken, horizontal, lines, rule, vertical
 from sightline.report.text import number
-from sightline.report.vega import Spec, finish, theme
+from sightline.report.vega import Spec, expression, finish, theme
 
 Line = Sequence[tuple[float, float]]
 
@@ -72,6 +72,11 @@ def named_lines(
     ]
     layers = [*lines(list(kept), x_axis, y_axis, tooltip), *(broken(x_axis) if breaks else [])]
     if shown_mark is not None:
-        layers += rule("y", shown_mark[1], shown_mark[0])
-    chart = alt.layer(*layers).add_params(*theme(*PALETTE, "soft")).properties(width="container", height=height)
-    return finish(chart, points=points, breaks=breaks)
+        line_across, words = rule("y", shown_mark[1], shown_mark[0], align="right")
+        behind = words.copy()
+        behind.mark = words.mark.copy()
+        # so that lines don't cross the words
+        behind.mark.stroke, behind.mark.strokeWidth = expression("paper"), 5
+        layers += [line_across, behind, words]
+    chart = alt.layer(*layers).add_params(*theme(*PALETTE, "soft", "paper"))
+    return finish(chart.properties(width="container", height=height), points=points, breaks=breaks)
