@@ -80,7 +80,10 @@ class FunctionWatch(TorchFunctionMode):
 
     def _backward(self, func: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         given = args[0] if args else keywords["self" if func is Tensor.backward else "tensors"]
-        self._before_backward(given if isinstance(given, Tensor) else next(iter(given)))
+        first = given if isinstance(given, Tensor) else next(iter(given), None)
+        if not isinstance(first, Tensor):
+            return func(*args, **keywords)
+        self._before_backward(first)
         taping, self.taping = self.taping, False
         try:
             return func(*args, **keywords)
