@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sightline import (
         data,
+        diagnose,
         explain,
         generate,
         linear,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sightline.report.page import write_report
     from sightline.train.fit import fit, resume
     from sightline.train.run import Run, open_run
+    from sightline.watching import watch
 
 _HOME = {
     "SightlineError": "sightline.core.errors",
@@ -37,9 +39,11 @@ _HOME = {
     "Run": "sightline.train.run",
     "open_run": "sightline.train.run",
     "write_report": "sightline.report.page",
+    "watch": "sightline.watching",
 }
 _ROOMS = (
     "data",
+    "diagnose",
     "explain",
     "generate",
     "linear",
@@ -57,6 +61,7 @@ __all__ = [
     "Run",
     "SightlineError",
     "data",
+    "diagnose",
     "explain",
     "fit",
     "from_pretrained",
@@ -73,6 +78,7 @@ __all__ = [
     "resume",
     "train",
     "understand",
+    "watch",
     "write_report",
 ]
 

@@ -65,7 +65,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command: Command) -> None:
     code, out, _ = command(["--help"])
     assert code == 0
-    assert len(COMMANDS) == 16
+    assert len(COMMANDS) == 18
     assert all(f"  {name}" in out for name in COMMANDS)
 
 

@@ -69,6 +69,18 @@ SAMPLES: dict[str, Callable[[], Spec]] = {
     "latent_map, without classes": lambda: figures.latent_map([(0, 1)]),
     "latent_map, many classes": lambda: figures.latent_map([(0, 1)] * 30, [f"c{k}" for k in range(30)], range(30)),
     "latent_use": lambda: figures.latent_use([2.0, 0.5, 0.0], [0.1, 0.02, 0.0], [True, True, False], [2, 0, 1]),
+    "layers_over_time": lambda: figures.layers_over_time(
+        [0, 3, 1000], {"fc": [1e-3, 0.5, NAN], "a very long name of a layer deep inside": [1e-5, None, 0.0]}, "update"
+    ),
+    "layers_over_time, gradients": lambda: figures.layers_over_time([0, 3], {"fc": [1e-3, 0.5]}, "gradient"),
+    "layers_over_time, shares": lambda: figures.layers_over_time([0], {f"c{k}": [k / 40] for k in range(40)}, "share"),
+    "named_lines": lambda: figures.named_lines(
+        "update",
+        "loss",
+        {"training": [(0, 2.0), (5, NAN), (9, 0.001)], "validation": [(5, 1.0)]},
+        logarithmic=True,
+        mark=("best constant guess", 0.7),
+    ),
     "loss_curves": lambda: figures.loss_curves(STEPS, {"good": [4, 2, 1, 0.5, 0], "bad": [4, 40, 4e300, INF, NAN]}),
     "loss_curves, many": lambda: figures.loss_curves(STEPS, {f"η {k}": [k + 1.0] * 5 for k in range(12)}),
     "error_curves": lambda: figures.error_curves(
@@ -115,7 +127,7 @@ class Tags(HTMLParser):
 
 def test_there_is_a_sample_of_every_figure_of_the_theory() -> None:
     names = {name.partition(",")[0] for name in SAMPLES}
-    assert len(names) == 17
+    assert len(names) == 19
     assert names == set(figures.__all__) - {"Band"}
 
 
@@ -128,6 +140,24 @@ def test_error_curves_mark_the_least_of_each_curve() -> None:
         figures.error_curves([0.1, 1], {"a": [1]}, "ridge λ")
     with pytest.raises(DataError):
         figures.error_curves([], {}, "ridge λ")
+
+
+def test_layers_over_time_refuse_what_can_not_be_drawn() -> None:
+    for steps, values in (([0], {"fc": [NAN]}), ([0], {"fc": [None]}), ([0, 1], {"fc": [1.0]}), ([], {})):
+        with pytest.raises(DataError):
+            figures.layers_over_time(steps, values, "update")
+    cells = SAMPLES["layers_over_time"]()["datasets"]["cells"]
+    assert [cell["colour"] for cell in cells] == [-3.0, -0.301, None, -5.0, -12.0]
+    assert cells[2]["told"] == "NaN"
+    assert [(cell["layer"], cell["look"], cell["step"]) for cell in cells][-1] == (1, 2, 1000)
+
+
+def test_named_lines_are_linear_where_a_value_is_below_zero() -> None:
+    for low, kind in ((1e-4, "log"), (-1.0, None)):
+        spec = figures.named_lines("update", "loss", {"a": [(0, low), (1, 3.0)]}, logarithmic=True)
+        assert spec["layer"][0]["encoding"]["y"]["scale"].get("type") == kind
+    with pytest.raises(DataError):
+        figures.named_lines("update", "loss", {"a": [(0, NAN)]})
 
 
 def test_class_shares_need_a_share_a_class() -> None:

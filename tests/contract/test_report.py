@@ -196,7 +196,7 @@ def check_offline(html: str) -> None:
         assert tag not in {"link", "iframe", "object", "embed", "base"}
         for name in ("src", "href", "srcset", "action", "poster", "data"):
             value = attributes.get(name)
-            assert value is None or value.startswith("data:image/"), (tag, name, value)
+            assert value is None or value.startswith(("data:image/", "#")), (tag, name, value)
     policy = next(a["content"] for t, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None
     assert policy.startswith("default-src 'none'")
@@ -325,7 +325,8 @@ def test_names_from_outside_are_never_markup(tmp_path: Path) -> None:
         {"what": evil[1], "left_out": [[evil[0], evil[2]]], "balance": {evil[1]: {evil[0]: 3}}},
     )
     folder.set_status("failed", evil[0])
-    folder.write("findings.json", [{"cause": evil[0], "severity": evil[2], "fix": evil[1]}])
+    finding = {"cause": evil[0], "severity": evil[2], "fix": evil[1]}
+    folder.write("findings.json", {"verdict": evil[0], "seen": evil[1], "trained": True, "findings": [finding]})
     html = render(folder)
     check_offline(html)
     page = Page(html)
@@ -405,7 +406,9 @@ def test_findings_are_listed(tmp_path: Path) -> None:
         "where": "layer 3",
         "evidence": {"norm": 0.25},
     }
-    folder.write("findings.json", [{**finding, "why": "saturated", "fix": "use ReLU"}])
+    found = [{**finding, "why": "saturated", "fix": "use ReLU"}]
+    folder.write("findings.json", {"verdict": "", "seen": "Watched it.", "trained": True, "findings": found})
     words = Page(render(folder)).words
+    assert "Watched it." in words
     for part in ("vanishing gradient", "critical", "layer 3", "norm = 0.25", "saturated", "use ReLU"):
         assert part in words, part

@@ -34,7 +34,11 @@ FILES: dict[str, Any] = {
     "environment.json": {"processor": "Example CPU", "cores": 2, "accelerators": []},
     "readings/data.json": {"what": "a table", "counts": {"train": 3}, "balance": {"train": {"a": 2, "b": 1}}},
     "readings/evaluation-test.json": EVALUATION,
-    "findings.json": [{"cause": "none"}],
+    "findings.json": {"verdict": "None.", "seen": "", "trained": True, "findings": [{"cause": "none"}]},
+    "readings/watch.json": {
+        "layers": {"names": ["fc"], "steps": [0], "update": [[0.01]], "gradient": [[0.1]]},
+        "units": {"dead": {"0": [[0, 0.5]]}, "saturated": {}},
+    },
 }
 
 
@@ -112,6 +116,11 @@ def test_an_evaluation_with_wrong_entries_is_named(folder: RunFolder, change: An
         ("schema.json", {"task": "classification"}),
         ("environment.json", {"accelerators": 3}),
         ("findings.json", [3]),
+        ("findings.json", {"verdict": "", "seen": "", "trained": True, "findings": [3]}),
+        ("findings.json", {"verdict": "", "seen": "", "findings": []}),
+        ("readings/watch.json", {"layers": {"names": ["fc"], "steps": [0], "update": [], "gradient": []}}),
+        ("readings/watch.json", {"layers": {"names": ["fc"], "steps": [0], "update": [[1, 2]], "gradient": [[1]]}}),
+        ("readings/watch.json", {"units": {"dead": [3]}}),
         ("status.json", {"why": "no state"}),
         ("status.json", {"state": "completed", "seconds": "long"}),
     ],
@@ -170,7 +179,7 @@ plain = st.recursive(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_value_anywhere_is_shown_or_named(folder: RunFolder, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(set(FILES) - {"findings.json"})))
+    name = data.draw(st.sampled_from(sorted(FILES)))
     key = data.draw(st.sampled_from(sorted(FILES[name])))
     folder.write(name, FILES[name] | {key: data.draw(plain)})
     page, named = "", ""

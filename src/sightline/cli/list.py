@@ -11,13 +11,14 @@ from sightline.core.registry import Registry
 
 def run(words: Sequence[str]) -> int:
     """List as the words say."""
-    kinds = ("recipes", "models", "data", "objectives", "optimizers", "schedules", "topics")
+    kinds = ("recipes", "models", "data", "objectives", "optimizers", "schedules", "topics", "causes")
     parser = Arguments("list", "The names that can be used, with a line on each.")
     parser.add_argument("kind", nargs="?", choices=kinds, help="which kind (default: all)")
     parser.add_argument("--json", action="store_true", help="as JSON")
     given = parser.parse_args(words)
 
     from sightline.data import DATASETS
+    from sightline.diagnose import RULES
     from sightline.explain import EXPLANATIONS
     from sightline.models import MODELS
     from sightline.objectives import OBJECTIVES
@@ -32,6 +33,7 @@ def run(words: Sequence[str]) -> int:
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
         "topics": EXPLANATIONS,
+        "causes": RULES,
     }
     chosen = {kind: registries[kind] for kind in kinds if given.kind in (None, kind)}
     listing = {kind: {name: r.summary(name) for name in r} for kind, r in chosen.items()}

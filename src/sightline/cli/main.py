@@ -18,13 +18,18 @@ COMMANDS = {
     "prompt": "ask a run on text by examples in the prompt, and measure its answers",
     "features": "sentences as vectors, from any layer of a run on text",
     "export": "write a run's model as ONNX or a torch program, checked on real inputs",
-    "list": "recipes, models, data sets, objectives, optimisers, schedules, topics",
+    "list": "recipes, models, data sets, objectives, optimisers, schedules, topics, causes of bad training",
     "model": "a network layer by layer: shapes, parameters, cost, receptive field",
     "data": "look at a data set: what is there, and what is wrong with it",
     "compare": "two runs side by side: what differs, and by how much",
     "report": "rebuild report.html from the run folder alone",
+    "diagnose": "run your own training program, unchanged, and say what is wrong with it; or a run",
+    "check": "the first updates of your own training program: what is certainly wrong",
     "explain": "the theory in numbers and figures: gradient descent, momentum, ridge, double descent …",
 }
+
+RUNS_A_PROGRAM = ("diagnose", "check")
+"""Commands whose later words may belong to a program of the user's."""
 
 USAGE = """\
 sightline - design, train and see through deep networks
@@ -44,6 +49,7 @@ first steps:
   sightline train resnet --data ./photos      your own pictures, one folder a class
   sightline train mlp --data house.csv --target price
   sightline train gpt --data book.txt         your own text; then `sightline generate runs/<name> --prompt "…"`
+  sightline diagnose my_training.py --lr 0.1  your own training loop: does it learn, and if not, why
 """
 
 
@@ -53,8 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without Unicode shows letters it lacks by their numbers
             stream.reconfigure(errors="backslashreplace")
-    debug = "--debug" in words
-    words = [w for w in words if w != "--debug"]
+    own = 2 if any(w in RUNS_A_PROGRAM for w in words[:2]) else len(words)
+    debug = "--debug" in words[:own]
+    words = [w for w in words[:own] if w != "--debug"] + words[own:]
     try:
         return _dispatch(words)
     except SightlineError as error:

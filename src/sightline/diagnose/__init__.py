@@ -4,6 +4,7 @@ from sightline.diagnose.causes import findings
 from sightline.diagnose.digest import digest
 from sightline.diagnose.finding import Curves, Finding, Severity
 from sightline.diagnose.findings import Findings
+from sightline.diagnose.first_updates import check
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.record import Record
 from sightline.diagnose.rules import RULES
@@ -19,6 +20,7 @@ __all__ = [
     "Record",
     "Severity",
     "Watch",
+    "check",
     "diagnose",
     "digest",
     "findings",

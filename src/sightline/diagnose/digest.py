@@ -24,6 +24,7 @@ def digest(record: Record) -> dict[str, Any]:
     values = record.loss.values
     stride = max(1, len(values) // MOST_POINTS)
     span = record.loss.span
+    every = max(1, len(record.rates) // MOST_POINTS)
     updates = sorted(reading.updates, key=lambda u: u.step)
     names = [p.name for p in record.parameters if p.fan_in > 0 and any(p.name in u.names for u in updates)][
         :MOST_LAYERS
@@ -32,7 +33,7 @@ def digest(record: Record) -> dict[str, Any]:
         "loss": [[i * span, values[i]] for i in range(0, len(values), stride)],
         "validation": [[step, loss] for step, loss, _ in reading.validation_passes],
         "accuracy": [[step, right] for step, _, right in reading.validation_passes if right is not None],
-        "rates": [[step, rate[0]] for step, rate in record.rates if rate],
+        "rates": [[step, rate[0]] for step, rate in record.rates[::every] if rate],
         "guess": reading.guess,
         "layers": {
             "names": names,

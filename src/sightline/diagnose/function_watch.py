@@ -36,6 +36,8 @@ LOSSES: dict[Any, str] = {
 }
 """torch's loss functions; a loss module calls one of them."""
 
+BACKWARD = (Tensor.backward, torch.autograd.backward)
+
 Told = Callable[[Any, Sequence[Any], Mapping[str, Any], Any], None]
 
 
@@ -67,7 +69,7 @@ class FunctionWatch(TorchFunctionMode):
         keywords = kwargs or {}
         if self.asleep:
             return func(*args, **keywords)
-        if func is Tensor.backward:
+        if func in BACKWARD:
             return self._backward(func, args, keywords)
         result = func(*args, **keywords)
         if self.taping:
@@ -77,7 +79,11 @@ class FunctionWatch(TorchFunctionMode):
         return result
 
     def _backward(self, func: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-        self._before_backward(args[0] if args else keywords["self"])
+        given = args[0] if args else keywords["self" if func is Tensor.backward else "tensors"]
+        first = given if isinstance(given, Tensor) else next(iter(given), None)
+        if not isinstance(first, Tensor):
+            return func(*args, **keywords)
+        self._before_backward(first)
         taping, self.taping = self.taping, False
         try:
             return func(*args, **keywords)

@@ -4,41 +4,64 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 from sightline.core.errors import DataError
 from sightline.diagnose.causes import findings
+from sightline.diagnose.enough import EnoughSeen
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.record import Record
 from sightline.diagnose.watch import Watch
 
 
-def watch_script(path: Path, args: Sequence[str] = ()) -> Record:
+def watch_script(path: Path, args: Sequence[str] = (), *, stop_after: int | None = None) -> Record:
     """Run a program as ``python path args`` would, and see its training.
 
-    An error that ends the program is kept in the record; its exit is not passed on.
+    An error that ends the program is told on standard error, as Python tells it, and kept in the record; its exit is
+    not passed on.
+
+    Args:
+        path: the program.
+        args: its arguments.
+        stop_after: end it after so many updates; none: let it run to its end.
 
     Raises:
         DataError: if there is no such file.
     """
     if not path.is_file():
         raise DataError(expected="a Python program", found=f"no file {str(path)!r}", do="check the path")
-    watch = Watch()
+    watch = Watch(stop_after=stop_after)
     argv, sys.argv = sys.argv, [str(path), *args]
-    sys.path.insert(0, str(path.parent.resolve()))
+    folder = str(path.parent.resolve())
+    sys.path.insert(0, folder)
     try:
         with watch:
             runpy.run_path(str(path), run_name="__main__")
+    except EnoughSeen:
+        pass
     except SystemExit as end:
         if end.code not in (None, 0):
-            watch.record.stopped = watch.record.stopped or f"SystemExit: {end.code}"
-    except Exception as error:  # noqa: BLE001 - the program's own, whatever it is: told in the record
-        watch.record.stopped = f"{type(error).__name__}: {error}"
+            watch.record.stopped = f"SystemExit: {end.code}"
+            if isinstance(end.code, str):
+                sys.stderr.write(f"{end.code}\n")
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the program's own: told as Python tells it, and kept
+        watch.record.stopped = f"{type(error).__name__}: {error}".removesuffix(": ")
+        sys.excepthook(type(error), error, _from(error.__traceback__, path))
     finally:
         sys.argv = argv
-        sys.path.remove(str(path.parent.resolve()))
+        if folder in sys.path:
+            sys.path.remove(folder)
     return watch.record
 
 
 def diagnose(path: Path, args: Sequence[str] = ()) -> Findings:
     """Findings of a program's training."""
     return findings(watch_script(path, args))
+
+
+def _from(trace: TracebackType | None, path: Path) -> TracebackType | None:
+    """A traceback from the program's own first line on; the whole where that is not in it."""
+    own = trace
+    while own is not None and own.tb_frame.f_code.co_filename != str(path):
+        own = own.tb_next
+    return own or trace

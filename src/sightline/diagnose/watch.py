@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from sightline.core.errors import InputError
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
+from sightline.diagnose.enough import EnoughSeen
 from sightline.diagnose.examples_seen import ExamplesSeen, marks
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
@@ -27,6 +28,7 @@ from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, U
 from sightline.diagnose.tape import Tape
 from sightline.diagnose.targets_seen import accuracy, arguments, counted_targets, note_targets
 from sightline.diagnose.tensor_facts import diversity, features, tensor_facts
+from sightline.diagnose.validation import TrainingLoss, validate
 
 MOST_NETWORKS = 32
 MOST_EVALUATED = 16
@@ -42,6 +44,9 @@ class Watch:
         model: the network, or several; none: every module with parameters that is called.
         optimizer: the optimiser, or several; none: every one that makes a step.
         schedule: of the close looks.
+        validation: batches (inputs, targets); at the end the training loss is measured on at most 2,048 of their
+            examples, for loops that do no validation of their own.
+        stop_after: end the loop after so many updates, by raising :class:`EnoughSeen`; none: never.
 
     Raises:
         InputError: for what is no module or no optimiser.
@@ -66,8 +71,12 @@ class Watch:
         optimizer: Optimizer | Iterable[Optimizer] | None = None,
         *,
         schedule: LookSchedule | None = None,
+        validation: Iterable[Any] | None = None,
+        stop_after: int | None = None,
     ) -> None:
         self.record = Record()
+        self._validation, self._stop_after = validation, stop_after
+        self._loss: TrainingLoss | None = None
         self._schedule = schedule or LookSchedule()
         self._networks: list[tuple[str, nn.Module]] = []
         self._names: dict[int, str] = {}
@@ -118,6 +127,8 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None and self._validation is not None:
+            self._validate(self._validation)
         self._stack.close()
         with unwatched():
             self._sort_examples(trained=False)
@@ -128,7 +139,7 @@ class Watch:
                 prefix = self._prefix(name)
                 for inner, p in network.named_parameters():
                     self.record.end[prefix + inner] = tensor_facts(p)
-        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit, EnoughSeen)):
             self.record.stopped = f"{type(error).__name__}: {error}"
         r, seen = self.record, self._examples
         r.seconds = time.perf_counter() - self._began
@@ -140,6 +151,15 @@ class Watch:
             seen.distinct_evaluated,
             seen.shared,
         )
+
+    def _validate(self, loader: Iterable[Any]) -> None:
+        """Validation by the watch itself, seen as if the loop did it."""
+        if self._loss is None or not self._networks:
+            why = "the loop calls none of torch's loss functions"
+        else:
+            why = validate(self._networks[0][1], loader, self._loss)
+        if why:
+            self.record.unseen.append(f"validation ({why})")
 
     def findings(self) -> Findings:
         """What was found so far; print it.
@@ -252,6 +272,7 @@ class Watch:
                 tokens = self._tokens() if self._tokens is not None and self.record.steps < 2 else None
                 if tokens is not None and tokens.numel() == target.numel() and not target.is_floating_point():
                     self.record.targets.in_input = float((tokens.reshape(-1) == target.reshape(-1)).float().mean())
+                self._loss = TrainingLoss.of(func, args, kwargs, outputs, target)
             if self._looking or not grad:
                 value = float(result.detach().double().mean())
                 if kwargs.get("reduction") == "sum":
@@ -332,6 +353,8 @@ class Watch:
             self.record.rates.append((self.record.steps, rates))
         self._end_look()
         self.record.steps += 1
+        if self._stop_after is not None and self.record.steps >= self._stop_after:
+            raise EnoughSeen
         self._look_or_not()
 
     def _updated(self, seen: UpdateSeen) -> None:

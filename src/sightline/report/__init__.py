@@ -2,9 +2,21 @@
 
 from sightline.report import figures
 from sightline.report.compare import Comparison, compare
+from sightline.report.diagnosis_page import diagnosis_page, write_diagnosis
 from sightline.report.figure_page import page_of_figures
 from sightline.report.page import render, write_report
 from sightline.report.save_figure import save_figure
 from sightline.report.vega import Figure
 
-__all__ = ["Comparison", "Figure", "compare", "figures", "page_of_figures", "render", "save_figure", "write_report"]
+__all__ = [
+    "Comparison",
+    "Figure",
+    "compare",
+    "diagnosis_page",
+    "figures",
+    "page_of_figures",
+    "render",
+    "save_figure",
+    "write_diagnosis",
+    "write_report",
+]

@@ -6,11 +6,12 @@ from pathlib import Path
 from sightline.core.run_folder import RunFolder
 from sightline.report import charts, page_parts, sections
 from sightline.report.curves import Panel, panels
+from sightline.report.diagnosis_section import diagnosis, layer_drawings
 from sightline.report.figures import accuracy_by_compute
 from sightline.report.image_section import made_images
 from sightline.report.judgement_section import read_judgement
 from sightline.report.latent_section import latent_space
-from sightline.report.read import EXITS, Evaluation, RunRecord, read_run, reading
+from sightline.report.read import EXITS, FINDINGS, WATCH, Evaluation, RunRecord, read_run, reading
 from sightline.report.text_sections import read_text_parts
 from sightline.report.vega import Spec
 from sightline.report.view_section import shown_views
@@ -59,7 +60,12 @@ def render(folder: RunFolder | Path | str) -> str:
     text_parts = read_text_parts(run.folder)
     judged = read_judgement(run.folder)
     latent = latent_space(run.folder, shown)
-    drawn = {**_charts(run, learning, balance), **latent.charts}
+    with reading(run.folder, FINDINGS):
+        found = run.diagnosis.found if run.diagnosis is not None else {"verdict": "", "trained": True}
+        told = diagnosis({**found, "findings": run.findings}, {})
+    with reading(run.folder, WATCH):
+        layers = layer_drawings(run.diagnosis.watched, told.charts) if run.diagnosis is not None else []
+    drawn = {**_charts(run, learning, balance), **latent.charts, **told.charts}
     if judged is not None and judged.chart is not None:
         drawn["judged-classes"] = judged.chart
     page = page_parts.environment().get_template("page.html")
@@ -81,6 +87,8 @@ def render(folder: RunFolder | Path | str) -> str:
         judged=judged,
         views=shown_views(run.folder),
         latent=latent,
+        told=told,
+        layers=layers,
         data=data,
         configuration=sections.grouped(run.spec),
         machine=sections.flat(run.environment),

@@ -94,7 +94,8 @@ class RunRecord:
         evaluations: test first, then validation, then any others by name.
         exits: accuracy against compute of a network with early exits, on the test split (``exits-validation.json``
             is not shown); empty for others.
-        findings: the diagnosis; first what the evaluation that is shown found.
+        findings: what is amiss; first what the evaluation that is shown found, then the diagnosis of the training.
+        diagnosis: what the watch on the training found.
     """
 
     folder: RunFolder
@@ -108,6 +109,7 @@ class RunRecord:
     evaluations: tuple[Evaluation, ...]
     exits: Row
     findings: tuple[Row, ...]
+    diagnosis: "WatchRecord | None"
 
     @property
     def shown(self) -> Evaluation | None:
@@ -122,7 +124,22 @@ class RunRecord:
         return float(self.status["seconds"]) if "seconds" in self.status else last
 
 
+@dataclass(frozen=True)
+class WatchRecord:
+    """What the watch on a run's training left.
+
+    Args:
+        found: ``findings.json``: verdict, seen, trained, findings, and at which update the watch began.
+        watched: ``readings/watch.json``: curves, layers over time, facts; empty where the file is gone.
+    """
+
+    found: Row
+    watched: Row
+
+
 EXITS = "readings/exits-test.json"
+FINDINGS = "findings.json"
+WATCH = "readings/watch.json"
 
 
 @contextmanager
@@ -170,9 +187,9 @@ def read_run(folder: RunFolder) -> RunRecord:
         RunFolderError: when a file is there but is not what a run writes; it names the file.
     """
     rows = _metrics(folder)
-    findings = _optional(folder, "findings.json", list, [])
-    with reading(folder, "findings.json"):
-        findings = [dict(finding) for finding in findings]
+    diagnosis = _diagnosis(folder) if folder.has(FINDINGS) else None
+    with reading(folder, FINDINGS):
+        findings = [dict(finding) for finding in diagnosis.found["findings"]] if diagnosis is not None else []
     evaluations = read_evaluations(folder)
     return RunRecord(
         folder=folder,
@@ -186,7 +203,32 @@ def read_run(folder: RunFolder) -> RunRecord:
         evaluations=evaluations,
         exits=_optional(folder, EXITS, dict, {}),
         findings=(*(evaluations[0].findings if evaluations else ()), *findings),
+        diagnosis=diagnosis,
     )
+
+
+def read_diagnosis(folder: RunFolder) -> WatchRecord:
+    """What the watch on a run's training left.
+
+    Raises:
+        RunFolderError: when the run was not watched, or a file is damaged; it names the file.
+    """
+    if not folder.has(FINDINGS):
+        raise RunFolderError(
+            expected=f"{FINDINGS} in {folder.path}: what was found while it was trained",
+            found="no such file",
+            do="a run writes it when its training ends; one that was made before there was a watch, train again",
+        )
+    return _diagnosis(folder)
+
+
+def _diagnosis(folder: RunFolder) -> WatchRecord:
+    found = _optional(folder, FINDINGS, dict, {})
+    with reading(folder, FINDINGS):
+        missing = {"verdict", "seen", "trained", "findings"} - found.keys()
+        if missing:
+            raise KeyError(", ".join(sorted(missing)))
+    return WatchRecord(found, _optional(folder, WATCH, dict, {}))
 
 
 def read_spec(folder: RunFolder) -> Row:

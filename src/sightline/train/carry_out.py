@@ -26,6 +26,7 @@ from sightline.train.record import Record
 from sightline.train.run import TOKENIZER, Run, load_best
 from sightline.train.spec import RunSpec
 from sightline.train.text_readings import samples_of, write_text_readings
+from sightline.train.watched_run import watched_run
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -109,7 +110,8 @@ def train_in_process(fabric: "Fabric", listener: Listener, job: Job) -> Position
     if job.checkpoint is not None:
         engine.restore(job.checkpoint)
     record = Record(folder, step=engine.position.step, speaks=fabric.is_global_zero, quiet=job.quiet)
-    return engine.run(record)
+    with watched_run(folder, model, since=engine.position.step, active=alone):
+        return engine.run(record)
 
 
 def _beside_weights(model: nn.Module, data: Data) -> dict[str, str]:

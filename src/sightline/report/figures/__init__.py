@@ -12,7 +12,9 @@ from sightline.report.figures.filter_factors import filter_factors
 from sightline.report.figures.frequency_response import frequency_response
 from sightline.report.figures.latent_map import latent_map
 from sightline.report.figures.latent_use import latent_use
+from sightline.report.figures.layers_over_time import layers_over_time
 from sightline.report.figures.loss_curves import loss_curves
+from sightline.report.figures.named_lines import named_lines
 from sightline.report.figures.point_clouds import point_clouds
 from sightline.report.figures.rates_by_direction import rates_by_direction
 from sightline.report.figures.stability_region import stability_region
@@ -33,7 +35,9 @@ __all__ = [
     "frequency_response",
     "latent_map",
     "latent_use",
+    "layers_over_time",
     "loss_curves",
+    "named_lines",
     "point_clouds",
     "rates_by_direction",
     "stability_region",

@@ -1,0 +1,70 @@
+"""``sightline diagnose``: what is wrong with the training of a program, or of a run."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sightline.cli.arguments import Arguments
+from sightline.core.errors import ConfigurationError
+from sightline.core.files import to_json
+
+if TYPE_CHECKING:
+    from sightline.diagnose import Findings
+
+DESCRIPTION = """\
+Run a training program of your own, unchanged, as `python PROGRAM ...` would, and say what keeps it from learning:
+causes with their evidence and the change to make. Options stand before the program; everything after its name is the
+program's. For the folder of a run of Sightline's: what was found while it was trained.
+
+Exit code: 0 nothing speaks against the training, 1 something does or the program ended with an error, 2 a mistake in
+these words, or nothing was trained.
+"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Diagnose as the words say."""
+    from sightline.cli.program import add_program
+
+    parser = Arguments("diagnose", DESCRIPTION)
+    parser.add_argument("--report", metavar="FILE.html", help="write a page with curves, evidence and layers over time")
+    parser.add_argument("--json", action="store_true", help="findings as JSON; the program's output goes to stderr")
+    add_program(parser, "PROGRAM|RUN", "a Python file, or the folder of a run")
+    given = parser.parse_args(words)
+    page = Path(given.report) if given.report else None
+    if page is not None and not page.parent.is_dir():
+        raise ConfigurationError(
+            expected="--report: a file in a folder that exists", found=f"no folder {page.parent}", do="make it first"
+        )
+    found, watched, stopped = _of_run(given) if Path(given.program).is_dir() else _of_program(given)
+    sys.stdout.write((to_json(found.to_dict(), indent=1) if given.json else f"\n{found}") + "\n")
+    if page is not None:
+        from sightline.report import write_diagnosis
+
+        write_diagnosis(page, found.to_dict(), watched, name=Path(given.program).name)
+        if not given.json:
+            sys.stdout.write(f"\npage  {page}\n")
+    return int(bool(found.alarms) or stopped)
+
+
+def _of_program(given: Any) -> "tuple[Findings, dict[str, Any], bool]":
+    """Findings, what a page draws, and whether an error ended the program."""
+    from sightline.cli.program import run_program
+    from sightline.diagnose import digest, findings
+
+    record = run_program(given.program, given.args, quiet=given.json)
+    return findings(record), digest(record), bool(record.stopped)
+
+
+def _of_run(given: Any) -> "tuple[Findings, dict[str, Any], bool]":
+    """The same of a run's folder."""
+    from sightline.core.run_folder import RunFolder
+    from sightline.diagnose import Findings
+    from sightline.report.read import read_diagnosis
+
+    if given.args:
+        raise ConfigurationError(
+            expected="nothing after a run's folder", found=" ".join(given.args), do="put options before the folder"
+        )
+    diagnosis = read_diagnosis(RunFolder.open(given.program))
+    return Findings.from_dict(diagnosis.found), dict(diagnosis.watched), False
