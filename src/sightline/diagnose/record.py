@@ -76,7 +76,7 @@ class Entry:
         producers: the calls on the step's tape that made them.
         output: facts of the (first) tensor that came out.
         output_producer: the call that made it.
-        features: of inputs that are a table, numbers by example and feature: the greatest and the smallest deviation of
+        features: of inputs that are a table, numbers by example and feature: the greatest and the middle deviation of
             a feature (constant ones left out) and the greatest size of a mean over its deviation.
         diversity: of outputs, deviation over examples at one place, over the deviation of all; 0 where every example
             is answered alike.

@@ -90,13 +90,13 @@ def tensor_facts(x: Tensor, limit: int = LIMIT) -> TensorFacts:
 
 @torch.no_grad()
 def features(x: Tensor) -> tuple[float, float, float] | None:
-    """Of a table (examples, features): greatest and smallest deviation of a feature, greatest |mean| over deviation.
+    """Of a table (examples, features): greatest and middle deviation of a feature, greatest |mean| over deviation.
 
     Constant features are left out; None where this is no table of numbers, or has fewer than 8 examples.
 
     Example:
-        >>> features(torch.tensor([[0.0, 0.0], [2.0, 200.0]] * 4))
-        (100.0, 1.0, 1.0)
+        >>> features(torch.tensor([[0.0, 0.0, 0.0], [2.0, 200.0, 4.0]] * 4))
+        (100.0, 2.0, 1.0)
     """
     if x.dim() != 2 or not x.is_floating_point() or len(x) < 8 or x.shape[1] > 4_096:
         return None
@@ -106,7 +106,7 @@ def features(x: Tensor) -> tuple[float, float, float] | None:
     if not bool(varies.any()) or not bool(deviation.isfinite().all()):
         return None
     deviation, mean = deviation[varies], mean[varies]
-    return float(deviation.max()), float(deviation.min()), float((mean.abs() / deviation).max())
+    return float(deviation.max()), float(deviation.median()), float((mean.abs() / deviation).max())
 
 
 @torch.no_grad()

@@ -31,5 +31,12 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         ),
         fix="call optimizer.zero_grad() once before every backward()",
         codes=("NZG",),
-        explains=("rate-too-high", "exploding-gradients", "clipping-always-active", "dead-units"),
+        explains=(
+            "collapsed-outputs",
+            "no-progress",
+            "rate-too-high",
+            "exploding-gradients",
+            "clipping-always-active",
+            "dead-units",
+        ),
     )

@@ -47,13 +47,13 @@ def not_standardised(r: Reading) -> Finding | None:
         return None
     size = max(abs(x.minimum), abs(x.maximum))
     table = entry.features
-    apart = table is not None and table[0] > 30 * table[1] and table[0] > 5
+    apart = table is not None and table[0] > 10 * table[1] and table[0] > 5
     if x.deviation > 10 or (size > 50 and x.deviation > 3) or abs(x.mean) > 20 * max(x.deviation, 1e-9) > 0:
         evidence = (
             f"inputs of mean {x.mean:.4g} and deviation {x.deviation:.4g}, between {x.minimum:.4g} and {x.maximum:.4g}"
         )
     elif apart and table is not None:
-        evidence = f"deviations of the features lie between {table[1]:.3g} and {table[0]:.3g}"
+        evidence = f"one feature has a deviation of {table[0]:.3g}, the middle one of {table[1]:.3g}"
     elif 0 < x.deviation < 0.005 and size < 0.05:
         evidence = (
             f"inputs of deviation {x.deviation:.2g}, between {x.minimum:.2g} and {x.maximum:.2g}: almost nothing enters"
@@ -65,7 +65,7 @@ def not_standardised(r: Reading) -> Finding | None:
         evidence += ": pictures of 0 to 255"
     return Finding(
         cause="integer-input" if pictures else "not-standardised",
-        severity="warning",
+        severity="advice" if r.left is not None and r.left < 0.1 else "warning",
         certainty=0.85,
         title="The inputs are not scaled",
         where="the data",

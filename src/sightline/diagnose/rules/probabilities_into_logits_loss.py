@@ -43,6 +43,7 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         fix=f"give {loss.kind} the last linear layer's outputs; use {squash.name} only to read probabilities off",
         codes=("ACH", "LCH"),
         explains=(
+            "collapsed-outputs",
             "rate-too-low",
             "no-progress",
             "stopped-too-early",
