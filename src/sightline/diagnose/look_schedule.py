@@ -11,8 +11,7 @@ class LookSchedule:
 
     Args:
         first: steps looked at one after the other.
-        per_doubling: looks between step n and step 2n; they are pairs of neighbouring steps, so that a step's effect on
-            the next gradient is seen.
+        per_doubling: looks between step n and step 2n.
 
     Raises:
         ConfigurationError: for counts below 1.
