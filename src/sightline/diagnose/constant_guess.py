@@ -31,16 +31,32 @@ def constant_guess(kind: str, classes: Mapping[int, int], values: Sequence[float
     kind = kind.removesuffix("_loss")
     if kind in ("cross_entropy", "nll", "cross-entropy") and classes:
         return entropy(classes)
-    numbers = list(values) or [float(c) for c, n in classes.items() for _ in range(min(n, 1_000))]
+    few = max(1, sum(classes.values()) // 10_000)
+    numbers = list(values) or [float(c) for c, n in classes.items() for _ in range(-(-n // few))]
     if not numbers or not all(abs(v) < inf for v in numbers):
         return None
     if kind.startswith("binary_cross_entropy") and all(0 <= v <= 1 for v in numbers):
         p = fmean(numbers)
         return 0.0 if p in (0.0, 1.0) else -(p * log(p) + (1 - p) * log(1 - p))
-    middle = fmean(numbers) if kind == "mse" else median(numbers)
     if kind == "mse":
+        middle = fmean(numbers)
         return fmean((v - middle) ** 2 for v in numbers)
-    if kind in ("l1", "smooth_l1", "huber"):
-        sizes = [abs(v - middle) for v in numbers]
-        return fmean(sizes) if kind == "l1" else fmean(s * s / 2 if s < 1 else s - 0.5 for s in sizes)
+    if kind == "l1":
+        middle = median(numbers)
+        return fmean(abs(v - middle) for v in numbers)
+    if kind in ("smooth_l1", "huber"):
+        middle = _huber_middle(numbers)
+        return fmean(s * s / 2 if (s := abs(v - middle)) < 1 else s - 0.5 for v in numbers)
     return None
+
+
+def _huber_middle(numbers: Sequence[float]) -> float:
+    """Where the slopes, differences cut off at ±1, cancel: found by halving."""
+    low, high = min(numbers), max(numbers)
+    for _ in range(40):
+        middle = (low + high) / 2
+        if sum(max(-1.0, min(1.0, v - middle)) for v in numbers) > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

@@ -10,7 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    _global_forward_hooks_with_kwargs,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 
 from sightline.diagnose.function_watch import FunctionWatch
 from sightline.diagnose.tape import tensors_in
@@ -51,8 +55,10 @@ class ModuleWatch:
         """Begin; closing the stack ends it."""
         stack = ExitStack()
         stack.callback(register_module_forward_pre_hook(self._before).remove)
-        stack.callback(register_module_forward_hook(self._after, with_kwargs=True, always_call=True).remove)
-        stack.callback(self._functions.step_back)
+        after = register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
+        # removing the hook leaves its number there, and every module on torch's slower road
+        stack.callback(_global_forward_hooks_with_kwargs.pop, after.id, None)
+        stack.callback(after.remove)
         return stack
 
     def _before(self, module: nn.Module, args: Any) -> None:
@@ -70,7 +76,9 @@ class ModuleWatch:
         self.stack.append(name)
         self._modules.append(module)
 
-    def _after(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def _after(self, module: nn.Module, args: Any, *rest: Any) -> None:
+        # where the forward pass raised, torch hands over no keyword arguments
+        kwargs, output = rest if len(rest) == 2 else ({}, None)
         if self.paused or not self._modules or not any(m is module for m in self._modules):
             return
         while self._modules.pop() is not module:

@@ -51,7 +51,7 @@ class TensorFacts:
 
 
 def spread(x: Tensor, limit: int = LIMIT) -> Tensor:
-    """At most about ``limit`` numbers of a tensor, spread evenly, as one vector; a copy.
+    """At most about ``limit`` numbers of a tensor, spread evenly, as one vector.
 
     Of a batch too large some examples are taken, then every k-th number of those.
     """
@@ -84,7 +84,7 @@ def tensor_facts(x: Tensor, limit: int = LIMIT) -> TensorFacts:
     infinities = 0.0 if finite else float(y.isinf().float().mean())
     deviation, mean = (float(v) for v in torch.var_mean(y, correction=0))
     whole = not x.is_floating_point() or (finite and bool((y[:1024] == y[:1024].round()).all()))
-    zeros = float((y == 0).float().mean()) if low <= 0 <= high else 0.0
+    zeros = float((y == 0).float().mean()) if not (low > 0 or high < 0) else 0.0
     return TensorFacts(shape, dtype, low, high, mean, deviation**0.5, zeros, nans, infinities, whole)
 
 

@@ -122,6 +122,7 @@ class Watch:
         self._stack.enter_context(self._loaders.start())
         self._stack.enter_context(self._steps.start())
         self._stack.enter_context(self._functions)
+        self._stack.callback(self._functions.step_back)
         return self
 
     def __exit__(
