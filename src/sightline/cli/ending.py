@@ -43,7 +43,10 @@ def figures(folder: RunFolder) -> Table:
 
 
 def findings(folder: RunFolder) -> list[str]:
-    """What is amiss on the test split, or on validation where there is no test."""
+    """The diagnosis where there is harm; what is amiss on the test split, or on validation where there is no test."""
+    diagnosis: dict[str, Any] = folder.read("findings.json") if folder.has("findings.json") else {"findings": []}
+    harm = any(found["severity"] != "advice" for found in diagnosis["findings"])
     names = [f"readings/evaluation-{split}.json" for split in ("test", "validation")]
     reading: dict[str, Any] = next((folder.read(name) for name in names if folder.has(name)), {})
-    return [f"{found['cause']}: {found['evidence']}\n  try: {found['fix']}" for found in reading.get("findings", [])]
+    amiss = [f"{found['cause']}: {found['evidence']}\n  try: {found['fix']}" for found in reading.get("findings", [])]
+    return [f"diagnosis   {diagnosis['verdict']}", *amiss] if harm else amiss

@@ -57,11 +57,15 @@ def _write(folder: RunFolder, record: Record, since: int) -> None:
     if not record.steps and folder.has(FINDINGS):
         return  # nothing was left to train: what was found before stands
     _add_logged(record, folder, since)
-    found = findings(record).to_dict()
+    try:
+        found, drawn = findings(record).to_dict(), digest(record)
+    except Exception as error:  # noqa: BLE001 - a mistake of a rule's must not cost a training that went well
+        verdict, seen = "The diagnosis itself failed.", f"{type(error).__name__}: {error}."
+        found, drawn = {"verdict": verdict, "seen": seen, "trained": True, "findings": []}, {}
     if since:
         found["seen"] += f" The run was resumed at update {since:,}: what came before was not watched here."
     folder.write(FINDINGS, found)
-    folder.write(WATCH, digest(record))
+    folder.write(WATCH, drawn)
 
 
 def _add_logged(record: Record, folder: RunFolder, since: int) -> None:
