@@ -16,7 +16,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +92,12 @@ def trained(loop: Loop, steps: int, around: str) -> tuple[list[float], list[Tens
     sgd = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     batches = [loop.batch() for _ in range(4)]
     seconds = []
-    watching = {"plain": nullcontext, "watched": lambda: Watch(model, sgd), "recorder": lambda: recorder(model)}[around]
-    with watching():
+    ways: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+        "plain": nullcontext,
+        "watched": lambda: Watch(model, sgd),
+        "recorder": lambda: recorder(model),
+    }
+    with ways[around]():
         for step in range(steps):
             began = time.process_time()
             x, y = batches[step % 4]

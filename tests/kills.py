@@ -68,7 +68,7 @@ def measuring_is_interrupted(words: list[str], number: int) -> None:
     """The same, with a signal that comes while the run is measured."""
     from sightline.train.run import Run
 
-    Run.evaluate = lambda *_: os.kill(os.getpid(), number)  # type: ignore[method-assign,assignment,misc]
+    Run.evaluate = lambda *_: os.kill(os.getpid(), number)  # type: ignore[method-assign,assignment]
     command(words)
 
 
@@ -100,7 +100,8 @@ def fork_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def start(*arguments: Any, start_method: str, **options: Any) -> Any:
         assert start_method == "spawn"
-        return start_processes(*arguments, start_method="forkserver", **options)
+        options["start_method"] = "forkserver"
+        return start_processes(*arguments, **options)
 
     monkeypatch.setattr("sightline.train.processes.start_processes", start)
 

@@ -352,7 +352,7 @@ def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Pat
     for data, *words in (
         ["iris", "--model.depth", "100000"],
         ["iris", "--model.width", "1000000000"],
-        [photos, "--data.image-size", "4096"],
+        [str(photos), "--data.image-size", "4096"],
     ):
         code, out, err = command(["train", "mlp", "--data", data, "--describe", *words])
         assert (code, out) == (2, "")

@@ -25,9 +25,12 @@ class Restless(nn.Module):
         self.register_buffer("calls", torch.zeros(()))
         self.body[3].eval()
 
+    calls: Tensor
+
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
-        return self.body(x)
+        y: Tensor = self.body(x)
+        return y
 
 
 class Drawing:

@@ -121,7 +121,7 @@ def diagnosis(found: Row, watched: Row) -> Diagnosis:
     cards = [_card(row, f"finding-{place}", charts) for place, row in enumerate(rows, start=1)]
     alarms = [card for card in cards if card.severity in ALARMS]
     curves, layers = _curves(watched, charts), layer_drawings(watched, charts)
-    told = {
+    told: dict[str, Any] = {
         "seen": text.visible(str(found.get("seen", ""))),
         "facts": _facts(watched),
         "cards": cards,

@@ -52,7 +52,8 @@ def named_lines(
     scaled = [*drawn, *([shown_mark[1]] if shown_mark else [])]
     log = logarithmic and min(scaled) > 0
     places = [x for line in kept.values() for x, _ in line]
-    points, breaks = [], []
+    points: list[dict[str, object]] = []
+    breaks: list[dict[str, object]] = []
     for name, line in kept.items():
         whole = True
         for x, y in line:
