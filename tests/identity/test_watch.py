@@ -249,7 +249,9 @@ def test_the_watched_run_is_the_unwatched_one_to_the_last_bit(program: Callable[
             assert identical(alone[part], state[part]), f"{part}, {around.__name__}"
         assert tracks() == before
     for watch in watches:  # it did look
-        assert len(watch.record.looks) >= 4 and watch.record.updates and watch.record.backwards
+        assert len(watch.record.looks) >= 4
+        assert watch.record.updates
+        assert watch.record.backwards
         assert watch.record.steps == watches[0].record.steps >= 5
         watch.findings()
     assert len(watches[0].record.looks) == watches[0].record.steps > len(watches[1].record.looks) - 1
@@ -362,7 +364,8 @@ def test_an_error_that_the_loop_catches_does_not_blind_the_watch() -> None:
             network(torch.ones(4, 2)).square().mean().backward()
             optimizer.step()
     assert w.record.steps == w.record.backwards == 3
-    assert len(w.record.looks) == 3 and all(look.backwards for look in w.record.looks)
+    assert len(w.record.looks) == 3
+    assert all(look.backwards for look in w.record.looks)
 
 
 def test_the_error_is_told_in_the_record_and_passed_on() -> None:
