@@ -354,7 +354,7 @@ def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Pat
         ["iris", "--model.width", "1000000000"],
         [str(photos), "--data.image-size", "4096"],
     ):
-        code, out, err = command(["train", "mlp", "--data", data, "--describe", *words])
+        code, out, err = command(["train", "mlp", "--data", str(data), "--describe", *map(str, words)])
         assert (code, out) == (2, "")
         assert all(part in err for part in ("expected:", "found:", "what to do:"))
         assert words[0].removeprefix("--").replace("-", "_") in err or "not built to its end" in err or "memory" in err

@@ -86,7 +86,7 @@ def test_a_crash_is_told_as_python_tells_it_and_then_diagnosed(command: Command,
     assert err.rstrip().endswith("ValueError: out of beans")
     assert "train_it.py" in err
     assert "runpy" not in err
-    assert "The program ended with ValueError: out of beans." in out
+    assert "The program ended with ValueError: out of beans." in " ".join(out.split())
     assert "8 updates" in out
 
 
@@ -94,7 +94,7 @@ def test_a_crash_is_told_as_python_tells_it_and_then_diagnosed(command: Command,
 def test_a_program_that_is_left_early_is_diagnosed(command: Command, tmp_path: Path, text: str, why: str) -> None:
     code, out, err = command(["diagnose", program(tmp_path, text)])
     assert code == 1
-    assert f"The program ended with {why}." in out
+    assert f"The program ended with {why}." in " ".join(out.split())
     assert err.rstrip().endswith(why.rpartition(" ")[2])
 
 

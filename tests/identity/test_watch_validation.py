@@ -61,6 +61,7 @@ def trained(validation: Any = None) -> tuple[Restless, Record, list[Any]]:
     return net, w.record, [random.random(), np.random.rand(), torch.rand(()).item()]  # noqa: NPY002
 
 
+@pytest.mark.usefixtures("as_a_user_calls")  # the checks of shapes draw from Python's random stream themselves
 def test_weights_statistics_modes_and_streams_are_as_without() -> None:
     generator = torch.Generator().manual_seed(5)
     x, y = torch.randn(40, 4, generator=generator), torch.arange(40) % 3

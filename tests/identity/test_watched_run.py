@@ -35,7 +35,7 @@ def unwatched_run(*_: object, **__: object) -> Iterator[None]:
 
 def test_a_run_is_the_same_with_and_without_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = trained(tmp_path, "watched")
-    monkeypatch.setattr(sys.modules["sightline.train.fit"], "watched_run", unwatched_run)
+    monkeypatch.setattr(sys.modules["sightline.train.carry_out"], "watched_run", unwatched_run)
     plain = trained(tmp_path, "plain")
     assert all(watched.folder.has(name) and not plain.folder.has(name) for name in FILES)
     first, second = (load_weights(run.folder.checkpoints / "last") for run in (watched, plain))

@@ -46,7 +46,8 @@ def watch_script(path: Path, args: Sequence[str] = (), *, stop_after: int | None
                 sys.stderr.write(f"{end.code}\n")
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the program's own: told as Python tells it, and kept
         watch.record.stopped = f"{type(error).__name__}: {error}".removesuffix(": ")
-        sys.excepthook(type(error), error, _from(error.__traceback__, path))
+        own = _from(error.__traceback__, path)
+        sys.excepthook(type(error), error.with_traceback(own), own)
     finally:
         sys.argv = argv
         if folder in sys.path:

@@ -373,7 +373,7 @@ class Watch:
     def _end_look(self) -> None:
         self._functions.taping = False
         self._losses_in()
-        if self._tape is not None:
+        if self._tape is not None and (self._tape.calls or self._entries or self._backwards):
             self.record.looks.append(Look(self.record.steps, self._tape, tuple(self._entries), tuple(self._backwards)))
         self._tape = None
         self._entries.clear()

@@ -22,7 +22,7 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
     if loss is None or loss.prediction is None:
         return None
     truth = r.facts(loss.target) if loss.target is not None else r.record.targets.facts
-    width = loss.prediction.shape[1] if len(loss.prediction.shape) > 1 else 1
+    width = r.width
     kind = loss.kind.removesuffix("_loss")
     evidence = ""
     fix = ""

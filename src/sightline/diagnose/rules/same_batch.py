@@ -32,7 +32,7 @@ def same_batch(r: Reading) -> Finding | None:
         steps > 10
         and known
         and repeated < 0.2 * known
-        and repeated <= 1.01 * per_step
+        and 0.9 * per_step <= repeated <= 1.01 * per_step
         and r.record.trained_examples > known
     ):
         return Finding(
