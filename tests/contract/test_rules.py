@@ -20,16 +20,10 @@ from sightline.diagnose import RULES, Finding, Findings, Record, Watch
 from sightline.diagnose.finding import ORDER
 from sightline.diagnose.reading import Reading
 
-CODES = {code for entry in known_causes().values() for code in entry["codes"]} | {  # type: ignore[attr-defined]
-    "BCI",
-    "HNE",
-    "LAD",
-    "LRM",
-    "MWA",
-    "OCH",
-    "RCP",
-    "TRD",
-}
+CODES = frozenset(
+    "ACH BCI CPP FRZ HAE HBS HLR HNE IDS IWF IWS LAD LCF LCH LCN LRM LWC MWA NZG OCH PMC RAW RCD RCP RCW TCL TRD VRM WCI "
+    "WDW".split()
+)
 """Kinds of fault in the literature's terms."""
 
 Data = tuple[Tensor, Tensor]
@@ -97,8 +91,9 @@ def pictures(*, last: bool = False, scale: float = 1.0) -> Data:
 
 
 def tokens(*, ahead: int = 1, padding: float = 0.0) -> Data:
-    """Counting upwards from a random token, 1 to 7; and what comes next."""
-    walk = (torch.randint(0, 7, (64, 1)) + torch.arange(9)) % 7 + 1
+    """Counting upwards through 1 to 7, with a jump now and then; and what comes next."""
+    steps = torch.where(torch.rand(64, 9) < 0.9, 1, torch.randint(0, 7, (64, 9)))
+    walk = steps.cumsum(1) % 7 + 1
     walk[:, round(9 * (1 - padding)) :] = 0
     return walk[:, :8], walk[:, ahead : 8 + ahead]
 
