@@ -59,13 +59,20 @@ def test_each_call_knows_what_made_its_operands() -> None:
     ]
     by_name = {c.name: c for c in tape.calls}
     assert [c.index for c in tape.calls] == list(range(len(tape.calls)))
-    assert by_name["linear"].module == "Linear" and by_name["mul"].module == ""
-    assert by_name["mul"].arguments == (None, 2) and by_name["pow"].option("exponent", 1) == 2
-    assert by_name["cat"].result.shape == (8, 3) and by_name["mean"].result.shape == ()
+    assert by_name["linear"].module == "Linear"
+    assert by_name["mul"].module == ""
+    assert by_name["mul"].arguments == (None, 2)
+    assert by_name["pow"].option("exponent", 1) == 2
+    assert by_name["cat"].result.shape == (8, 3)
+    assert by_name["mean"].result.shape == ()
     truth_seen = by_name["sub"].operands[1]
-    assert truth_seen.facts is not None and truth_seen.facts.constant and not truth_seen.grad
-    assert by_name["sub"].operands[0].grad and by_name["sub"].operands[0].facts is None
-    assert all(c.grad for c in tape.calls) and not tape.full
+    assert truth_seen.facts is not None
+    assert truth_seen.facts.constant
+    assert not truth_seen.grad
+    assert by_name["sub"].operands[0].grad
+    assert by_name["sub"].operands[0].facts is None
+    assert all(c.grad for c in tape.calls)
+    assert not tape.full
 
 
 def test_parameters_and_buffers_are_told_by_name_inside_modules() -> None:
@@ -182,14 +189,21 @@ def test_facts_are_what_python_computes(numbers: list[float]) -> None:
     assert facts.zeros == pytest.approx(numbers.count(0) / len(numbers), abs=1e-7)
     assert facts.whole == all(v == int(v) for v in numbers)
     assert facts.constant == (len(set(numbers)) == 1)
-    assert facts.finite and facts.floating and facts.shape == (len(numbers),) and facts.dtype == "float64"
+    assert facts.finite
+    assert facts.floating
+    assert facts.shape == (len(numbers),)
+    assert facts.dtype == "float64"
 
 
 def test_facts_of_numbers_that_are_none() -> None:
     facts = tensor_facts(torch.tensor([nan, inf, -inf, 0.0, 2.0]))
     assert (facts.nans, facts.infinities, facts.zeros) == pytest.approx((1 / 5, 2 / 5, 1 / 5))
-    assert isnan(facts.minimum) and isnan(facts.maximum) and isnan(facts.mean)
-    assert not facts.finite and not facts.whole and not facts.constant
+    assert isnan(facts.minimum)
+    assert isnan(facts.maximum)
+    assert isnan(facts.mean)
+    assert not facts.finite
+    assert not facts.whole
+    assert not facts.constant
     endless = tensor_facts(torch.tensor([1.0, inf]))
     assert (endless.maximum, endless.infinities, endless.nans) == (inf, 0.5, 0.0)
     assert not endless.finite
@@ -198,12 +212,15 @@ def test_facts_of_numbers_that_are_none() -> None:
 def test_facts_of_other_formats() -> None:
     whole = tensor_facts(torch.tensor([[3, 0, -2]]))
     assert (whole.minimum, whole.maximum, whole.zeros) == pytest.approx((-2, 3, 1 / 3))
-    assert whole.whole and not whole.floating and whole.shape == (1, 3)
+    assert whole.whole
+    assert not whole.floating
+    assert whole.shape == (1, 3)
     truth = tensor_facts(torch.tensor([True, False]))
     assert (truth.mean, truth.zeros, truth.dtype) == (0.5, 0.5, "bool")
     brief = tensor_facts(torch.tensor([1.5, 2.5], dtype=torch.bfloat16))
     assert (brief.mean, brief.deviation, brief.dtype) == (2.0, 0.5, "bfloat16")
-    assert brief.floating and not brief.whole
+    assert brief.floating
+    assert not brief.whole
     for empty in (torch.zeros(0, 3), torch.zeros(2, 0, dtype=torch.long)):
         assert tensor_facts(empty).shape == tuple(empty.shape)
         assert (tensor_facts(empty).mean, tensor_facts(empty).nans) == (0.0, 0.0)
@@ -222,7 +239,8 @@ def test_spread_is_the_whole_of_a_small_tensor_and_evenly_some_of_a_large_one() 
         assert 250 <= len(some) <= 1_000
         assert len(some.unique()) == len(some)
         step = large.numel() / len(some)
-        assert some[0] == 0 and large.numel() - int(some[-1]) <= 5 * max(step, large[0].numel())
+        assert some[0] == 0
+        assert large.numel() - int(some[-1]) <= 5 * max(step, large[0].numel())
     pieces = spread(torch.arange(1 << 16).reshape(256, 256), 1_000) % 256
     assert len(pieces.unique()) > 100  # not always the same columns
 
@@ -232,11 +250,14 @@ def test_features_and_diversity_against_loops() -> None:
     deviations = [float(x[:, j].double().std(correction=0)) for j in range(2)]
     means = [abs(float(x[:, j].double().mean())) / deviations[j] for j in range(2)]
     assert features(x) == pytest.approx((max(deviations), min(deviations), max(means)))
-    assert features(x[:7]) is None and features(torch.ones(9, 2)) is None and features(x.long()) is None
+    assert features(x[:7]) is None
+    assert features(torch.ones(9, 2)) is None
+    assert features(x.long()) is None
     y = torch.randn(6, 4, generator=torch.Generator().manual_seed(3)) + torch.arange(4) * 2
     within = fmean(float(y[:, j].var(correction=0)) for j in range(4)) ** 0.5
     assert diversity(y) == pytest.approx(within / float(y.std(correction=0)), rel=1e-5)
-    assert diversity(y[:3]) is None and diversity(torch.ones(4, 2)) == 0.0
+    assert diversity(y[:3]) is None
+    assert diversity(torch.ones(4, 2)) == 0.0
 
 
 # -- examples ----------------------------------------------------------------------------------------------------------
@@ -304,14 +325,17 @@ def test_a_curve_is_the_means_of_a_plain_list(values: list[float]) -> None:
         for value in values:
             kept.add(value)
     span = kept.span
-    assert span & (span - 1) == 0 and len(kept.values) <= 8
-    assert len(values) < 8 * span and (span == 1 or len(values) >= 4 * span)
+    assert span & (span - 1) == 0
+    assert len(kept.values) <= 8
+    assert len(values) < 8 * span
+    assert span == 1 or len(values) >= 4 * span
     means = [fmean(values[i : i + span]) for i in range(0, len(values), span)]
     assert kept.values == pytest.approx(means, abs=1e-9)
     assert (kept.count, kept.lowest, kept.not_finite) == (len(values), min(values), None)
     assert kept.first(3 * span) == pytest.approx(fmean(means[:3]), abs=1e-9)
     assert kept.last(2 * span) == pytest.approx(fmean(means[-2:]), abs=1e-9)
-    assert kept.first(1) == pytest.approx(means[0]) and kept.last(1) == pytest.approx(means[-1])
+    assert kept.first(1) == pytest.approx(means[0])
+    assert kept.last(1) == pytest.approx(means[-1])
 
 
 @pytest.mark.parametrize("wrong", [nan, inf, -inf])
@@ -319,7 +343,8 @@ def test_a_curve_keeps_what_is_no_number(wrong: float) -> None:
     kept = Curve()
     for value in (3.0, 1.0, wrong, nan, 2.0):
         kept.add(value)
-    assert kept.not_finite == 2 and kept.count == 5
+    assert kept.not_finite == 2
+    assert kept.count == 5
     assert [math.isfinite(v) for v in kept.values] == [True, True, False, False, True]
     assert kept.lowest == min(1.0, wrong if wrong == -inf else 1.0)
 

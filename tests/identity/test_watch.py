@@ -255,7 +255,9 @@ def test_the_watched_run_is_the_unwatched_one_to_the_last_bit(program: Callable[
             assert identical(alone[part], state[part]), f"{part}, {around.__name__}"
         assert tracks() == before
     for watch in watches:  # it did look
-        assert looked(watch) >= 4 and watch.record.updates and watch.record.backwards
+        assert looked(watch) >= 4
+        assert watch.record.updates
+        assert watch.record.backwards
         assert watch.record.steps == watches[0].record.steps >= 5
         watch.findings()
     assert looked(watches[0]) == watches[0].record.steps >= looked(watches[1])
