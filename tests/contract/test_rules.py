@@ -394,7 +394,7 @@ def _penalised(factor: float) -> Program:
             size = size + p.abs().sum()
         return F.cross_entropy(scores, target) + factor * size
 
-    return replace(CLASSES, network=network, loss=loss)
+    return replace(CLASSES, network=network, loss=loss, optimizer=adam(3e-3))
 
 
 FAULTS: list[tuple[str, Program]] = [
@@ -461,7 +461,7 @@ FAULTS: list[tuple[str, Program]] = [
     ("momentum-out-of-range", replace(CLASSES, optimizer=sgd(0.1, momentum=0.999))),
     ("epsilon-out-of-range", replace(CLASSES, optimizer=adam(eps=1.0))),
     ("weight-decay-too-strong", replace(CLASSES, optimizer=sgd(0.1, weight_decay=2.0))),
-    ("weight-decay-too-strong", _penalised(1.0)),
+    ("weight-decay-too-strong", _penalised(0.1)),
     ("clipping-always-active", replace(CLASSES, optimizer=sgd(0.1), update=lambda: clipped)),
     ("batch-too-small", replace(CLASSES, network=lambda: inner(nn.BatchNorm1d(16)), batch=2)),
     # network
