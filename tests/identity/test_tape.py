@@ -238,9 +238,8 @@ def test_spread_is_the_whole_of_a_small_tensor_and_evenly_some_of_a_large_one() 
         some = spread(large, 1_000)
         assert 250 <= len(some) <= 1_000
         assert len(some.unique()) == len(some)
-        step = large.numel() / len(some)
         assert some[0] == 0
-        assert large.numel() - int(some[-1]) <= 2.5 * max(step, large[0].numel())
+        assert large.numel() - int(some[-1]) <= 2 * int(some.diff().max())  # nothing more is left out at the end
     pieces = spread(torch.arange(1 << 16).reshape(256, 256), 1_000) % 256
     assert len(pieces.unique()) > 100  # not always the same columns
 
@@ -352,9 +351,9 @@ def test_a_curve_keeps_what_is_no_number(wrong: float) -> None:
 @pytest.mark.parametrize(("first", "per_doubling"), [(4, 4), (1, 1), (10, 6)])
 def test_looks_grow_as_the_logarithm_of_the_steps(first: int, per_doubling: int) -> None:
     schedule = LookSchedule(first=first, per_doubling=per_doubling)
-    looks = [schedule.looks(step) for step in range(1 << 14)]
+    looks = [schedule.looks(step) for step in range(1 << 10)]
     assert all(looks[:first])
-    for octave in range(6, 14):  # the same number between each step and its double
+    for octave in range(6, 10):  # the same number between each step and its double
         assert sum(looks[1 << octave : 2 << octave]) == per_doubling
         assert looks[1 << octave]
 
@@ -372,7 +371,7 @@ LOSSES = {"mse_loss": F.mse_loss, "l1_loss": F.l1_loss, "smooth_l1_loss": F.smoo
 
 
 @given(st.sampled_from(sorted(LOSSES)), st.lists(st.integers(-12, 12).map(lambda n: n / 4), min_size=1, max_size=12))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_no_constant_does_better_and_one_does_as_well(kind: str, values: list[float]) -> None:
     y = torch.tensor(values, dtype=torch.float64)
     constants = torch.linspace(-3, 3, 2_401, dtype=torch.float64)[:, None].expand(-1, len(y))
