@@ -1,6 +1,6 @@
 """Is each faulty program really worse than the healthy one? Scores by seed, kept in a table beside the faults.
 
-    python benchmarks/measure_faults.py tuned [--seeds 5] [--only mlp]
+    python benchmarks/measure_faults.py tuned [--seeds 5] [--workers 2] [--only mlp]
 
 Tables: healthy, tuned, set_aside, published. A run already in the table is not repeated unless its program's text has
 changed since. SIGHTLINE_DATA names the folder of data sets. A fault of kind "worse" counts if its mean score lies
@@ -50,7 +50,7 @@ def programs() -> list[str]:
     return ours + [f"published/{path.stem}" for path in sorted((FOLDER / "published").glob("*.py"))]
 
 
-def measure(sources: dict[tuple[str, str], str], table: Path, seeds: range) -> None:
+def measure(sources: dict[tuple[str, str], str], table: Path, seeds: range, workers: int) -> None:
     """Runs what the table lacks: program and fault (empty for healthy) → text."""
     texts = {key: hashlib.sha256(source.encode()).hexdigest()[:12] for key, source in sources.items()}
     rows = [row for row in read_rows(table) if texts.get((row["program"], row["fault"]), row["text"]) == row["text"]]
@@ -60,7 +60,7 @@ def measure(sources: dict[tuple[str, str], str], table: Path, seeds: range) -> N
         f"{program}\t{fault}\t{seed}": partial(run_for_score, sources[program, fault], seed)
         for program, fault, seed in wanted
     }
-    for name, outcome in run_all(jobs):
+    for name, outcome in run_all(jobs, workers=workers):
         program, fault, seed_text = name.split("\t")
         score, seconds = "" if outcome.value is None else f"{outcome.value:.6g}", f"{outcome.seconds:.2f}"
         values = [program, fault, seed_text, score, seconds, texts[program, fault], outcome.error[:200]]
@@ -107,18 +107,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=["healthy", "tuned", "set_aside", "published"])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="", help="faults and programs whose name begins so")
     options = parser.parse_args()
     warm_up()
     table = FOLDER / f"measured_{options.table}.csv"
     if options.table == "healthy":
         sources = {(name, ""): program_source(name) for name in programs() if name.startswith(options.only)}
-        measure(sources, table, range(options.seeds))
+        measure(sources, table, range(options.seeds), options.workers)
         return
     faults = [
         fault for fault in load_faults(FOLDER / f"planted_{options.table}.toml") if fault.name.startswith(options.only)
     ]
-    measure({(fault.program, fault.name): faulty_source(fault) for fault in faults}, table, range(options.seeds))
+    measure(
+        {(fault.program, fault.name): faulty_source(fault) for fault in faults},
+        table,
+        range(options.seeds),
+        options.workers,
+    )
     healthy = scores_by_name(read_rows(FOLDER / "measured_healthy.csv"))
     scores = scores_by_name(read_rows(table))
     for fault in faults:
