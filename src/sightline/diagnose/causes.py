@@ -27,18 +27,36 @@ def findings(record: Record) -> Findings:
 
 
 def combined(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Fold symptoms into their causes and sort.
+    """Fold symptoms into their causes and sort; of causes that explain each other the likeliest stays.
 
     Example:
         >>> combined([])
         ()
     """
-    every = list(found)
-    strong = [finding for finding in every if finding.severity != "advice"]
+    waiting = sorted(found, key=lambda f: (ORDER.index(f.severity), -f.certainty))
     kept: list[Finding] = []
-    for finding in every:
-        if any(finding.cause in other.explains for other in strong):
-            continue
-        also = tuple(other.title for other in every if finding in strong and other.cause in finding.explains)
-        kept.append(replace(finding, also=also))
+    while waiting:
+        cause = next(f for f in waiting if _is_root(f, waiting))
+        symptoms = _symptoms(cause, waiting)
+        kept.append(replace(cause, also=tuple(f.title for f in symptoms)))
+        waiting = [f for f in waiting if f is not cause and f not in symptoms]
     return tuple(sorted(kept, key=lambda f: (ORDER.index(f.severity), -f.certainty)))
+
+
+def _is_root(finding: Finding, found: list[Finding]) -> bool:
+    """Nothing explains it but what it explains itself."""
+    others = [f for f in found if f is not finding and f.severity != "advice" and finding.cause in f.explains]
+    return not others or set(map(id, others)) <= set(map(id, _symptoms(finding, found)))
+
+
+def _symptoms(cause: Finding, found: list[Finding]) -> list[Finding]:
+    """What a finding explains, and what those explain."""
+    symptoms: list[Finding] = []
+    sources = [cause]
+    while sources:
+        source = sources.pop()
+        if source.severity != "advice":
+            new = [f for f in found if f.cause in source.explains and f is not cause and f not in symptoms]
+            symptoms += new
+            sources += new
+    return symptoms

@@ -70,9 +70,14 @@ class Findings(tuple[Finding, ...]):
         found = []
         for each in plain["findings"]:
             words: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in each.items()}
-            words["figure"] = None if each["figure"] is None else Curves(**each["figure"])
+            words["figure"] = None if each["figure"] is None else _curves(each["figure"])
             found.append(Finding(**words))
         return cls(tuple(found), plain["seen"], trained=plain["trained"])
+
+
+def _curves(plain: Mapping[str, Any]) -> Curves:
+    lines = {name: tuple((float(x), float(y)) for x, y in points) for name, points in plain["lines"].items()}
+    return Curves(**{**plain, "lines": lines})
 
 
 def _block(number: int, f: Finding) -> str:

@@ -8,6 +8,10 @@ from sightline.diagnose.tape import Call, Operand, Tape
 
 LOSS_NAMES = frozenset(LOSSES.values())
 
+LIKE = frozenset(f"{made}_like" for made in ("zeros", "ones", "full", "empty", "rand", "randn", "randint"))
+OF_SHAPE = LIKE | {"new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"}
+"""Calls that take no number from the tensor they are given."""
+
 SHAPE_ONLY = frozenset(
     [
         "view",
@@ -209,7 +213,7 @@ def inputs_of(tape: Tape, call: Call) -> list[Operand]:
 
 
 def ancestors(tape: Tape, index: int | None) -> set[int]:
-    """All calls that a call's result was made from, itself included."""
+    """All calls whose numbers a call's result was made from, itself included."""
     found: set[int] = set()
     waiting = [] if index is None else [index]
     while waiting:
@@ -217,7 +221,8 @@ def ancestors(tape: Tape, index: int | None) -> set[int]:
         if at in found:
             continue
         found.add(at)
-        waiting += [o.producer for o in tape.calls[at].operands if o.producer is not None]
+        if tape.calls[at].name not in OF_SHAPE:
+            waiting += [o.producer for o in tape.calls[at].operands if o.producer is not None]
     return found
 
 
