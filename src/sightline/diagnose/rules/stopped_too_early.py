@@ -1,8 +1,22 @@
 """Training that ends while the loss is still falling steeply."""
 
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, variance
+
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+
+
+def _still_falls(values: Sequence[float]) -> bool:
+    """Whether the last third lies below the middle one by more than two standard errors, and by 0.5 %."""
+    third = len(values) // 3
+    middle, last = values[third : 2 * third], values[-third:]
+    if third < 4:
+        return False
+    error = sqrt((variance(middle) + variance(last)) / third)
+    return fmean(last) < min(fmean(middle) - 2 * error, 0.995 * fmean(middle))
 
 
 @RULES.register("stopped-too-early")
@@ -21,7 +35,7 @@ def stopped_too_early(r: Reading) -> Finding | None:
     falling = middle - t.end > 0.15 * middle and t.before - t.end > 0.03 * t.before
     far = (r.left is not None and r.left > 0.5) or (r.left is None and t.end > 0.5 * t.start)
     epochs = r.record.trained_examples / max(1, r.record.distinct_examples)
-    barely = epochs < 1.6 and (r.left is None or r.left > 0.85) and t.end < 0.995 * t.start and t.end < t.before
+    barely = epochs < 1.6 and (r.left is None or r.left > 0.85) and _still_falls(values)
     if not barely and (not falling or not far or epochs > 3.5):
         return None
     return Finding(
