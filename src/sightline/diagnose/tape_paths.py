@@ -267,6 +267,25 @@ def loss_call(tape: Tape, root: int | None) -> LossCall | None:
     return _by_hand(tape, found)
 
 
+def factor_after(tape: Tape, call: Call, root: int | None) -> float:
+    """What a loss is multiplied by (or divided by) on its way to what is differentiated."""
+    on_the_way = ancestors(tape, root)
+    factor, at = 1.0, call.index
+    while at != root:
+        found = next((c for c in tape.calls[at + 1 :] if c.index in on_the_way and _takes(c, at)), None)
+        if found is None:
+            return factor
+        before = tape.calls[at].result.mean
+        if found.name in ("div", "mul", "true_divide") and before:
+            factor *= found.result.mean / before
+        at = found.index
+    return factor
+
+
+def _takes(call: Call, index: int) -> bool:
+    return any(operand.producer == index for operand in call.operands)
+
+
 def _by_hand(tape: Tape, found: set[int]) -> LossCall | None:
     """The last steps in the loop itself, by what they do to the network's output."""
     own = [tape.calls[i] for i in sorted(found) if not is_layer(tape, tape.calls[i])]
