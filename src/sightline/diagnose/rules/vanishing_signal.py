@@ -45,5 +45,5 @@ def vanishing_signal(r: Reading) -> Finding | None:
         why="the layers after it see nearly the same for every example, and gradients shrink on their way through.",
         fix="use ReLU or tanh there, or normalise after it",
         codes=("ACH", "CPP"),
-        explains=("no-progress", "stopped-too-early", "rate-too-low", "collapsed-outputs", "vanishing-gradients"),
+        explains=("no-progress", "stopped-too-early", "collapsed-outputs", "vanishing-gradients"),
     )
