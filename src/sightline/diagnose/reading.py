@@ -243,6 +243,10 @@ class Reading:
         """Calls from the loss's prediction back to the last layer."""
         return end_of_network(self.tape, self.loss.prediction) if self.loss is not None else ()
 
+    def is_output(self, call: Call) -> bool:
+        """Whether a call, of any look, is one of those between the last layer and the loss."""
+        return any((call.module, call.name, call.site) == (own.module, own.name, own.site) for own in self.end)
+
     @cached_property
     def layers(self) -> list[Call]:
         """Products with weights that gradients flow through, in order of the step."""

@@ -22,7 +22,7 @@ def vanishing_signal(r: Reading) -> Finding | None:
                 call.name in ACTIVATIONS
                 and call.module
                 and call.grad
-                and call not in r.end
+                and not r.is_output(call)
                 and len(facts.shape) > 1
                 and facts.finite
                 and abs(facts.mean) > 0
