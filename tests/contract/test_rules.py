@@ -227,6 +227,21 @@ class Running:
         self.total = self.total + loss
 
 
+class Gathered:
+    """An update after four backward passes, each of the loss times a factor."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor, self.passes = factor, 0
+
+    def __call__(self, optimizer: Optimizer, loss: Tensor, network: nn.Module) -> None:
+        """One backward pass, and an update after every fourth."""
+        (loss * self.factor).backward()
+        self.passes += 1
+        if self.passes % 4 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
 class Scheduled:
     """An update after which the rate is halved."""
 
@@ -380,7 +395,16 @@ AMOUNTS = Program(network=partial(mlp, out=1), data=amounts, loss=F.mse_loss, st
 PICTURES = Program(network=convolutions, data=pictures, batch=16, steps=32)
 TOKENS = Program(network=language, data=tokens, loss=by_token, batch=16, steps=40, optimizer=adam(0.02))
 
-HEALTHY = {"classes": CLASSES, "dropout": DROPOUT, "amounts": AMOUNTS, "pictures": PICTURES, "tokens": TOKENS}
+GATHERED = replace(CLASSES, update=lambda: Gathered(1 / 4), optimizer=sgd(0.5), steps=160)
+
+HEALTHY = {
+    "classes": CLASSES,
+    "gathered": GATHERED,
+    "dropout": DROPOUT,
+    "amounts": AMOUNTS,
+    "pictures": PICTURES,
+    "tokens": TOKENS,
+}
 
 
 def _last_only(network: nn.Module) -> Optimizer:
@@ -427,6 +451,8 @@ FAULTS: list[tuple[str, Program]] = [
     ("same-batch", replace(CLASSES, order=first_batch)),
     ("not-shuffled", replace(CLASSES, order=sorted_by_class)),
     ("validation-overlaps-training", replace(CLASSES, evaluated=half_seen)),
+    ("accumulation-not-averaged", replace(CLASSES, update=lambda: Gathered(1.0), optimizer=sgd(0.01), steps=80)),
+    ("accumulation-averaged-twice", replace(CLASSES, update=lambda: Gathered(1 / 16), optimizer=sgd(0.5), steps=80)),
     ("batch-too-large", replace(CLASSES, batch=256, steps=10, optimizer=adam(2e-3))),
     ("stopped-too-early", replace(CLASSES, data=lambda: blobs(2048), batch=64, steps=24, optimizer=adam(1.6e-3))),
     # loss and output
