@@ -54,8 +54,8 @@ def rate_too_high(r: Reading) -> Finding | None:
             f"the loss ends at {t.end:.3g}"
             + (f", a constant guess has {r.guess:.3g}" if r.guess is not None else f", from {t.start:.3g}")
         )
-    elif big > 0.3 and usual > 0.02:
-        certainty = 0.65
+    elif (big > 0.3 and usual > 0.02) or (first > 1 and r.left is not None and r.left > 0.8):
+        certainty, big = 0.65, max(big, first)
     if certainty < 0.6 or (big < 0.003 and not broken):
         return None
     evidence.append(f"an update changes a weight by {big:.2g} of its size (1e-4 to 1e-2 is usual) at lr = {lr:g}")
