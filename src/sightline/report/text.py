@@ -130,6 +130,19 @@ def duration(seconds: int | float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def size(count: int) -> str:
+    """Bytes as people write them.
+
+    Example:
+        >>> size(512), size(20_480), size(3_500_000)
+        ('512 B', '20.5 kB', '3.5 MB')
+    """
+    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count} B"
+
+
 def moment(value: Any) -> str:
     """An ISO time as people write it, to the minute; anything else as it stands.
 
