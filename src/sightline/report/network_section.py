@@ -93,7 +93,9 @@ def _sharpness(plain: Mapping[str, Any], run: RunRecord, charts: dict[str, Spec]
     if not finite:
         return None
     factor, highest = float(plain["factor"]), FARTHEST * max(max(finite), 1e-12)
-    rates = [(row["step"], row["lr"]) for row in run.training if isfinite(row.get("lr", float("nan"))) and row["lr"] > 0]
+    rates = [
+        (row["step"], row["lr"]) for row in run.training if isfinite(row.get("lr", float("nan"))) and row["lr"] > 0
+    ]
     rates = rates or [(p["step"], p["rate"]) for p in plain["points"] if p["rate"] > 0]
     limit = [(float(step), factor / rate) for step, rate in rates]
     drawn = [(step, value) for step, value in limit if value <= highest]
@@ -102,7 +104,7 @@ def _sharpness(plain: Mapping[str, Any], run: RunRecord, charts: dict[str, Spec]
     charts["sharpness"] = named_lines("update", "curvature", lines, logarithmic=positive, mark=None, height=240)
     above = [p for p in plain["points"] if p["sharpness"] > p["limit"]]
     name = text.visible(str(plain["optimizer"]))
-    seen = "the preconditioned Hessian's" if plain["preconditioned"] else "the Hessian's"
+    seen = "the preconditioned Hessian" if plain["preconditioned"] else "the Hessian"
     words = (
         f"Largest eigenvalue of {seen} at the checkpoints that were kept, on {int(plain['examples']):,} training"
         f" examples, and the limit {text.number(factor, 3)}/η of {name}: above it steps along that direction grow."
@@ -123,7 +125,8 @@ def _spectra(plain: Mapping[str, Any], charts: dict[str, Spec]) -> Drawing | Non
     share, least = min(used)
     words = (
         "Singular values of each layer's weights over the largest: a row that stays dark treats directions alike, one"
-        f" that pales soon uses few. The fewest are used in {least}: an effective rank of {100 * share:.0f} % of its size."
+        f" that pales soon uses few. The fewest are used in {least}: its effective rank is {100 * share:.0f} % of its"
+        " size."
     )
     left = [text.visible(str(name)) for name in plain["left_out"]]
     if left:
@@ -138,8 +141,8 @@ def _map(plain: Mapping[str, Any], charts: dict[str, Spec]) -> Drawing:
     classes = [text.visible(str(name)) for name in plain["classes"]]
     charts["embedding-map"] = latent_map(points, classes, labels, (first, second))
     words = (
-        f"{len(points):,} {plain['split']} examples as the last layer sees them, {int(plain['width']):,} numbers each, in"
-        f" the plane of two principal components ({100 * (first + second):.0f} % of the variance)."
+        f"{len(points):,} {plain['split']} examples as the last layer sees them, {int(plain['width']):,} numbers each,"
+        f" in the plane of two principal components ({100 * (first + second):.0f} % of the variance)."
     )
     if labels is not None:
         words += " Classes that lie apart are easy to tell."

@@ -100,7 +100,8 @@ def figure(name: str, value: int | float, standard_error: int | float | None = N
     """
     percent = name in SHARES
     scale, unit = (100.0, " %") if percent else (1.0, "")
-    if standard_error is None or not isfinite(standard_error) or standard_error <= 0 or not isfinite(value):
+    rounding = 1e-12 * max(abs(value), 1e-300)
+    if standard_error is None or not isfinite(standard_error) or standard_error <= rounding or not isfinite(value):
         exact = percent and isfinite(value)
         return (f"{value * scale:.1f}".replace("-", "−") if exact else number(float(value * scale))) + unit
     error = standard_error * scale

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -103,9 +104,7 @@ class ChangedAnswers:
         self.latest = answers_by_look(self.kept)[-1]
 
 
-def changed_answers_of(
-    folder: RunFolder, model: nn.Module, data: Data, objective: Objective
-) -> ChangedAnswers | None:
+def changed_answers_of(folder: RunFolder, model: nn.Module, data: Data, objective: Objective) -> ChangedAnswers | None:
     """What follows the answers of a run that tells a class of each example; none for others."""
     if objective.task != "classification" or data.schema.task != "classification":
         return None
@@ -140,7 +139,7 @@ def most_changed(looks: Sequence[Sequence[int]], count: int) -> list[int]:
         [1, 2]
     """
     changes, last = [0] * len(looks[0]), [0] * len(looks[0])
-    for number, (before, now) in enumerate(zip(looks, looks[1:], strict=False), start=1):
+    for number, (before, now) in enumerate(pairwise(looks), start=1):
         for place, (a, b) in enumerate(zip(before, now, strict=True)):
             if a != b:
                 changes[place], last[place] = changes[place] + 1, number
@@ -167,7 +166,7 @@ def write_changed(folder: RunFolder, split: Split, schema: Schema) -> None:
     if len(looks) < 2:
         return
     shares = []
-    for step, before, now in zip(steps[1:], looks, looks[1:], strict=False):
+    for step, (before, now) in zip(steps[1:], pairwise(looks), strict=True):
         other = [t for a, b, t in zip(before, now, targets, strict=True) if a != b and a == t]
         changed = sum(a != b for a, b in zip(before, now, strict=True))
         shares.append({"step": step, "changed": changed / len(now), "forgotten": len(other) / len(now)})

@@ -118,8 +118,8 @@ def embedding_map(model: nn.Module, objective: Objective, split: Split, schema: 
     """Examples along the two principal components of what the network's last layer is given.
 
     Returns:
-        ``{"points", "labels", "classes", "explained", "split", "width"}``; none where there is no such layer, fewer than
-        three examples, or the task asks for neither a class nor a number.
+        ``{"points", "labels", "classes", "explained", "split", "width"}``; none where there is no such layer, fewer
+        than three examples, or the task asks for neither a class nor a number.
     """
     if schema.task not in ("classification", "regression") or len(split) < 3:
         return None

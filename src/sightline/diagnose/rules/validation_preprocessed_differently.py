@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -40,4 +41,5 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
         fix="apply the same scaling, with the training data's figures, to both",
         codes=("CPP", "VRM"),
         explains=("overfitting", "wrong-labels"),
+        figure=loss_curve(r),
     )

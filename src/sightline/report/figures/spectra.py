@@ -10,15 +10,15 @@ from sightline.report.figures.layers_over_time import layer_axis, layer_height, 
 from sightline.report.text import number
 from sightline.report.vega import Spec, expression, finish, theme
 
-LOWEST = -3.0
+LOWEST = -2.0
 """log₁₀ of a singular value over the largest, at which the colour ends."""
 
-CELLS = 32
+CELLS = 40
 """Cells of a row: each singular value's share of the width, whatever their number."""
 
 
 def spectra(sigma: Mapping[str, Sequence[float]]) -> Spec:
-    """Layers downwards by depth, singular values to the right from the largest, colour σ/σ₁ down to 10⁻³.
+    """Layers downwards by depth, singular values to the right from the largest, colour σ/σ₁ down to 10⁻².
 
     Args:
         sigma: by layer, the largest first, evenly spread over the spectrum.
@@ -51,7 +51,7 @@ def spectra(sigma: Mapping[str, Sequence[float]]) -> Spec:
         orient="top",
         gradientLength=180,
         gradientThickness=9,
-        values=[-3, -2, -1, 0],
+        values=[-2, -1, 0],
         labelExpr="datum.value == 0 ? 'σ₁' : 'σ₁ · 1e' + format(datum.value, '~g')",
     )
     chart = (
