@@ -47,8 +47,6 @@ def compare_page(runs: Sequence[RunFolder | Path | str]) -> str:
     Raises:
         ConfigurationError: for another number of runs, or one that is named twice.
         RunFolderError: when a folder is no run, or holds a damaged file.
-
-    Lecture: E1
     """
     folders = [RunFolder.open(run.path if isinstance(run, RunFolder) else run) for run in runs]
     if not 2 <= len(folders) <= MOST_RUNS or len({folder.path.resolve() for folder in folders}) < len(folders):
