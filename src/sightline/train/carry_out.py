@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from sightline.core.seeds import Seeds
 from sightline.data import Data
 from sightline.models import Predictor
 from sightline.models.predictor import CLASS
+from sightline.train.changed_answers import changed_answers_of, write_changed
 from sightline.train.engine import Engine, Position
 from sightline.train.gallery import GALLERY, write_gallery
 from sightline.train.image_samples import image_samples_of
@@ -63,6 +64,8 @@ def carry_out(folder: RunFolder, job: Job) -> Run:
                 run.evaluate("test")
             worst = [mistake.index for mistake in looked.mistakes]
             write_text_readings(folder, job.model, run.objective, job.data, worst=worst, seed=job.spec.seed)
+            write_changed(folder, job.data.validation, job.data.schema)
+            run.read_network()
             parameters = sum(p.numel() for p in job.model.parameters())
             seconds = round(place.seconds, 3)
             folder.set_status("completed", step=place.step, epoch=place.epoch, seconds=seconds, parameters=parameters)
@@ -105,12 +108,15 @@ def train_in_process(fabric: "Fabric", listener: Listener, job: Job) -> Position
     alone = fabric.is_global_zero and (fabric.world_size == 1 or job.spec.plan.strategy != "fsdp")
     followers = samples_of(folder, seeds, model, job.data) if alone else []
     followers += image_samples_of(folder, seeds, model, algorithm.objective) if alone else []
+    changed = changed_answers_of(folder, model, job.data, algorithm.objective) if fabric.world_size == 1 else None
+    followers += [changed] if changed is not None else []
     engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, beside, followers)
     algorithm.setup(fabric, engine.total_steps)
     if job.checkpoint is not None:
         engine.restore(job.checkpoint)
     record = Record(folder, step=engine.position.step, speaks=fabric.is_global_zero, quiet=job.quiet)
-    with watched_run(folder, model, since=engine.position.step, active=alone):
+    hears = changed.listening() if changed is not None else nullcontext()
+    with hears, watched_run(folder, model, since=engine.position.step, active=alone):
         return engine.run(record)
 
 

@@ -2,6 +2,7 @@
 
 from math import hypot, log, sqrt
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -65,4 +66,5 @@ def bad_initialisation(r: Reading) -> Finding | None:
             "stopped-too-early",
             "dead-units",
         ),
+        figure=loss_curve(r),
     )

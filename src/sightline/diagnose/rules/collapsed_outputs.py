@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -38,4 +39,5 @@ def collapsed_outputs(r: Reading) -> Finding | None:
         ),
         codes=("MWA", "WCI", "ACH"),
         explains=("no-progress", "stopped-too-early"),
+        figure=loss_curve(r),
     )

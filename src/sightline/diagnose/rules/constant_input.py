@@ -1,5 +1,6 @@
 """Inputs that are all alike."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -27,4 +28,5 @@ def constant_input(r: Reading) -> Finding | None:
         fix="look at what the data loader gives",
         codes=("CPP", "IWF"),
         explains=("no-progress", "stopped-too-early", "rate-too-low"),
+        figure=loss_curve(r),
     )

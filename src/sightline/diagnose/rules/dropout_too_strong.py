@@ -2,6 +2,7 @@
 
 from math import prod
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -43,4 +44,5 @@ def dropout_too_strong(r: Reading) -> Finding | None:
         fix="dropout of 0.1 to 0.5, and only where the network overfits",
         codes=("RCD",),
         explains=("stopped-too-early",),
+        figure=loss_curve(r),
     )

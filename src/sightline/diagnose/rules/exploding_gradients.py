@@ -3,6 +3,7 @@
 from math import isfinite
 from statistics import median
 
+from sightline.diagnose.figures import gradient_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -33,4 +34,5 @@ def exploding_gradients(r: Reading) -> Finding | None:
         fix="lower the rate, clip the norm at about 1, or warm the rate up",
         codes=("HLR", "WCI", "CPP"),
         explains=("no-progress", "stopped-too-early"),
+        figure=gradient_norm(r),
     )

@@ -1,5 +1,6 @@
 """Trainable parameters that get gradients and that no optimiser has."""
 
+from sightline.diagnose.figures import update_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -34,4 +35,5 @@ def parameters_not_in_optimizer(r: Reading) -> Finding | None:
         fix="make the optimiser after the network is whole: torch.optim.X(model.parameters(), ...)",
         codes=("FRZ", "OCH"),
         explains=("discriminator-too-strong", "no-progress", "rate-too-low", "stopped-too-early", "detached"),
+        figure=update_by_layer(r),
     )

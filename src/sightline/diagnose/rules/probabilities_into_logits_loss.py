@@ -2,6 +2,7 @@
 
 from math import e, log
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -51,4 +52,5 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
             "loss-at-start",
             "dead-units",
         ),
+        figure=loss_curve(r),
     )

@@ -3,6 +3,7 @@
 from math import isfinite, log10
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -94,4 +95,5 @@ def rate_too_high(r: Reading) -> Finding | None:
             "vanishing-gradients",
             "vanishing-signal",
         ),
+        figure=loss_curve(r),
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, variance
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -55,4 +56,5 @@ def stopped_too_early(r: Reading) -> Finding | None:
         fix=f"train at least {max(2, round(4 * epochs))} epochs; stop when validation stops improving",
         codes=("HNE",),
         change={"epochs": max(2, round(4 * epochs))},
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Weights that start as one number, so that units stay copies of each other."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import ParameterSeen
@@ -54,4 +55,5 @@ def symmetric_weights(r: Reading) -> Finding | None:
             "saturation",
             "bad-initialisation",
         ),
+        figure=loss_curve(r),
     )

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -42,4 +43,5 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
         + ("; where it is the same, the data themselves have changed" if drift else ""),
         codes=("CPP", "VRM"),
         explains=("overfitting", "wrong-labels"),
+        figure=loss_curve(r),
     )

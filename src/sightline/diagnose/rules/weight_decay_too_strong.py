@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import weight_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -58,4 +59,5 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
             "rate-too-low",
             "dead-units",
         ),
+        figure=weight_norm(r),
     )
