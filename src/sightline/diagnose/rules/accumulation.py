@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding, Severity
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.record import Look
@@ -46,6 +47,7 @@ def accumulation(r: Reading) -> Finding | None:
         fix=fix,
         codes=("HLR",),
         explains=("rate-too-high", "rate-too-low", "exploding-gradients"),
+        figure=loss_curve(r),
     )
 
 

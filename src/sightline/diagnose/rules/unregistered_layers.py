@@ -1,5 +1,6 @@
 """Layers kept in a plain list or dict: the network uses them, but its parameters() do not hold them."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -35,4 +36,5 @@ def unregistered_layers(r: Reading) -> Finding | None:
         fix="keep layers in nn.ModuleList or nn.ModuleDict (parameters in nn.ParameterList)",
         codes=("FRZ", "OCH"),
         explains=("no-progress", "rate-too-low", "stopped-too-early"),
+        figure=loss_curve(r),
     )
