@@ -36,7 +36,7 @@ def bad_initialisation(r: Reading) -> Finding | None:
     grown = r.training is not None and r.guess is not None and r.guess > 0 and r.training.start > 4 * r.guess
     if large and (grown or max(large.values()) > 15 or not r.learned):
         found, what = large, "large"
-    elif small and not r.learned:
+    elif small and (not r.learned or (r.left is not None and r.left > 0.4)):
         found, what = small, "small"
     else:
         return None

@@ -11,7 +11,8 @@ from sightline.diagnose.rules.words import last_weight, names
 def _harmless(r: Reading, p: ParameterSeen) -> bool:
     """A matrix that starts at 0 beside a way round it (the last of a residual branch) and that moves."""
     end = r.record.end.get(p.name)
-    return p.facts.constant and p.facts.minimum == 0 and end is not None and end.deviation > 0 and r.learned
+    well = r.learned and (r.left is None or r.left < 0.4)
+    return p.facts.constant and p.facts.minimum == 0 and end is not None and end.deviation > 0 and well
 
 
 @RULES.register("symmetric-weights")
