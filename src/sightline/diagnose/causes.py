@@ -9,6 +9,9 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 from sightline.diagnose.rules import RULES
 
+FORMS = {"unigram-level": "no-progress", "mode-collapse": "collapsed-outputs"}
+"""Causes that are a form of another: what explains that one explains them."""
+
 
 def findings(record: Record) -> Findings:
     """Causes found in a record, the most severe and likeliest first; none: nothing speaks against the run.
@@ -37,8 +40,13 @@ def combined(found: Iterable[Finding]) -> tuple[Finding, ...]:
     strong = [finding for finding in every if finding.severity != "advice"]
     kept: list[Finding] = []
     for finding in every:
-        if any(finding.cause in other.explains for other in strong):
+        if any(_explains(other, finding) for other in strong):
             continue
-        also = tuple(other.title for other in every if finding in strong and other.cause in finding.explains)
+        also = tuple(other.title for other in every if finding in strong and _explains(finding, other))
         kept.append(replace(finding, also=also))
     return tuple(sorted(kept, key=lambda f: (ORDER.index(f.severity), -f.certainty)))
+
+
+def _explains(cause: Finding, symptom: Finding) -> bool:
+    """Whether one finding accounts for another."""
+    return cause is not symptom and bool({symptom.cause, FORMS.get(symptom.cause)} & set(cause.explains))

@@ -323,6 +323,22 @@ def back(tape: Tape, operand: Operand | None, limit: int = 64) -> Iterator[Call]
         operand = next((o for o in inputs if o.grad), inputs[0] if inputs else None)
 
 
+def multiplied(tape: Tape, call: Call, root: int | None) -> float | None:
+    """What a summand is multiplied by on its way to the loss that it is part of; None where no plain number tells."""
+    factor, at = 1.0, call.index
+    for index in sorted(i for i in ancestors(tape, root) if i > call.index):
+        later = tape.calls[index]
+        if later.name not in ("mul", "div", "add") or not any(o.producer == at for o in later.operands):
+            continue
+        at = index
+        if later.name != "add":
+            number = next((float(a) for a in later.arguments if isinstance(a, (int, float))), None)
+            if not number:
+                return None
+            factor *= number if later.name == "mul" else 1 / number
+    return factor
+
+
 def end_of_network(tape: Tape, prediction: Operand | None) -> tuple[Call, ...]:
     """From the prediction back to, and with, the last layer: what the outputs go through."""
     calls: list[Call] = []
