@@ -7,7 +7,7 @@ from sightline.diagnose.finding import Finding, Severity
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.record import Look
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.tape_paths import factor_after, loss_call
+from sightline.diagnose.tape_paths import loss_call, multiplied
 
 
 @RULES.register("accumulation")
@@ -55,4 +55,4 @@ def _factor(look: Look) -> float | None:
     """What the loss was multiplied by before its backward pass."""
     root = look.backwards[-1].producer
     loss = loss_call(look.tape, root)
-    return None if loss is None or loss.by_hand else factor_after(look.tape, loss.call, root)
+    return None if loss is None or loss.by_hand else multiplied(look.tape, loss.call, root)
