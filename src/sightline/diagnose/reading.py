@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite, log
+from math import inf, isfinite, log, prod
 from pathlib import Path
 from statistics import median
 
