@@ -531,7 +531,7 @@ FAULTS: list[tuple[str, Program]] = [
     ),
     (
         "vanishing-signal",
-        replace(CLASSES, network=lambda: inner(Calls(squeezed), nn.Linear(16, 16)), optimizer=adam(5e-4)),
+        replace(CLASSES, network=lambda: inner(Calls(squeezed)), optimizer=adam(2e-3)),
     ),
     ("vanishing-gradients", replace(CLASSES, network=partial(mlp, inside=nn.Sigmoid, depth=6))),
     ("missing-nonlinearity", replace(CLASSES, network=partial(mlp, inside=nn.Identity))),
@@ -584,8 +584,7 @@ def test_a_planted_fault_is_named(cause: str, program: Program) -> None:
     for finding in found:
         _check(finding)
     again = Findings.from_dict(json.loads(json.dumps(found.to_dict())))
-    assert again == found
-    assert Findings.from_dict(found.to_dict()) == found
+    assert json.dumps(again.to_dict()) == json.dumps(found.to_dict())  # as text: NaN in a figure is no equal of itself
     assert (again.seen, again.trained, again.verdict, str(again)) == (
         found.seen,
         found.trained,
