@@ -26,4 +26,5 @@ def evaluation_mode_in_training(r: Reading) -> Finding | None:
         why="dropout does nothing, and batch normalisation keeps the statistics it had: the start's, perhaps.",
         fix="call model.train() at the start of every epoch, after evaluation",
         codes=("RCD",),
+        change={"mode": "training"},
     )

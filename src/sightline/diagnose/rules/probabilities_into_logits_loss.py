@@ -5,6 +5,7 @@ from math import e, log
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import left_out
 
 
 @RULES.register("probabilities-into-logits-loss")
@@ -42,6 +43,7 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         ),
         fix=f"give {loss.kind} the last linear layer's outputs; use {squash.name} only to read probabilities off",
         codes=("ACH", "LCH"),
+        change=left_out(r, squash),
         explains=(
             "collapsed-outputs",
             "rate-too-low",

@@ -3,6 +3,8 @@
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import left_out
+from sightline.diagnose.tape import Plain
 
 
 @RULES.register("softmax-wrong-dimension")
@@ -16,6 +18,7 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
         if not isinstance(axis, int) or not shape:
             continue
         size = shape[axis]
+        change: dict[str, Plain] = {}
         examples = (
             r.entry.inputs[0].shape[0] if r.entry is not None and r.entry.inputs and r.entry.inputs[0].shape else -1
         )
@@ -30,6 +33,8 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
                 f"softmax over axis {axis} of {shape}: the {shape[0]} examples of a batch compete with each other"
             )
             codes = ("ACH", "IWS")
+            if call in r.end and r.loss is not None and r.loss.kind == "cross_entropy":
+                change = left_out(r, call)
         else:
             continue
         return Finding(
@@ -42,6 +47,7 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
             why="the scores of one example no longer say what is likely for it.",
             fix=fix,
             codes=codes,
+            change=change,
             explains=(
                 "no-progress",
                 "rate-too-low",

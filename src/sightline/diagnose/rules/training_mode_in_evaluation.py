@@ -27,4 +27,5 @@ def training_mode_in_evaluation(r: Reading) -> Finding | None:
         "the figures are not those of the network that will be used.",
         fix="call model.eval() before evaluation and model.train() after it",
         codes=("VRM", "PMC"),
+        change={"mode": "evaluation"},
     )

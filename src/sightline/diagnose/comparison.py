@@ -1,0 +1,185 @@
+"""Two runs of one training, without a change and with it: does it help?
+
+    d = mean over the last quarter of (changed − unchanged)      s = √(Σ (dᵦ − d)² / (B − 1) / B)
+
+The last quarter is cut into B = 8 blocks; dᵦ are the blocks' means. Where both runs drew the same batches, differences
+are taken step by step, so that what a batch does to both falls out; else s² is the sum of both runs' own. The error
+is that of one seed's two runs: it says how sure the difference is in these, not over seeds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, sqrt
+from statistics import fmean, variance
+
+from sightline.diagnose.changes import changes_forward, measure_of, told
+from sightline.diagnose.course import Course, Pass, coarser
+from sightline.diagnose.finding import Outcome, Tried
+from sightline.diagnose.tape import Plain
+
+BLOCKS = 8
+QUANTILE = 2.365
+"""Of Student's t with B − 1 = 7 degrees of freedom, two-sided, 95 %."""
+
+MATTERS = 0.02
+"""Smallest difference that counts: in accuracy, or as a share of the loss of a constant guess (where that is not known,
+of the loss at the start)."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two means and what is known of their difference.
+
+    Attributes:
+        measure: of what.
+        before, after: without the change, with it.
+        error: standard error of the difference; None where it is not known.
+        scale: what a difference is a share of.
+        lower_is_better: of a loss; not of an accuracy.
+    """
+
+    measure: str
+    before: float
+    after: float
+    error: float | None
+    scale: float = 1.0
+    lower_is_better: bool = True
+
+    @property
+    def outcome(self) -> Outcome:
+        """Better, worse, or neither: beyond the error and large enough to matter. NaN is worse than any number."""
+        broken = not isfinite(self.before), not isfinite(self.after)
+        if any(broken):
+            return "no difference" if all(broken) else "helped" if broken[0] else "worse"
+        gain = (self.before - self.after) * (1 if self.lower_is_better else -1)
+        if abs(gain) <= MATTERS * self.scale or abs(gain) <= QUANTILE * (self.error or 0.0):
+            return "no difference"
+        return "helped" if gain > 0 else "worse"
+
+    @property
+    def told(self) -> str:
+        """The numbers in words."""
+        shown = [f"{v:.4g}" if isfinite(v) else "no number" for v in (self.before, self.after)]
+        error = "" if self.error is None else f" ± {self.error:.2g}"
+        apart = f" ({self.after - self.before:+.3g}{error})" if isfinite(self.after - self.before) else ""
+        return f"{self.measure} {shown[0]} without it, {shown[1]} with it{apart}"
+
+
+def compared(first: Course, second: Course, change: Mapping[str, Plain]) -> Tried:
+    """What a change came to.
+
+    Args:
+        first: the run without it.
+        second: the run with it.
+        change: which.
+
+    Lecture: U7
+
+    Example:
+        >>> flat = Course(updates=64, passes=64, losses=(1.0,) * 64)
+        >>> falling = Course(updates=64, passes=64, losses=tuple(1 - k / 64 for k in range(64)), made=64)
+        >>> compared(flat, falling, {"lr": 0.1}).outcome
+        'helped'
+    """
+    what, updates = told(change), min(first.updates, second.updates)
+    if second.stopped and (second.updates < first.updates or not second.updates):
+        return Tried("not compared", f"with {what} the program ended with {second.stopped} after {updates:,} updates.")
+    if not second.made:
+        return Tried("not compared", f"{what}: nothing in the second run could be changed so.")
+    alike = paired(first, second, change)
+    measure = measure_of(change)
+    if measure == "accuracy" and first.amounts:
+        measure = "loss"  # a distance to amounts is one whatever the network ends with
+    validated = validation_difference(first, second)
+    found: Difference | None
+    if measure == "loss":
+        why = "two optimisers at work: one loss falling says little"
+        found = None if first.players > 1 else loss_difference(first, second, alike=alike)
+        if found is None and first.players < 2:
+            why = "too few updates for a comparison"
+    elif measure == "validation":
+        found, why = validated, "the training loss is another measure with it, and the program validates nothing"
+    else:
+        found = accuracy_difference(first, second)
+        why = "the loss is another function with it, and no accuracy was seen"
+    if found is None:
+        return Tried("not compared", f"with {what}, {updates:,} updates: can't be compared ({why}).", updates)
+    words = {"helped": "It helps", "no difference": "It makes no difference", "worse": "It makes it worse"}
+    sentence = f"with {what}, {updates:,} updates: {found.told}"
+    if validated is not None and validated.measure != found.measure:
+        sentence += f"; {validated.told}"
+    if found.measure == "training loss" and first.guess is not None and 0.95 * first.guess < found.after:
+        sentence += f"; a constant guess has {first.guess:.4g}"
+    if not alike:
+        sentence += "; the runs did not begin alike (no seed is set), so the error is that of two separate runs"
+    sentence += f". {words[found.outcome]}."
+    return Tried(found.outcome, sentence, updates, found.measure, found.before, found.after, found.error)
+
+
+def paired(first: Course, second: Course, change: Mapping[str, Plain]) -> bool:
+    """Whether both began alike: the same weights and targets, and, where it can be, the same first loss."""
+    if first.start != second.start:
+        return False
+    if changes_forward(change) or first.span > 1 or second.span > 1 or not first.losses or not second.losses:
+        return True
+    return first.losses[0] == second.losses[0] or not isfinite(first.losses[0])
+
+
+def loss_difference(first: Course, second: Course, *, alike: bool) -> Difference | None:
+    """Of the training loss over the last quarter of the updates that both made; None where these are too few."""
+    updates, span = min(first.updates, second.updates), max(first.span, second.span)
+    a, b = (coarser(run.up_to(updates), run.span, span) for run in (first, second))
+    count = min(len(a), len(b))
+    a, b = a[:count], b[:count]
+    size = count // 4 // BLOCKS
+    if not size:
+        return None
+    last = [values[-size * BLOCKS :] for values in (a, b)]
+    before, after = (fmean(values) for values in last)
+    starts = [abs(values[0]) for values in (a, b) if isfinite(values[0]) and values[0] != 0]
+    scale = first.guess if first.guess is not None and first.guess > 0 else min(starts, default=1.0)
+    if not (isfinite(before) and isfinite(after)):
+        return Difference("training loss", before, after, None, scale)
+    blocks = [[fmean(values[k * size : (k + 1) * size]) for k in range(BLOCKS)] for values in last]
+    if alike:
+        blocks = [[y - x for x, y in zip(*blocks, strict=True)]]
+    error = sqrt(sum(variance(each) for each in blocks) / BLOCKS)
+    return Difference("training loss", before, after, error, scale)
+
+
+def validation_difference(first: Course, second: Course) -> Difference | None:
+    """Of the last validation that both made at one update: of accuracy, else of the loss; None where there is none."""
+    updates = min(first.updates, second.updates)
+    earlier = {each.step: each for each in first.validation if each.step <= updates}
+    both = [(earlier[each.step], each) for each in second.validation if each.step in earlier and each.step]
+    if not both:
+        return None
+    x, y = both[-1]
+    if x.accuracy is not None and y.accuracy is not None:
+        return _of_accuracies("validation accuracy", [x], [y])
+    scale = first.guess if first.guess is not None and first.guess > 0 else abs(earlier[min(earlier)].loss)
+    return Difference("validation loss", x.loss, y.loss, None, scale)
+
+
+def accuracy_difference(first: Course, second: Course) -> Difference | None:
+    """Of the last validation's accuracy, else of the training batches looked at in the later half."""
+    found = validation_difference(first, second)
+    if found is not None and not found.lower_is_better:
+        return found
+    updates = min(first.updates, second.updates)
+    x, y = (
+        [p for p in run.training if updates / 2 <= p.step < updates and p.accuracy is not None]
+        for run in (first, second)
+    )
+    return _of_accuracies("training accuracy", x, y) if x and y else None
+
+
+def _of_accuracies(measure: str, x: Sequence[Pass], y: Sequence[Pass]) -> Difference:
+    """Pooled; the error is that of two shares of so many examples, √(p(1 − p)/n + q(1 − q)/m)."""
+    totals = [sum(each.examples for each in passes) for passes in (x, y)]
+    p, q = (
+        sum((each.accuracy or 0.0) * each.examples for each in passes) / n
+        for passes, n in zip((x, y), totals, strict=True)
+    )
+    error = sqrt(p * (1 - p) / totals[0] + q * (1 - q) / totals[1])
+    return Difference(measure, p, q, error, 1.0, lower_is_better=False)
