@@ -98,4 +98,8 @@ def _of_run(given: Any) -> "tuple[Findings, dict[str, Any], bool]":
             expected="nothing after a run's folder", found=" ".join(given.args), do="put options before the folder"
         )
     diagnosis = read_diagnosis(RunFolder.open(given.program))
+    if given.try_fix:
+        from sightline.trying import try_fixes
+
+        return try_fixes(given.program, tell=_tell, **_updates(given)), dict(diagnosis.watched), False
     return Findings.from_dict(diagnosis.found), dict(diagnosis.watched), False

@@ -27,7 +27,7 @@ def findings(record: Record) -> Findings:
 
 
 def combined(found: Iterable[Finding], seen: str, *, trained: bool = True) -> Findings:
-    """Fold symptoms into their causes and sort.
+    """Fold symptoms into their causes and sort; of two that explain each other the more severe and likelier stays.
 
     Example:
         >>> combined([], "Watched Net.").verdict
@@ -39,10 +39,19 @@ def combined(found: Iterable[Finding], seen: str, *, trained: bool = True) -> Fi
     held_back: list[Finding] = []
     for finding in every:
         also = tuple(other.title for other in every if finding in strong and other.cause in finding.explains)
-        explained = any(finding.cause in other.explains for other in strong)
+        explained = any(_explains(other, finding) for other in strong)
         (held_back if explained else kept).append(replace(finding, also=also))
-    kept.sort(key=lambda f: (ORDER.index(f.severity), -f.certainty))
+    kept.sort(key=_rank)
     return Findings(tuple(kept), seen, trained=trained, held_back=tuple(held_back))
+
+
+def _rank(finding: Finding) -> tuple[int, float]:
+    return ORDER.index(finding.severity), -finding.certainty
+
+
+def _explains(cause: Finding, symptom: Finding) -> bool:
+    mutual = cause.cause in symptom.explains
+    return symptom.cause in cause.explains and not (mutual and _rank(symptom) <= _rank(cause))
 
 
 def with_tried(found: Findings, finding: Finding, tried: Tried) -> Findings:

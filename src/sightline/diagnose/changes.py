@@ -60,7 +60,7 @@ CHANGES: dict[str, Change] = {
 ``redraw``                                names of parameters: matrices anew with deviation √(2/fan-in), vectors 0
 ``train``                                 names of parameters: they need gradients, and the first optimiser has them
 ``leaky_relu``                            the slope below 0 that every ReLU gets
-``leave_out``                             a function's name; ``module`` and ``site``, where it is called, stand beside it
+``leave_out``                             a function's name; ``module`` and ``site`` say where it is called
 ``epochs``                                of a run of Sightline's; in a program it is made by hand
 ========================================= ==============================================================================
 

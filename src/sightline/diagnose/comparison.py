@@ -18,12 +18,18 @@ from sightline.diagnose.finding import Outcome, Tried
 from sightline.diagnose.tape import Plain
 
 BLOCKS = 8
-QUANTILE = 2.365
-"""Of Student's t with B − 1 = 7 degrees of freedom, two-sided, 95 %."""
+QUANTILES = (4.303, 3.182, 2.776, 2.571, 2.447, 2.365)
+"""Of Student's t with 2 to 7 degrees of freedom, two-sided, 95 %: for 3 to 8 blocks."""
 
 MATTERS = 0.02
 """Smallest difference that counts: in accuracy, or as a share of the loss of a constant guess (where that is not known,
 of the loss at the start)."""
+
+MATTERS_ALONE = 0.1
+"""The same of a difference whose error is not known."""
+
+
+WORDS = {"helped": "It helps", "no difference": "It makes no difference", "worse": "It makes it worse"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Difference:
         measure: of what.
         before, after: without the change, with it.
         error: standard error of the difference; None where it is not known.
+        blocks: that the error comes from.
         scale: what a difference is a share of.
         lower_is_better: of a loss; not of an accuracy.
     """
@@ -42,6 +49,7 @@ class Difference:
     before: float
     after: float
     error: float | None
+    blocks: int = BLOCKS
     scale: float = 1.0
     lower_is_better: bool = True
 
@@ -52,7 +60,10 @@ class Difference:
         if any(broken):
             return "no difference" if all(broken) else "helped" if broken[0] else "worse"
         gain = (self.before - self.after) * (1 if self.lower_is_better else -1)
-        if abs(gain) <= MATTERS * self.scale or abs(gain) <= QUANTILE * (self.error or 0.0):
+        least = MATTERS_ALONE * self.scale
+        if self.error is not None:
+            least = max(MATTERS * self.scale, QUANTILES[self.blocks - 3] * self.error)
+        if abs(gain) <= least:
             return "no difference"
         return "helped" if gain > 0 else "worse"
 
@@ -87,38 +98,49 @@ def compared(first: Course, second: Course, change: Mapping[str, Plain]) -> Trie
     if not second.made:
         return Tried("not compared", f"{what}: nothing in the second run could be changed so.")
     alike = paired(first, second, change)
-    measure = measure_of(change)
-    if measure == "accuracy" and first.amounts:
-        measure = "loss"  # a distance to amounts is one whatever the network ends with
-    validated = validation_difference(first, second)
-    found: Difference | None
-    if measure == "loss":
-        why = "two optimisers at work: one loss falling says little"
-        found = None if first.players > 1 else loss_difference(first, second, alike=alike)
-        if found is None and first.players < 2:
-            why = "too few updates for a comparison"
-    elif measure == "validation":
-        found, why = validated, "the training loss is another measure with it, and the program validates nothing"
-    else:
-        found = accuracy_difference(first, second)
-        why = "the loss is another function with it, and no accuracy was seen"
-    if found is None:
-        return Tried("not compared", f"with {what}, {updates:,} updates: can't be compared ({why}).", updates)
-    words = {"helped": "It helps", "no difference": "It makes no difference", "worse": "It makes it worse"}
-    sentence = f"with {what}, {updates:,} updates: {found.told}"
-    if validated is not None and validated.measure != found.measure:
-        sentence += f"; {validated.told}"
-    if found.measure == "training loss" and first.guess is not None and 0.95 * first.guess < found.after:
-        sentence += f"; a constant guess has {first.guess:.4g}"
-    if not alike:
-        sentence += "; the runs did not begin alike (no seed is set), so the error is that of two separate runs"
-    sentence += f". {words[found.outcome]}."
+    found = difference(first, second, change, alike=alike)
+    if isinstance(found, str):
+        return Tried("not compared", f"with {what}, {updates:,} updates: can't be compared ({found}).", updates)
+    parts = [found.told]
+    if found.measure == "training loss":
+        parts += [each.told for each in (validation(first, second),) if each is not None]
+        if first.guess is not None and found.after > 0.95 * first.guess:
+            parts.append(f"a constant guess has {first.guess:.4g}")
+    if "epochs" in change:
+        parts.append("each run at its own end")
+    elif not alike:
+        parts.append("the runs did not begin alike (the program sets no seed), so part of the difference may be chance")
+    sentence = f"with {what}, {updates:,} updates: {'; '.join(parts)}. {WORDS[found.outcome]}."
     return Tried(found.outcome, sentence, updates, found.measure, found.before, found.after, found.error)
+
+
+def difference(first: Course, second: Course, change: Mapping[str, Plain], *, alike: bool) -> Difference | str:
+    """By what a change may be judged; or why by nothing."""
+    measure = measure_of(change)
+    if measure == "validation":
+        return (
+            validation_difference(first, second) or "it changes what the training loss measures, and none is validated"
+        )
+    if measure == "accuracy" and not first.amounts:  # a distance to amounts is one whatever the network ends with
+        return accuracy_difference(first, second) or "it changes what the loss is, and no accuracy was seen"
+    if first.players > 1:
+        return "two optimisers are at work: one loss falling says little"
+    return loss_difference(first, second, alike=alike) or "too few updates"
+
+
+def validation(first: Course, second: Course) -> Difference | None:
+    """What both runs' validation tells, to stand beside the training loss: accuracy, else the loss."""
+    right = accuracy_difference(first, second)
+    if right is not None and right.measure == "validation accuracy":
+        return right
+    return validation_difference(first, second)
 
 
 def paired(first: Course, second: Course, change: Mapping[str, Plain]) -> bool:
     """Whether both began alike: the same weights and targets, and, where it can be, the same first loss."""
-    if first.start != second.start:
+    if first.weights != second.weights or "epochs" in change:
+        return False
+    if first.targets and second.targets and first.targets != second.targets:
         return False
     if changes_forward(change) or first.span > 1 or second.span > 1 or not first.losses or not second.losses:
         return True
@@ -136,42 +158,57 @@ def loss_difference(first: Course, second: Course, *, alike: bool) -> Difference
         return None
     last = [values[-size * BLOCKS :] for values in (a, b)]
     before, after = (fmean(values) for values in last)
-    starts = [abs(values[0]) for values in (a, b) if isfinite(values[0]) and values[0] != 0]
-    scale = first.guess if first.guess is not None and first.guess > 0 else min(starts, default=1.0)
+    scale = _scale(first, [a[0], b[0]])
     if not (isfinite(before) and isfinite(after)):
-        return Difference("training loss", before, after, None, scale)
+        return Difference("training loss", before, after, None, scale=scale)
     blocks = [[fmean(values[k * size : (k + 1) * size]) for k in range(BLOCKS)] for values in last]
     if alike:
         blocks = [[y - x for x, y in zip(*blocks, strict=True)]]
     error = sqrt(sum(variance(each) for each in blocks) / BLOCKS)
-    return Difference("training loss", before, after, error, scale)
+    return Difference("training loss", before, after, error, scale=scale)
 
 
 def validation_difference(first: Course, second: Course) -> Difference | None:
-    """Of the last validation that both made at one update: of accuracy, else of the loss; None where there is none."""
-    updates = min(first.updates, second.updates)
-    earlier = {each.step: each for each in first.validation if each.step <= updates}
-    both = [(earlier[each.step], each) for each in second.validation if each.step in earlier and each.step]
+    """Of the validation loss, over the looks that both took after half of the updates, at most eight, a look a block.
+
+    None where there is no such look.
+    """
+    both = _validated(first, second)
     if not both:
         return None
-    x, y = both[-1]
-    if x.accuracy is not None and y.accuracy is not None:
-        return _of_accuracies("validation accuracy", [x], [y])
-    scale = first.guess if first.guess is not None and first.guess > 0 else abs(earlier[min(earlier)].loss)
-    return Difference("validation loss", x.loss, y.loss, None, scale)
+    both = both[-BLOCKS:]
+    before, after = (fmean(look[k].loss for look in both) for k in (0, 1))
+    apart = [y.loss - x.loss for x, y in both]
+    known = len(both) > 2 and isfinite(sum(apart))
+    error = sqrt(variance(apart) / len(apart)) if known else None
+    scale = _scale(first, [first.validation[0].loss])
+    return Difference("validation loss", before, after, error, len(both), scale)
 
 
 def accuracy_difference(first: Course, second: Course) -> Difference | None:
     """Of the last validation's accuracy, else of the training batches looked at in the later half."""
-    found = validation_difference(first, second)
-    if found is not None and not found.lower_is_better:
-        return found
+    looks = _validated(first, second)[-1:]
+    if looks and looks[0][0].accuracy is not None and looks[0][1].accuracy is not None:
+        return _of_accuracies("validation accuracy", [looks[0][0]], [looks[0][1]])
     updates = min(first.updates, second.updates)
     x, y = (
         [p for p in run.training if updates / 2 <= p.step < updates and p.accuracy is not None]
         for run in (first, second)
     )
     return _of_accuracies("training accuracy", x, y) if x and y else None
+
+
+def _validated(first: Course, second: Course) -> list[tuple[Pass, Pass]]:
+    """Looks without gradients that both runs took at one update, in the later half."""
+    updates = min(first.updates, second.updates)
+    earlier = {each.step: each for each in first.validation if updates / 2 <= each.step <= updates}
+    return [(earlier[each.step], each) for each in second.validation if each.step in earlier]
+
+
+def _scale(first: Course, starts: Sequence[float]) -> float:
+    if first.guess is not None and first.guess > 0:
+        return first.guess
+    return min((abs(value) for value in starts if isfinite(value) and value != 0), default=1.0)
 
 
 def _of_accuracies(measure: str, x: Sequence[Pass], y: Sequence[Pass]) -> Difference:
@@ -182,4 +219,4 @@ def _of_accuracies(measure: str, x: Sequence[Pass], y: Sequence[Pass]) -> Differ
         for passes, n in zip((x, y), totals, strict=True)
     )
     error = sqrt(p * (1 - p) / totals[0] + q * (1 - q) / totals[1])
-    return Difference(measure, p, q, error, 1.0, lower_is_better=False)
+    return Difference(measure, p, q, error, lower_is_better=False)

@@ -1,12 +1,13 @@
 """The course of a run: what it is compared with another by, in plain numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import LossSeen, Record
+from sightline.diagnose.tensor_facts import TensorFacts
 
 SQUARED = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 """Losses that mean the same whatever the last function of the network is."""
@@ -39,7 +40,7 @@ class Course:
         losses: what they started from, means over ``span`` of them.
         validation: looks without gradients, by update.
         training: batches looked at closely.
-        start: numbers that two runs share if they begin alike: of initial weights and of the first targets.
+        weights, targets: numbers that two runs share if they begin alike: of initial weights, of the first targets.
         guess: loss of the best constant guess; None where it is not known.
         amounts: whether the loss is a distance to amounts.
         players: optimisers at work.
@@ -53,7 +54,8 @@ class Course:
     span: int = 1
     validation: tuple[Pass, ...] = ()
     training: tuple[Pass, ...] = ()
-    start: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
+    targets: tuple[float, ...] = ()
     guess: float | None = None
     amounts: bool = False
     players: int = 1
@@ -77,7 +79,8 @@ class Course:
             span=record.loss.span,
             validation=_by_step([seen for seen in record.losses if not seen.grad]),
             training=_by_step([seen for seen in record.losses if seen.grad]),
-            start=_start(record),
+            weights=_numbers([p.facts for p in record.parameters]),
+            targets=_numbers([record.targets.facts] if record.targets.facts is not None else []),
             guess=reading.guess,
             amounts=loss is not None and not loss.others and loss.kind in SQUARED,
             players=len({update.optimizer for update in record.updates}),
@@ -102,6 +105,18 @@ class Course:
         """Losses of the first updates, as far as whole spans go."""
         share = self.passes * min(1.0, updates / max(1, self.updates))
         return list(self.losses[: round(share / self.span)])
+
+    def ending(self, updates: int) -> "Course":
+        """Its last updates, as if they were all.
+
+        Example:
+            >>> Course(updates=4, passes=4, losses=(4.0, 3.0, 2.0, 1.0)).ending(2).losses
+            (2.0, 1.0)
+        """
+        kept = self.losses[-max(1, round(len(self.losses) * updates / max(1, self.updates))) :]
+        left_out = max(0, self.updates - updates)
+        looks = tuple(replace(look, step=look.step - left_out) for look in self.validation if look.step >= left_out)
+        return replace(self, updates=updates, passes=len(kept) * self.span, losses=kept, validation=looks, training=())
 
 
 def coarser(values: Sequence[float], span: int, wanted: int) -> list[float]:
@@ -129,9 +144,6 @@ def _by_step(losses: Sequence[LossSeen]) -> tuple[Pass, ...]:
     return tuple(passes)
 
 
-def _start(record: Record) -> tuple[float, ...]:
-    facts = [p.facts for p in record.parameters]
-    if record.targets.facts is not None:
-        facts.append(record.targets.facts)
+def _numbers(facts: Sequence[TensorFacts]) -> tuple[float, ...]:
     numbers = [number for each in facts for number in (each.mean, each.deviation, each.minimum, each.maximum)]
     return tuple(number if isfinite(number) else 0.0 for number in numbers)
