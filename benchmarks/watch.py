@@ -113,6 +113,7 @@ def report(loop: Loop, rounds: int, steps: int) -> None:
     found: dict[str, list[list[float]]] = {"plain": [], "watched": [], "recorder": []}
     weights: dict[str, list[Tensor]] = {}
     memory: dict[str, float] = {}
+    trained(loop, 5, "plain")  # the first steps of a process are slower
     for _ in range(rounds):
         for around, runs in found.items():
             seconds, weights[around] = trained(loop, steps, around)

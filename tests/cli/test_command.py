@@ -349,15 +349,15 @@ def test_a_full_disk_leaves_the_previous_checkpoint_and_says_so(tmp_path: Path) 
 
 
 def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Path) -> None:
-    for data, *words in (
-        ["iris", "--model.depth", "100000"],
-        ["iris", "--model.width", "1000000000"],
-        [str(photos), "--data.image-size", "4096"],
+    for data, option, value in (
+        ("iris", "--model.depth", "100000"),
+        ("iris", "--model.width", "1000000000"),
+        (photos, "--data.image-size", "4096"),
     ):
-        code, out, err = command(["train", "mlp", "--data", str(data), "--describe", *map(str, words)])
+        code, out, err = command(["train", "mlp", "--data", data, "--describe", option, value])
         assert (code, out) == (2, "")
         assert all(part in err for part in ("expected:", "found:", "what to do:"))
-        assert words[0].removeprefix("--").replace("-", "_") in err or "not built to its end" in err or "memory" in err
+        assert option.removeprefix("--").replace("-", "_") in err or "not built to its end" in err or "memory" in err
     assert not (tmp_path / "runs").exists()
 
 

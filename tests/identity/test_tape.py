@@ -367,7 +367,12 @@ def test_a_schedule_without_looks_is_refused(wrong: dict[str, int]) -> None:
 
 # -- the constant guess ------------------------------------------------------------------------------------------------
 
-LOSSES: dict[str, Callable[..., Tensor]] = {"mse_loss": F.mse_loss, "l1_loss": F.l1_loss, "smooth_l1_loss": F.smooth_l1_loss, "huber_loss": F.huber_loss}
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "mse_loss": F.mse_loss,
+    "l1_loss": F.l1_loss,
+    "smooth_l1_loss": F.smooth_l1_loss,
+    "huber_loss": F.huber_loss,
+}
 
 
 @given(st.sampled_from(sorted(LOSSES)), st.lists(st.integers(-12, 12).map(lambda n: n / 4), min_size=1, max_size=12))

@@ -212,8 +212,8 @@ def unwatched(_: Sequence[nn.Module], __: Sequence[Optimizer]) -> AbstractContex
 
 
 def looked(watch: Watch) -> int:
-    """Steps on tape with a backward pass."""
-    return sum(bool(look.backwards) for look in watch.record.looks)
+    """Updates before which a backward pass was on tape."""
+    return len({look.step for look in watch.record.looks if look.backwards and look.step < watch.record.steps})
 
 
 def tracks() -> dict[str, Any]:
@@ -299,7 +299,7 @@ class Breaks(nn.Module):
         super().__init__()
         self.layer, self.error = nn.Linear(2, 2), error
         self.inside = nn.ReLU()
-        self.inside.forward = self.fail  # type: ignore[method-assign]
+        self.inside.forward = self.fail  # type: ignore[method-assign, assignment]
 
     def fail(self, x: Tensor) -> Tensor:
         """What a user's mistake, or a key pressed, does."""
@@ -334,7 +334,7 @@ def raised(network: nn.Module, where: str) -> None:
         if where == "loader":
             next(iter(DataLoader(Missing())))
         if where == "step":
-            optimizer.step(closure=lambda: {}["loss"])
+            optimizer.step(closure=lambda: dict[str, float]()["loss"])
         raise RuntimeError("the loop's own")
 
 

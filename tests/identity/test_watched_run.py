@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import sightline
-from sightline.core.checkpoint import load_state, load_weights
+from sightline.core.checkpoint import find_checkpoint, load_state, load_weights
 from sightline.core.errors import NonFiniteLossError
 from sightline.core.run_folder import RunFolder
 from sightline.train import Plan
@@ -33,15 +33,16 @@ def unwatched_run(*_: object, **__: object) -> Iterator[None]:
     yield
 
 
+@pytest.mark.usefixtures("as_a_user_calls")  # the tests' checks of types draw from Python's random stream themselves
 def test_a_run_is_the_same_with_and_without_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = trained(tmp_path, "watched")
     monkeypatch.setattr(sys.modules["sightline.train.carry_out"], "watched_run", unwatched_run)
     plain = trained(tmp_path, "plain")
     assert all(watched.folder.has(name) and not plain.folder.has(name) for name in FILES)
-    first, second = (load_weights(run.folder.checkpoints / "last") for run in (watched, plain))
+    first, second = (load_weights(find_checkpoint(run.folder)) for run in (watched, plain))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    ends = [load_state(run.folder.checkpoints / "last") for run in (watched, plain)]
+    ends = [load_state(find_checkpoint(run.folder)) for run in (watched, plain)]
     assert str(ends[0]["seeds"]) == str(ends[1]["seeds"])
     rows = [
         [{key: value for key, value in row.items() if "second" not in key} for row in run.folder.metrics()]

@@ -1,6 +1,6 @@
 """From rules to causes: what one cause explains is no finding of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sightline.diagnose.finding import ORDER, Finding, Tried
@@ -23,35 +23,16 @@ def findings(record: Record) -> Findings:
     """
     reading = Reading(record)
     found = [finding for name in RULES if (finding := RULES[name](reading)) is not None]
-    return combined(found, seen(record), trained=record.backwards > 0 or record.steps > 0)
+    return told(found, seen(record), trained=record.backwards > 0 or record.steps > 0)
 
 
-def combined(found: Iterable[Finding], seen: str, *, trained: bool = True) -> Findings:
-    """Fold symptoms into their causes and sort; of two that explain each other the more severe and likelier stays.
-
-    Example:
-        >>> combined([], "Watched Net.").verdict
-        'Nothing speaks against this training.'
-    """
-    every = list(found)
-    strong = [finding for finding in every if finding.severity != "advice"]
-    kept: list[Finding] = []
-    held_back: list[Finding] = []
-    for finding in every:
-        also = tuple(other.title for other in every if finding in strong and other.cause in finding.explains)
-        explained = any(_explains(other, finding) for other in strong)
-        (held_back if explained else kept).append(replace(finding, also=also))
-    kept.sort(key=_rank)
-    return Findings(tuple(kept), seen, trained=trained, held_back=tuple(held_back))
-
-
-def _rank(finding: Finding) -> tuple[int, float]:
-    return ORDER.index(finding.severity), -finding.certainty
-
-
-def _explains(cause: Finding, symptom: Finding) -> bool:
-    mutual = cause.cause in symptom.explains
-    return symptom.cause in cause.explains and not (mutual and _rank(symptom) <= _rank(cause))
+def told(found: Sequence[Finding], seen: str, *, trained: bool) -> Findings:
+    """Of all that was found what is told, and what is held back as its symptoms."""
+    kept = combined(found)
+    names = {_name(finding) for finding in kept}
+    return Findings(
+        kept, seen, trained=trained, held_back=tuple(finding for finding in found if _name(finding) not in names)
+    )
 
 
 def with_tried(found: Findings, finding: Finding, tried: Tried) -> Findings:
@@ -69,12 +50,52 @@ def with_tried(found: Findings, finding: Finding, tried: Tried) -> Findings:
     Example:
         >>> cause = Finding("rate-too-low", "warning", 0.9, "Too low", "", (), "", "lr = 1", explains=("no-progress",))
         >>> symptom = Finding("no-progress", "warning", 0.5, "Nothing is learned", "", (), "", "")
-        >>> found = combined([cause, symptom], "Watched Net.")
+        >>> found = told([cause, symptom], "Watched Net.", trained=True)
         >>> [f.cause for f in found], [f.cause for f in with_tried(found, cause, Tried("worse", ""))]
         (['rate-too-low'], ['no-progress', 'rate-too-low'])
     """
-    told = replace(finding, tried=tried)
+    now = replace(finding, tried=tried)
     if tried.outcome in ("no difference", "worse"):
-        told = replace(told, severity="advice")
-    every = [told if (each.cause, each.title) == (finding.cause, finding.title) else each for each in found]
-    return combined([*every, *found.held_back], found.seen, trained=found.trained)
+        now = replace(now, severity="advice")
+    every = [now if _name(each) == _name(finding) else each for each in found]
+    return told([*every, *found.held_back], found.seen, trained=found.trained)
+
+
+def _name(finding: Finding) -> tuple[str, str]:
+    return finding.cause, finding.title
+
+
+def combined(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Fold symptoms into their causes and sort; of causes that explain each other the likeliest stays.
+
+    Example:
+        >>> combined([])
+        ()
+    """
+    waiting = sorted(found, key=lambda f: (ORDER.index(f.severity), -f.certainty))
+    kept: list[Finding] = []
+    while waiting:
+        cause = next(f for f in waiting if _is_root(f, waiting))
+        symptoms = _symptoms(cause, waiting)
+        kept.append(replace(cause, also=tuple(f.title for f in symptoms)))
+        waiting = [f for f in waiting if f is not cause and f not in symptoms]
+    return tuple(sorted(kept, key=lambda f: (ORDER.index(f.severity), -f.certainty)))
+
+
+def _is_root(finding: Finding, found: list[Finding]) -> bool:
+    """Nothing explains it but what it explains itself."""
+    others = [f for f in found if f is not finding and f.severity != "advice" and finding.cause in f.explains]
+    return not others or set(map(id, others)) <= set(map(id, _symptoms(finding, found)))
+
+
+def _symptoms(cause: Finding, found: list[Finding]) -> list[Finding]:
+    """What a finding explains, and what those explain."""
+    symptoms: list[Finding] = []
+    sources = [cause]
+    while sources:
+        source = sources.pop()
+        if source.severity != "advice":
+            new = [f for f in found if f.cause in source.explains and f is not cause and f not in symptoms]
+            symptoms += new
+            sources += new
+    return symptoms

@@ -5,7 +5,7 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-PLACES = 64
+PLACES = 256
 """Numbers of an example that its mark is made from."""
 
 MOST = 300_000

@@ -78,9 +78,14 @@ class Findings(tuple[Finding, ...]):
 
 def _finding(plain: Mapping[str, Any]) -> Finding:
     words: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-    words["figure"] = None if plain["figure"] is None else Curves(**plain["figure"])
+    words["figure"] = None if plain["figure"] is None else _curves(plain["figure"])
     words["tried"] = None if plain.get("tried") is None else Tried(**plain["tried"])
     return Finding(**words)
+
+
+def _curves(plain: Mapping[str, Any]) -> Curves:
+    lines = {name: tuple((float(x), float(y)) for x, y in points) for name, points in plain["lines"].items()}
+    return Curves(**{**plain, "lines": lines})
 
 
 def _block(number: int, f: Finding) -> str:

@@ -10,7 +10,7 @@ from statistics import median
 from sightline.diagnose.constant_guess import constant_guess
 from sightline.diagnose.record import Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Call, Operand, Tape
-from sightline.diagnose.tape_paths import LossCall, back, end_of_network, is_layer, loss_call
+from sightline.diagnose.tape_paths import LossCall, back, end_of_network, factor_after, is_layer, loss_call
 from sightline.diagnose.tensor_facts import TensorFacts
 
 MODAL = frozenset(
@@ -37,12 +37,14 @@ class Training:
         end: over the last tenth.
         best: the lowest tenth of the run, by mean.
         before: over the tenth before the last.
+        highest: the highest tenth, by mean.
     """
 
     start: float
     end: float
     best: float
     before: float
+    highest: float
 
     @property
     def finite(self) -> bool:
@@ -81,10 +83,15 @@ class Reading:
     @cached_property
     def loss(self) -> LossCall | None:
         """The loss of that step."""
+        return loss_call(self.tape, self._root)
+
+    @cached_property
+    def _root(self) -> int | None:
+        """The call that gave what was differentiated in that step."""
         if not self.looks:
             return None
         look = self.looks[min(1, len(self.looks) - 1)]
-        return loss_call(look.tape, next(b.producer for b in look.backwards if b.producer is not None))
+        return next(b.producer for b in look.backwards if b.producer is not None)
 
     @cached_property
     def two_players(self) -> bool:
@@ -104,7 +111,11 @@ class Reading:
         last = values[-tenth:]
         before = values[-2 * tenth : -tenth] or last
         return Training(
-            sum(first) / len(first), sum(last) / len(last), min(finite, default=inf), sum(before) / len(before)
+            sum(first) / len(first),
+            sum(last) / len(last),
+            min(finite, default=inf),
+            sum(before) / len(before),
+            max(finite, default=inf),
         )
 
     @cached_property
@@ -129,7 +140,7 @@ class Reading:
             size = 1
             for n in loss.target.shape:
                 size *= n
-            return found * size
+            return found * size * factor_after(self.tape, loss.call, self._root)
         return found
 
     @cached_property

@@ -8,6 +8,10 @@ from sightline.diagnose.tape import Call, Operand, Tape
 
 LOSS_NAMES = frozenset(LOSSES.values())
 
+LIKE = frozenset(f"{made}_like" for made in ("zeros", "ones", "full", "empty", "rand", "randn", "randint"))
+OF_SHAPE = LIKE | {"new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"}
+"""Calls that take no number from the tensor they are given."""
+
 SHAPE_ONLY = frozenset(
     [
         "view",
@@ -209,7 +213,7 @@ def inputs_of(tape: Tape, call: Call) -> list[Operand]:
 
 
 def ancestors(tape: Tape, index: int | None) -> set[int]:
-    """All calls that a call's result was made from, itself included."""
+    """All calls whose numbers a call's result was made from, itself included."""
     found: set[int] = set()
     waiting = [] if index is None else [index]
     while waiting:
@@ -217,7 +221,8 @@ def ancestors(tape: Tape, index: int | None) -> set[int]:
         if at in found:
             continue
         found.add(at)
-        waiting += [o.producer for o in tape.calls[at].operands if o.producer is not None]
+        if tape.calls[at].name not in OF_SHAPE:
+            waiting += [o.producer for o in tape.calls[at].operands if o.producer is not None]
     return found
 
 
@@ -260,6 +265,25 @@ def loss_call(tape: Tape, root: int | None) -> LossCall | None:
             tuple(known[1:]),
         )
     return _by_hand(tape, found)
+
+
+def factor_after(tape: Tape, call: Call, root: int | None) -> float:
+    """What a loss is multiplied by (or divided by) on its way to what is differentiated."""
+    on_the_way = ancestors(tape, root)
+    factor, at = 1.0, call.index
+    while at != root:
+        found = next((c for c in tape.calls[at + 1 :] if c.index in on_the_way and _takes(c, at)), None)
+        if found is None:
+            return factor
+        before = tape.calls[at].result.mean
+        if found.name in ("div", "mul", "true_divide") and before:
+            factor *= found.result.mean / before
+        at = found.index
+    return factor
+
+
+def _takes(call: Call, index: int) -> bool:
+    return any(operand.producer == index for operand in call.operands)
 
 
 def _by_hand(tape: Tape, found: set[int]) -> LossCall | None:

@@ -46,7 +46,7 @@ def mnist_ddpm() -> RunSpec:
         objective=Choice("denoising-diffusion", {"schedule": "cosine"}),
         optim=Choice("adamw", {"lr": 1e-3, "weight_decay": 0.0}),
         schedule=Choice("cosine", {"warmup": 0.05, "final": 0.02}),
-        plan=Plan(epochs=5, batch_size=64, clip_norm=1.0, precision="bf16", average=0.998),
+        plan=Plan(epochs=3, batch_size=64, clip_norm=1.0, precision="bf16", average=0.998),
     )
 
 
@@ -59,7 +59,7 @@ def mnist_gan() -> RunSpec:
         model=Choice("gan", {"latent": 64, "widths": (64, 128)}),
         objective=Choice("adversarial", {"penalty": 0.1}),
         optim=Choice("adamw", {"lr": 2e-4, "beta1": 0.5, "beta2": 0.99, "weight_decay": 0.0}),
-        plan=Plan(epochs=15, batch_size=128, precision="bf16", average=0.998),
+        plan=Plan(epochs=10, batch_size=128, precision="bf16", average=0.998),
     )
 
 

@@ -10,11 +10,11 @@ def evaluation_with_gradients(r: Reading) -> Finding | None:
     """Evaluation that builds graphs it never uses."""
     calls = sum(n for (_, training, grad), n in r.record.entries.items() if not training and grad)
     trained = sum(n for (_, training, grad), n in r.record.entries.items() if training and grad)
-    if calls < 1 or trained < calls or trained < 3:
+    if calls < 2 or trained < calls or trained < 3:
         return None
     return Finding(
         cause="evaluation-with-gradients",
-        severity="advice",
+        severity="warning",
         certainty=0.8,
         title="Evaluation follows gradients",
         where=r.network,

@@ -48,7 +48,7 @@ def not_standardised(r: Reading) -> Finding | None:
     size = max(abs(x.minimum), abs(x.maximum))
     table = entry.features
     apart = table is not None and table[0] > 10 * table[1] and table[0] > 5
-    if x.deviation > 10 or (size > 50 and x.deviation > 3) or abs(x.mean) > 20 * max(x.deviation, 1e-9) > 0:
+    if x.deviation > 10 or (size > 50 and x.deviation > 3) or abs(x.mean) > 5 * max(x.deviation, 1e-9) > 0:
         evidence = (
             f"inputs of mean {x.mean:.4g} and deviation {x.deviation:.4g}, between {x.minimum:.4g} and {x.maximum:.4g}"
         )

@@ -28,6 +28,7 @@ def rate_too_high(r: Reading) -> Finding | None:
     follow = [u.follow for u in r.updates if u.follow is not None]
     past = median(follow) if follow else 0.0
     grew = t.finite and t.end > 10 * max(t.best, 1e-12) and t.end > t.start
+    thrown = useless and t.highest > 1.5 * t.start and t.highest > 1.3 * (r.guess or 0.0)
     if r.two_players and not broken:
         return None
     certainty = 0.0
@@ -45,8 +46,10 @@ def rate_too_high(r: Reading) -> Finding | None:
             f"the loss went from {t.start:.3g} to {t.end:.3g}"
             + (f"; a constant guess has {r.guess:.3g}" if r.guess is not None else "")
         )
-    elif useless and big > 0.05:
+    elif useless and (big > 0.05 or (thrown and big > 0.01)):
         certainty = 0.85
+        if thrown:
+            evidence.append(f"on its way the loss rose from {t.start:.3g} to {t.highest:.3g}")
         evidence.append(
             f"the loss ends at {t.end:.3g}"
             + (f", a constant guess has {r.guess:.3g}" if r.guess is not None else f", from {t.start:.3g}")

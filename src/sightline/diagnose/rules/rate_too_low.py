@@ -26,7 +26,7 @@ def rate_too_low(r: Reading) -> Finding | None:
     far = r.left > 0.7 if r.left is not None else r.fallen < 0.5
     falling = t.end < t.before * 1.02 and t.end < t.start * 1.02
     creeping = falling and moved <= 0.25 and small <= 4e-4 and straight >= 0.02
-    barely = falling and moved <= 0.15 and small <= 1.5e-3 and (r.left is None or r.left > 0.8) and straight >= 0.02
+    barely = falling and moved <= 0.2 and small <= 1.5e-3 and (r.left is None or r.left > 0.8) and straight >= -0.1
     still = moved <= 0.05 and small <= 1e-4 and t.end < 1.2 * t.start
     if not far or not (creeping or barely or still):
         return None

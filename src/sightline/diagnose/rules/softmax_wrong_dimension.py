@@ -4,28 +4,46 @@ from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.rules.words import left_out
-from sightline.diagnose.tape import Plain
+from sightline.diagnose.tape import Call, Plain
+
+
+def _divided_by_own_sum(r: Reading, call: Call) -> bool:
+    """Probabilities made by hand, one an example: x / sum(x)."""
+    if call.name != "div" or len(call.operands) != 2 or len(call.result.shape) != 2 or call.result.shape[1] != 1:
+        return False
+    scores, total = call.operands
+    if total.producer is None or scores.producer is None:
+        return False
+    summed = r.tape.calls[total.producer]
+    return summed.name == "sum" and bool(summed.operands) and summed.operands[0].producer == scores.producer
+
+
+def _without(r: Reading, call: Call) -> dict[str, Plain]:
+    """Left out, where the loss wants the scores of several classes."""
+    wanted = r.loss is not None and r.loss.kind == "cross_entropy" and r.width > 1 and call in r.end
+    return left_out(r, call) if wanted else {}
 
 
 @RULES.register("softmax-wrong-dimension")
 def softmax_wrong_dimension(r: Reading) -> Finding | None:
     """A softmax over one single score, or over the examples of the batch."""
     for call in r.tape.calls:
-        if call.name not in ("softmax", "log_softmax") or not call.grad or not call.operands:
+        by_hand = _divided_by_own_sum(r, call)
+        if not (by_hand or call.name in ("softmax", "log_softmax")) or not call.grad or not call.operands:
             continue
         shape = call.operands[0].shape
-        axis = call.option("dim", 1)
+        axis = -1 if by_hand else call.option("dim", 1)
         if not isinstance(axis, int) or not shape:
             continue
         size = shape[axis]
-        change: dict[str, Plain] = {}
         examples = (
             r.entry.inputs[0].shape[0] if r.entry is not None and r.entry.inputs and r.entry.inputs[0].shape else -1
         )
         over_batch = len(shape) == 2 and axis % len(shape) == 0 and shape[0] == examples and shape[0] != shape[1]
         if size == 1 and call in r.end:
             what, fix = "one single score", "use sigmoid for one output, or two outputs with softmax"
-            evidence = f"softmax over axis {axis} of {shape}: one number, so the result is always 1"
+            made = "the scores are divided by their sum" if by_hand else "softmax"
+            evidence = f"{made} over axis {axis} of {shape}: one number, so the result is always 1"
             codes: tuple[str, ...] = ("ACH", "LCN", "LCH")
         elif over_batch:
             what, fix = "the examples of the batch", "give dim=1 (or −1), the axis of the classes"
@@ -33,8 +51,6 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
                 f"softmax over axis {axis} of {shape}: the {shape[0]} examples of a batch compete with each other"
             )
             codes = ("ACH", "IWS")
-            if call in r.end and r.loss is not None and r.loss.kind == "cross_entropy":
-                change = left_out(r, call)
         else:
             continue
         return Finding(
@@ -47,7 +63,7 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
             why="the scores of one example no longer say what is likely for it.",
             fix=fix,
             codes=codes,
-            change=change,
+            change=_without(r, call),
             explains=(
                 "no-progress",
                 "rate-too-low",

@@ -1,8 +1,22 @@
 """Training that ends while the loss is still falling steeply."""
 
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, variance
+
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+
+
+def _falls(values: Sequence[float], share: float) -> bool:
+    """Whether the last third lies below the middle one by more than two standard errors, and by a share of it."""
+    third = len(values) // 3
+    middle, last = values[third : 2 * third], values[-third:]
+    if third < 4:
+        return False
+    error = sqrt((variance(middle) + variance(last)) / third)
+    return fmean(last) < min(fmean(middle) - 2 * error, (1 - share) * fmean(middle))
 
 
 @RULES.register("stopped-too-early")
@@ -18,10 +32,14 @@ def stopped_too_early(r: Reading) -> Finding | None:
         if half > 4
         else t.start
     )
-    falling = middle - t.end > 0.15 * middle and t.before - t.end > 0.03 * t.before
-    far = (r.left is not None and r.left > 0.5) or (r.left is None and t.end > 0.5 * t.start)
+    steep = 0.15 if r.left is None or r.left > 0.5 else 0.4
+    falling = middle - t.end > steep * middle and t.before - t.end > 0.03 * t.before
+    far = (r.left is not None and r.left > 0.25) or (r.left is None and t.end > 0.5 * t.start)
     epochs = r.record.trained_examples / max(1, r.record.distinct_examples)
-    barely = epochs < 1.6 and (r.left is None or r.left > 0.85) and t.end < 0.995 * t.start and t.end < t.before
+    nothing_yet = r.left is None or r.left > 0.85
+    barely = epochs < 1.6 and (
+        (nothing_yet and _falls(values, 0.005)) or (r.left is not None and r.left > 0.4 and _falls(values, 0.1))
+    )
     if not barely and (not falling or not far or epochs > 3.5):
         return None
     return Finding(

@@ -26,18 +26,20 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
     apart = abs(other - mean) / deviation
     if apart < 0.4 + 2 * wobble and 0.5 < spread / deviation < 2:
         return None
+    drift = apart < 1.5 and 0.4 < spread / deviation < 2.5  # later data may differ so much by themselves
     return Finding(
         cause="validation-preprocessed-differently",
-        severity="warning",
-        certainty=0.8,
-        title="Validation is prepared otherwise than training",
+        severity="advice" if drift else "warning",
+        certainty=0.5 if drift else 0.8,
+        title="Validation is other data than training" if drift else "Validation is prepared otherwise than training",
         where="the data",
         evidence=(
             f"inputs have mean {mean:.3g} and deviation {deviation:.3g} in training, {other:.3g} and "
             f"{spread:.3g} in evaluation",
         ),
         why="the network is judged on inputs of a kind that it never saw.",
-        fix="apply the same scaling, with the training data's figures, to both",
+        fix="apply the same scaling, with the training data's figures, to both"
+        + ("; where it is the same, the data themselves have changed" if drift else ""),
         codes=("CPP", "VRM"),
         explains=("overfitting", "wrong-labels"),
     )

@@ -7,20 +7,23 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.rules.words import shrinkage
 
+USUAL_DECOUPLED = 0.02
+"""Up to here it is the rate that is too high where weights shrink."""
+
 
 @RULES.register("weight-decay-too-strong")
 def weight_decay_too_strong(r: Reading) -> Finding | None:
     """Weight decay that pulls harder than the loss."""
     updates = r.updates
-    if len(updates) < 3 or not r.record.groups or r.training is None:
+    if len(updates) < 3 or not r.record.groups or r.training is None or not r.training.finite:
         return None
     decay = max(
         (float(d) for g in r.record.groups if isinstance(d := g.settings.get("weight_decay"), (int, float))),
         default=0.0,
     )
-    if decay <= 0:
-        return None
     decoupled = any("AdamW" in g.optimizer or g.settings.get("decoupled_weight_decay") for g in r.record.groups)
+    if decay <= (USUAL_DECOUPLED if decoupled else 0):
+        return None
     shrink = shrinkage(r.record)
     lr = max(updates[-1].rates, default=0.0)
     pulls = []

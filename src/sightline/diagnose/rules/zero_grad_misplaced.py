@@ -10,7 +10,7 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
     """The optimiser steps while its gradients are gone: set to zero after backward, or not yet computed."""
     updates = [u for u in r.record.updates if u.optimizer == 0]
     without = [u for u in updates if u.zero or (not u.names and u.without)]
-    if len(updates) < 2 or len(without) < 0.8 * len(updates) or r.record.live_backwards < 2:
+    if len(updates) < 2 or len(without) < 0.8 * len(updates) or r.record.live_backwards < 0.5 * len(updates):
         return None
     return Finding(
         cause="zero-grad-misplaced",
