@@ -172,7 +172,7 @@ def test_a_run_tells_what_was_found_while_it_trained(command: Command, tmp_path:
     run = tmp_path / "runs" / "iris"
     code, out, _ = command(["diagnose", "--json", "--report", "page.html", run])
     found = json.loads((run / "findings.json").read_text())
-    assert json.loads(out) == {key: found[key] for key in ("verdict", "seen", "trained", "findings")}
+    assert json.loads(out) == {key: found[key] for key in ("verdict", "seen", "trained", "findings", "held_back")}
     assert code == int(any(one["severity"] != "advice" for one in found["findings"]))
     assert (tmp_path / "page.html").is_file()
     code, _, err = command(["diagnose", run, "--json"])

@@ -4,7 +4,8 @@
 
 The last quarter is cut into B = 8 blocks; dᵦ are the blocks' means. Where both runs drew the same batches, differences
 are taken step by step, so that what a batch does to both falls out; else s² is the sum of both runs' own. The error
-is that of one seed's two runs: it says how sure the difference is in these, not over seeds.
+is that of one seed's two runs: it says how sure the difference is in these, not over seeds. Losses above ten times
+that of a constant guess are cut there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,9 @@ of the loss at the start)."""
 MATTERS_ALONE = 0.1
 """The same of a difference whose error is not known."""
 
+
+HIGHEST = 10.0
+"""A loss above so many of a constant guess's is as bad as it: one spike may not hide what the other steps tell."""
 
 WORDS = {"helped": "It helps", "no difference": "It makes no difference", "worse": "It makes it worse"}
 
@@ -102,7 +106,7 @@ def compared(first: Course, second: Course, change: Mapping[str, Plain]) -> Trie
     if isinstance(found, str):
         return Tried("not compared", f"with {what}, {updates:,} updates: can't be compared ({found}).", updates)
     parts = [found.told]
-    if found.measure == "training loss":
+    if found.measure.startswith("training loss"):
         parts += [each.told for each in (validation(first, second),) if each is not None]
         if first.guess is not None and found.after > 0.95 * first.guess:
             parts.append(f"a constant guess has {first.guess:.4g}")
@@ -156,16 +160,20 @@ def loss_difference(first: Course, second: Course, *, alike: bool) -> Difference
     size = count // 4 // BLOCKS
     if not size:
         return None
-    last = [values[-size * BLOCKS :] for values in (a, b)]
-    before, after = (fmean(values) for values in last)
     scale = _scale(first, [a[0], b[0]])
-    if not (isfinite(before) and isfinite(after)):
-        return Difference("training loss", before, after, None, scale=scale)
+    last = [values[-size * BLOCKS :] for values in (a, b)]
+    if not all(isfinite(value) for values in last for value in values):
+        return Difference("training loss", *map(fmean, last), None, scale=scale)
+    measure, most = "training loss", HIGHEST * scale
+    if max(map(max, last)) > most:
+        measure = f"training loss (cut at {most:.3g})"
+        last = [[min(value, most) for value in values] for values in last]
+    before, after = map(fmean, last)
     blocks = [[fmean(values[k * size : (k + 1) * size]) for k in range(BLOCKS)] for values in last]
     if alike:
         blocks = [[y - x for x, y in zip(*blocks, strict=True)]]
     error = sqrt(sum(variance(each) for each in blocks) / BLOCKS)
-    return Difference("training loss", before, after, error, scale=scale)
+    return Difference(measure, before, after, error, scale=scale)
 
 
 def validation_difference(first: Course, second: Course) -> Difference | None:
