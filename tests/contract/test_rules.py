@@ -502,9 +502,9 @@ FAULTS: list[tuple[str, Program]] = [
         "saturation",
         replace(
             CLASSES,
-            data=lambda: blobs(shift=12.0),
+            data=lambda: blobs(scale=8.0),
             network=changed(lambda name, p: p.mul_(4) if name == "0.weight" else p, partial(mlp, inside=nn.Tanh)),
-            optimizer=adam(1e-3),
+            optimizer=adam(2e-4),
         ),
     ),
     (
@@ -647,3 +647,67 @@ def test_the_table_is_wide_and_its_causes_are_known() -> None:
     causes = {cause for cause, _ in FAULTS}
     assert len(causes) >= 45
     assert causes <= known_causes().keys()
+
+
+def test_an_optimiser_that_goes_forth_and_back_itself_is_healthy() -> None:
+    torch.manual_seed(0)
+    network, (x, y) = mlp(), blobs()
+    lbfgs = torch.optim.LBFGS(network.parameters(), lr=0.5, max_iter=4)
+
+    def closure() -> float:
+        lbfgs.zero_grad()
+        loss = F.cross_entropy(network(x), y)
+        loss.backward()
+        return float(loss.detach())
+
+    with Watch(network, lbfgs) as w:
+        for _ in range(8):
+            lbfgs.step(closure)
+    assert w.record.steps == 8
+    assert w.record.backwards >= 8
+    assert not w.findings().alarms, str(w.findings())
+
+
+def test_updates_by_hand_are_not_called_missing() -> None:
+    torch.manual_seed(0)
+    network, (x, y) = mlp(), blobs()
+    with Watch(network) as w:
+        for _ in range(40):
+            network.zero_grad()
+            F.cross_entropy(network(x), y).backward()
+            with torch.no_grad():
+                for p in network.parameters():
+                    p -= 0.3 * p.grad if p.grad is not None else 0
+    assert not w.findings().alarms, str(w.findings())
+    assert "by hand" in str(w.findings())
+    with Watch(network) as w:
+        for _ in range(8):
+            F.cross_entropy(network(x), y).backward()
+    assert [finding.cause for finding in w.findings().alarms] == ["no-updates"]
+
+
+def test_a_head_of_one_score_beside_another_is_no_bottleneck() -> None:
+    torch.manual_seed(0)
+    trunk, classes, amount = nn.Sequential(nn.Linear(2, 16), nn.ReLU()), nn.Linear(16, 6), nn.Linear(16, 1)
+    adams = Adam([*trunk.parameters(), *classes.parameters(), *amount.parameters()], lr=0.01)
+    x, y = blobs(256, 6, noise=0.1)
+    with Watch([trunk, classes, amount], adams) as w:
+        for _ in range(60):
+            h = trunk(x)
+            odd = F.binary_cross_entropy_with_logits(amount(h)[:, 0], (y % 2).float())
+            usual(adams, F.cross_entropy(classes(h), y) + odd, trunk)
+    assert not w.findings().alarms, str(w.findings())
+
+
+@pytest.mark.filterwarnings("ignore:Using `torch.compile:UserWarning")
+@pytest.mark.usefixtures("as_a_user_calls")
+def test_a_compiled_network_is_watched_from_outside() -> None:
+    torch.manual_seed(0)
+    network, (x, y) = mlp(), blobs()
+    compiled = torch.compile(network, backend="eager")
+    adams = Adam(network.parameters(), lr=0.02)
+    with Watch() as w:
+        for _ in range(40):
+            usual(adams, F.cross_entropy(compiled(x), y), network)
+    assert w.record.steps == 40
+    assert not w.findings().alarms, str(w.findings())

@@ -50,7 +50,7 @@ def train(args):
     data = {"train": get_data("train", 2000), "valid": get_data("test", 500)}
     model = AutoEncoder()
     loss_function = nn.MSELoss()
-    optim = torch.optim.RMSprop(model.parameters(), lr=4e-3)
+    optim = torch.optim.RMSprop(model.parameters(), lr=4e-3, alpha=0.9)
     lr = torch.optim.lr_scheduler.ExponentialLR(optim, gamma=0.9)
     step = 0
     for epoch in range(args.epochs):

@@ -118,6 +118,8 @@ def seen(record: Record) -> str:
     text += f", {len(record.looks)} looked at closely."
     if record.stopped:
         text += f" The program ended with {record.stopped.splitlines()[0][:300]}."
+    if record.by_hand:
+        text += " Weights are updated by hand, which is not seen."
     if record.unseen:
         text += f" Not seen: {', '.join(record.unseen)}."
     return text

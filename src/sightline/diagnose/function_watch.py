@@ -67,7 +67,7 @@ class FunctionWatch(TorchFunctionMode):
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         keywords = kwargs or {}
-        if self.asleep:
+        if self.asleep or torch.compiler.is_compiling():
             return func(*args, **keywords)
         if func in BACKWARD:
             return self._backward(func, args, keywords)
@@ -95,6 +95,15 @@ class FunctionWatch(TorchFunctionMode):
     def sleeping(self) -> Iterator[None]:
         """Within, calls are let through unseen."""
         before, self.asleep = self.asleep, True
+        try:
+            yield
+        finally:
+            self.asleep = before
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Within, calls are seen, wherever that is."""
+        before, self.asleep = self.asleep, False
         try:
             yield
         finally:

@@ -62,7 +62,7 @@ class ModuleWatch:
         return stack
 
     def _before(self, module: nn.Module, args: Any) -> None:
-        if self.paused:
+        if torch.compiler.is_compiling() or self.paused:  # nothing of the watch goes into a compiled network
             return
         name = self._name(module)
         if name is None:
@@ -77,6 +77,8 @@ class ModuleWatch:
         self._modules.append(module)
 
     def _after(self, module: nn.Module, args: Any, *rest: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
         # where the forward pass raised, torch hands over no keyword arguments
         kwargs, output = rest if len(rest) == 2 else ({}, None)
         if self.paused or not self._modules or not any(m is module for m in self._modules):

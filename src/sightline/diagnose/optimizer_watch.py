@@ -1,7 +1,7 @@
 """Seeing optimisers at work: their parameters, rates, gradients and what a step changes."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -58,7 +58,11 @@ class OptimizerWatch:
         name: of a parameter.
         stepping: told the optimiser and its number before a step.
         stepped: told the same after.
+        awake: stands around the forward and backward passes that an optimiser makes itself, by a closure.
         seen: told what a close look found.
+
+    Attributes:
+        by_closure: whether the step at hand makes its forward and backward passes itself.
     """
 
     def __init__(
@@ -69,10 +73,12 @@ class OptimizerWatch:
         wanted: Callable[[Optimizer], bool],
         stepping: Callable[[Optimizer, int], None],
         stepped: Callable[[Optimizer, int], None],
+        awake: Callable[[], AbstractContextManager[None]],
         seen: Callable[[UpdateSeen], None],
     ) -> None:
         self._looking, self._name, self._wanted = looking, name, wanted
-        self._stepping, self._stepped, self._seen = stepping, stepped, seen
+        self._stepping, self._stepped, self._awake, self._seen = stepping, stepped, awake, seen
+        self.by_closure = False
         self.optimizers: list[Optimizer] = []
         self._before_step: _Before | None = None
         self._follow: dict[int, _Follow] = {}
@@ -99,10 +105,11 @@ class OptimizerWatch:
         self.optimizers.append(optimizer)
         return len(self.optimizers) - 1
 
-    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         if not self._wanted(optimizer):
-            return
+            return None
         number = self.number(optimizer)
+        args, kwargs = self._closure_seen(args, kwargs)
         with torch._C.DisableTorchFunction(), torch.no_grad():
             self._stepping(optimizer, number)
             if number in self._follow:
@@ -110,6 +117,20 @@ class OptimizerWatch:
             step = self._looking()
             if step is not None:
                 self._before_step = self._look(optimizer, number, step)
+        return (args, kwargs) if self.by_closure else None
+
+    def _closure_seen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a step, (optimiser, closure), with a closure that is seen."""
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        self.by_closure = callable(closure)
+        if not callable(closure):
+            return args, kwargs
+
+        def seen() -> Any:
+            with self._awake():
+                return closure()
+
+        return ((args[0], seen, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": seen})
 
     def _look(self, optimizer: Optimizer, number: int, step: int) -> _Before:
         every = [p for group in optimizer.param_groups for p in group["params"]]

@@ -146,8 +146,9 @@ class Reading:
     @cached_property
     def width(self) -> int:
         """Numbers that the network gives an example, as the loss is given them; 1 for a vector."""
-        last = self.end[-1] if self.end else None
-        return last.result.shape[1] if last is not None and len(last.result.shape) > 1 else 1
+        given = self.loss.prediction if self.loss is not None else None
+        shape = self.end[-1].result.shape if self.end else given.shape if given is not None else ()
+        return shape[1] if len(shape) > 1 else 1
 
     @cached_property
     def left(self) -> float | None:
@@ -241,6 +242,10 @@ class Reading:
     def end(self) -> tuple[Call, ...]:
         """Calls from the loss's prediction back to the last layer."""
         return end_of_network(self.tape, self.loss.prediction) if self.loss is not None else ()
+
+    def is_output(self, call: Call) -> bool:
+        """Whether a call, of any look, is one of those between the last layer and the loss."""
+        return any((call.module, call.name, call.site) == (own.module, own.name, own.site) for own in self.end)
 
     @cached_property
     def layers(self) -> list[Call]:

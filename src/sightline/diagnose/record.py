@@ -285,3 +285,12 @@ class Record:
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
     unseen: list[str] = field(default_factory=list)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether weights moved though no optimiser of torch's made a step."""
+        trained = (p for p in self.parameters if p.trained and p.name in self.end)
+        moved = any(
+            (self.end[p.name].mean, self.end[p.name].deviation) != (p.facts.mean, p.facts.deviation) for p in trained
+        )
+        return self.steps == 0 < self.backwards and moved

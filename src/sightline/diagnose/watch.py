@@ -93,6 +93,7 @@ class Watch:
             wanted=lambda o: self._only is None or any(o is wanted for wanted in self._only),
             stepping=self._stepping,
             stepped=self._stepped,
+            awake=self._functions.awake,
             seen=self._updated,
         )
         self._loaders = LoaderWatch(self._functions)
@@ -330,7 +331,7 @@ class Watch:
     def _stepping(self, optimizer: Optimizer, number: int) -> None:
         if number not in self._probes:
             self._meet_optimizer(optimizer)
-        if number in self._probes:
+        if number in self._probes and not self._steps.by_closure:  # a closure clears within the step
             counts = self.record.cleared if self._cleared[number] else self.record.uncleared
             counts[number] = counts.get(number, 0) + 1
         self._probes[number] = _probes(optimizer)

@@ -3,6 +3,7 @@
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.tape_paths import ancestors
 
 
 @RULES.register("bottleneck")
@@ -20,10 +21,12 @@ def bottleneck(r: Reading) -> Finding | None:
     else:
         return None
     classes, width = wanted, r.width
+    on_the_way = ancestors(r.tape, loss.prediction.producer if loss.prediction is not None else None)
     narrow = [
         c
         for c in r.layers
         if c.name == "linear"
+        and c.index in on_the_way
         and c.result.shape
         and c.result.shape[-1] <= max(1 if classes == 4 else 2, classes // 4)
         and c.result.shape[-1] < width

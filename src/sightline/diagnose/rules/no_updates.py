@@ -9,6 +9,8 @@ from sightline.diagnose.rules.registry import RULES
 def no_updates(r: Reading) -> Finding | None:
     """Gradients are computed, but no optimiser makes a step; or steps without any backward pass."""
     backwards, steps = r.record.backwards, r.record.steps
+    if r.record.by_hand:
+        return None
     if backwards >= 3 and not r.record.updates and steps == 0:
         found = f"{backwards:,} backward passes, no optimizer.step()"
         fix = "call optimizer.step() after backward()"

@@ -92,5 +92,6 @@ def rate_too_high(r: Reading) -> Finding | None:
             "overfitting",
             "collapsed-outputs",
             "vanishing-gradients",
+            "vanishing-signal",
         ),
     )

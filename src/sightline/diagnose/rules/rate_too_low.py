@@ -12,7 +12,7 @@ from sightline.diagnose.rules.registry import RULES
 def rate_too_low(r: Reading) -> Finding | None:
     """Updates so small that the loss still falls in a straight line, far from what can be reached."""
     t = r.training
-    if t is None or not t.finite or r.record.steps < 10 or r.two_players or not r.updates:
+    if t is None or not t.finite or r.record.steps < 10 or not r.updates:
         return None
     small = r.update_ratio
     if small is None or small <= 0:
@@ -26,8 +26,10 @@ def rate_too_low(r: Reading) -> Finding | None:
     far = r.left > 0.7 if r.left is not None else r.fallen < 0.5
     falling = t.end < t.before * 1.02 and t.end < t.start * 1.02
     creeping = falling and moved <= 0.25 and small <= 4e-4 and straight >= 0.02
-    barely = falling and moved <= 0.2 and small <= 1.5e-3 and (r.left is None or r.left > 0.8) and straight >= -0.1
+    barely = falling and moved <= 0.25 and small <= 1.5e-3 and (r.left is None or r.left > 0.8) and straight >= -0.1
     still = moved <= 0.05 and small <= 1e-4 and t.end < 1.2 * t.start
+    if r.two_players:  # of a game the losses say little: only what hardly moves at all
+        far, creeping, barely, still = True, False, False, moved <= 0.05 and small <= 1e-4
     if not far or not (creeping or barely or still):
         return None
     target = lr * max(10.0, min(1000.0, 2e-3 / small))
@@ -49,5 +51,5 @@ def rate_too_low(r: Reading) -> Finding | None:
         fix=f"try lr = {suggestion:g}" + (", or Adam" if plain else ""),
         codes=("HLR", "OCH", "HNE") if plain else ("HLR", "HNE"),
         change={"lr": suggestion},
-        explains=("no-progress", "stopped-too-early"),
+        explains=("no-progress", "stopped-too-early", "vanishing-signal"),
     )

@@ -19,7 +19,7 @@ def saturation(r: Reading) -> Finding | None:
                 and call.grad
                 and call.module
                 and len(call.result.shape) > 1
-                and call not in r.end
+                and not r.is_output(call)
             ):
                 last = call.index in ends and call.name == "sigmoid" and call.result.shape[-1] <= 2
                 if not last:

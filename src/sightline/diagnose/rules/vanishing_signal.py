@@ -22,7 +22,7 @@ def vanishing_signal(r: Reading) -> Finding | None:
                 call.name in ACTIVATIONS
                 and call.module
                 and call.grad
-                and call not in r.end
+                and not r.is_output(call)
                 and len(facts.shape) > 1
                 and facts.finite
                 and abs(facts.mean) > 0
@@ -45,5 +45,5 @@ def vanishing_signal(r: Reading) -> Finding | None:
         why="the layers after it see nearly the same for every example, and gradients shrink on their way through.",
         fix="use ReLU or tanh there, or normalise after it",
         codes=("ACH", "CPP"),
-        explains=("no-progress", "stopped-too-early", "rate-too-low", "collapsed-outputs", "vanishing-gradients"),
+        explains=("no-progress", "stopped-too-early", "collapsed-outputs", "vanishing-gradients"),
     )
