@@ -95,7 +95,12 @@ class ChangedWatch(Watch):
 
     def _entering(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """A module is called: of a network's own call modes and inputs are changed."""
-        if self._modules.paused or self._modules.stack or self._name_of(module) is None:
+        if (
+            torch.compiler.is_compiling()
+            or self._modules.paused
+            or self._modules.stack
+            or self._name_of(module) is None
+        ):
             return None
         grad = torch.is_grad_enabled()
         wanted = self.change.get("mode") == "training"
@@ -107,7 +112,12 @@ class ChangedWatch(Watch):
         return self._standardised(module, args, grad) if "standardise" in self.change else None
 
     def _leaving(self, module: nn.Module, args: Any, output: Any) -> None:
-        if self._modes and self._modes[0][0] is module and not self._modules.stack:
+        if (
+            not torch.compiler.is_compiling()
+            and self._modes
+            and self._modes[0][0] is module
+            and not self._modules.stack
+        ):
             for inner, mode in self._modes:
                 inner.training = mode
             self._modes = []

@@ -144,6 +144,9 @@ def paired(first: Course, second: Course, change: Mapping[str, Plain]) -> bool:
     """Whether both began alike: the same weights and targets, and, where it can be, the same first loss."""
     if first.weights != second.weights or "epochs" in change:
         return False
+    each_update = first.passes * second.updates, second.passes * first.updates
+    if abs(each_update[0] - each_update[1]) > max(first.updates, second.updates):
+        return False  # other numbers of backward passes for an update: steps can't be told one from one
     if first.targets and second.targets and first.targets != second.targets:
         return False
     if changes_forward(change) or first.span > 1 or second.span > 1 or not first.losses or not second.losses:
