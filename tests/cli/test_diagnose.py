@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,7 @@ def test_a_run_tells_what_was_found_while_it_trained(command: Command, tmp_path:
     run = tmp_path / "runs" / "iris"
     code, out, _ = command(["diagnose", "--json", "--report", "page.html", run])
     found = json.loads((run / "findings.json").read_text())
-    assert json.loads(out) == {key: found[key] for key in ("verdict", "seen", "trained", "findings")}
+    assert json.loads(out) == {key: found[key] for key in ("verdict", "seen", "trained", "findings", "held_back")}
     assert code == int(any(one["severity"] != "advice" for one in found["findings"]))
     assert (tmp_path / "page.html").is_file()
     code, _, err = command(["diagnose", run, "--json"])
@@ -183,3 +184,77 @@ def test_a_run_tells_what_was_found_while_it_trained(command: Command, tmp_path:
     assert code == 2
     assert "findings.json" in err
     assert command(["diagnose", tmp_path])[0] == 2
+
+
+# -- fixes tried -------------------------------------------------------------------------------------------------------
+
+ONCE = "import os; os.remove('needed.txt')\n" + FAULTY
+
+
+def test_a_fix_is_tried_in_a_second_run_that_is_not_shown(command: Command, tmp_path: Path) -> None:
+    slow = FAULTY.replace("lr=0.01", "lr=0.001").replace("range(10)", "range(12)")
+    words = ["diagnose", "--try-fix", "--updates", "90", "--json", "--report", "page.html", program(tmp_path, slow)]
+    code, out, err = command(words)
+    found = json.loads(out)["findings"][0]
+    assert code == 1
+    assert err.count("epoch 11") == 1
+    assert "training again with softmax left out" in err
+    assert found["change"]["leave_out"] == "softmax"
+    assert (found["tried"]["outcome"], found["tried"]["measure"]) == ("helped", "training accuracy")
+    assert found["tried"]["updates"] == 90
+    assert found["tried"]["sentence"] in unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
+
+
+def test_a_program_that_cannot_be_run_twice_says_so(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "needed.txt").touch()
+    code, out, _ = command(["diagnose", "--try-fix", program(tmp_path, ONCE)])
+    assert code == 1
+    assert "the program ended with FileNotFoundError" in " ".join(out.split())
+    assert "error, 95% sure: probabilities-into-logits-loss" in " ".join(out.split())
+
+
+def test_a_second_run_has_an_end(tmp_path: Path) -> None:
+    from sightline.diagnose.again import run_again
+
+    path = program(tmp_path, "import time\ntime.sleep(600)\n")
+    assert run_again(path, [], {"lr": 0.1}, updates=32, seconds=0.5).stopped == "more than 0 s"
+
+
+def test_a_runs_fixes_are_tried_beside_it(command: Command, tmp_path: Path) -> None:
+    slow = ["--optim", "sgd", "--optim.lr", "3e-4", "--epochs", "20", "--name", "iris", "--quiet"]
+    assert command(["train", "mlp", "--data", "iris", *slow])[0] == 0
+    run = tmp_path / "runs" / "iris"
+    before = sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*"))
+    code, out, err = command(["diagnose", "--try-fix", "--json", run])
+    found = json.loads(out)["findings"][0]
+    assert (code, found["cause"]) == (1, "rate-too-low")
+    assert (found["tried"]["outcome"], found["tried"]["measure"]) == ("helped", "training loss")
+    assert err.count("training again with") == 2
+    assert sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*")) == before
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["iris"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--try-fix", "--updates", "0"], "updates: 32 or more"),
+        (["--try-fix", "--updates", "-5"], "updates: 32 or more"),
+        (["--updates", "100"], "together with --try-fix"),
+    ],
+)
+def test_words_on_trying_that_make_no_sense(command: Command, tmp_path: Path, words: list[str], said: str) -> None:
+    code, _, err = command(["diagnose", *words, program(tmp_path, ECHO)])
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "told.json").exists()
+
+
+@pytest.mark.parametrize("text", [NOTHING, CRASHING_AT_ONCE])
+def test_where_nothing_is_trained_nothing_is_tried(command: Command, tmp_path: Path, text: str) -> None:
+    code, _, err = command(["diagnose", "--try-fix", program(tmp_path, text)])
+    assert code == 2
+    assert "training again" not in err
+    (tmp_path / "empty").mkdir()
+    code, _, err = command(["diagnose", "--try-fix", tmp_path / "empty"])
+    assert code == 2
+    assert "without a spec.yaml" in err

@@ -160,3 +160,15 @@ def test_a_run_tells_its_diagnosis_first_and_its_layers_last(tmp_path: Path) -> 
     assert "Nothing speaks against this training. Watched Net." in Page(html).words
     (folder.path / "readings/watch.json").unlink()
     assert 'id="layers"' not in render(folder)
+
+
+def test_what_came_of_a_fix_stands_below_it() -> None:
+    sentence = "with lr = 0.001, 500 updates: training loss 2.3 without it, 0.4 with it <i>. It helps."
+    tried = {"outcome": "helped", "sentence": sentence, "updates": 500, "measure": "training loss"}
+    tried |= {"before": 2.3, "after": 0.4, "error": 0.01}
+    html = diagnosis_page(found(finding(tried=tried), finding(tried=None)), {})
+    check_offline(html)
+    assert html.count('<p class="tried helped">') == 1
+    assert html.count('class="tried') == 1
+    assert sentence in Page(html).words
+    assert html.index('try lr = 0.001</p>\n  <p class="tried') > 0

@@ -315,12 +315,16 @@ class Program:
 
     def watched(self) -> Record:
         """Run under a watch; an error of the loop ends it."""
+        return self.seen_by(Watch).record
+
+    def seen_by(self, watch: Callable[[nn.Module, Optimizer], Watch]) -> Watch:
+        """Run under a watch of some kind."""
         torch.manual_seed(0)
         network = self.network()
         optimizer, update = self.optimizer(network), self.update()
         x, y = self.data()
         network.train(self.training)
-        with suppress(IndexError), Watch(network, optimizer) as w:
+        with suppress(IndexError), watch(network, optimizer) as w:
             for step, (a, b) in zip(range(self.steps), self.order(x, y, self.batch), strict=False):
                 update(optimizer, self.loss(network(a), b), network)
                 if self.evaluated is not None and step % 8 == 7:
@@ -329,7 +333,7 @@ class Program:
                         c, d = self.evaluated((x, y))
                         self.loss(network(c), d)
                     network.train(self.training)
-        return w.record
+        return w
 
     def findings(self) -> Findings:
         """What the rules say of it."""

@@ -1,9 +1,9 @@
 """From rules to causes: what one cause explains is no finding of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sightline.diagnose.finding import ORDER, Finding
+from sightline.diagnose.finding import ORDER, Finding, Tried
 from sightline.diagnose.findings import Findings, seen
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
@@ -26,7 +26,46 @@ def findings(record: Record) -> Findings:
     """
     reading = Reading(record)
     found = [finding for name in RULES if (finding := RULES[name](reading)) is not None]
-    return Findings(combined(found), seen(record), trained=record.backwards > 0 or record.steps > 0)
+    return told(found, seen(record), trained=record.backwards > 0 or record.steps > 0)
+
+
+def told(found: Sequence[Finding], seen: str, *, trained: bool) -> Findings:
+    """Of all that was found what is told, and what is held back as its symptoms."""
+    kept = combined(found)
+    names = {_name(finding) for finding in kept}
+    return Findings(
+        kept, seen, trained=trained, held_back=tuple(finding for finding in found if _name(finding) not in names)
+    )
+
+
+def with_tried(found: Findings, finding: Finding, tried: Tried) -> Findings:
+    """Findings after the change of one of them was tried.
+
+    One that does not help is advice from then on: it comes later, and what it explained is told again.
+
+    Args:
+        found: findings.
+        finding: one of them.
+        tried: what came of its change.
+
+    Lecture: U7
+
+    Example:
+        >>> cause = Finding("rate-too-low", "warning", 0.9, "Too low", "", (), "", "lr = 1", explains=("no-progress",))
+        >>> symptom = Finding("no-progress", "warning", 0.5, "Nothing is learned", "", (), "", "")
+        >>> found = told([cause, symptom], "Watched Net.", trained=True)
+        >>> [f.cause for f in found], [f.cause for f in with_tried(found, cause, Tried("worse", ""))]
+        (['rate-too-low'], ['no-progress', 'rate-too-low'])
+    """
+    now = replace(finding, tried=tried)
+    if tried.outcome in ("no difference", "worse"):
+        now = replace(now, severity="advice")
+    every = [now if _name(each) == _name(finding) else each for each in found]
+    return told([*every, *found.held_back], found.seen, trained=found.trained)
+
+
+def _name(finding: Finding) -> tuple[str, str]:
+    return finding.cause, finding.title
 
 
 def combined(found: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import nan
 from typing import Literal
 
 from sightline.diagnose.tape import Plain
@@ -9,6 +10,8 @@ from sightline.diagnose.tape import Plain
 Severity = Literal["error", "warning", "advice"]
 
 ORDER: tuple[Severity, ...] = ("error", "warning", "advice")
+
+Outcome = Literal["helped", "no difference", "worse", "not compared", "by hand"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,29 @@ class Curves:
     y: str
     lines: Mapping[str, tuple[tuple[float, float], ...]]
     logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a finding's change in a second run of the same training.
+
+    Attributes:
+        outcome: "helped", "no difference", "worse"; "not compared": it was made and nothing can be said, or it could
+            not be made; "by hand": no second run was made, the change is not one that can be tried.
+        sentence: what was done and what it came to, with the numbers.
+        updates: of each run that were compared.
+        measure: what was compared: "training loss", "validation loss", "validation accuracy", "training accuracy".
+        before, after: its value without the change and with it; NaN where nothing was compared.
+        error: standard error of the difference; None where it is not known.
+    """
+
+    outcome: Outcome
+    sentence: str
+    updates: int = 0
+    measure: str = ""
+    before: float = nan
+    after: float = nan
+    error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,10 +63,12 @@ class Finding:
         lecture: catalog rows.
         fix: the change to make, exactly.
         codes: kinds of fault in the literature's terms (Humbatova et al.), the likeliest first; at most three.
-        change: the change as numbers where it is one, for trying it out: {"lr": 0.001}.
+        change: the change in the words of :data:`~sightline.diagnose.changes.CHANGES`, where it is one that can be
+            tried out: {"lr": 0.001}.
         explains: causes that are symptoms of this one.
         figure: lines that show it.
         also: titles of findings that this one explains.
+        tried: what came of the change, where it was tried.
     """
 
     cause: str
@@ -57,3 +85,4 @@ class Finding:
     explains: tuple[str, ...] = ()
     figure: Curves | None = None
     also: tuple[str, ...] = ()
+    tried: Tried | None = None

@@ -6,7 +6,7 @@ from math import isfinite
 from textwrap import fill
 from typing import Any
 
-from sightline.diagnose.finding import Curves, Finding
+from sightline.diagnose.finding import Curves, Finding, Tried
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 
@@ -19,15 +19,19 @@ class Findings(tuple[Finding, ...]):
     Attributes:
         seen: a sentence on what was watched.
         trained: whether anything was trained at all.
+        held_back: symptoms that one of the findings explains, and so not told apart.
     """
 
     seen: str
     trained: bool
+    held_back: tuple[Finding, ...]
 
-    def __new__(cls, found: tuple[Finding, ...], seen: str, *, trained: bool = True) -> "Findings":
+    def __new__(
+        cls, found: tuple[Finding, ...], seen: str, *, trained: bool = True, held_back: tuple[Finding, ...] = ()
+    ) -> "Findings":
         """Of findings in order."""
         made = super().__new__(cls, found)
-        made.seen, made.trained = seen, trained
+        made.seen, made.trained, made.held_back = seen, trained, held_back
         return made
 
     @property
@@ -58,6 +62,7 @@ class Findings(tuple[Finding, ...]):
             "seen": self.seen,
             "trained": self.trained,
             "findings": [asdict(finding) for finding in self],
+            "held_back": [asdict(finding) for finding in self.held_back],
         }
 
     @classmethod
@@ -67,12 +72,15 @@ class Findings(tuple[Finding, ...]):
         Raises:
             KeyError, TypeError: for what it did not tell.
         """
-        found = []
-        for each in plain["findings"]:
-            words: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in each.items()}
-            words["figure"] = None if each["figure"] is None else _curves(each["figure"])
-            found.append(Finding(**words))
-        return cls(tuple(found), plain["seen"], trained=plain["trained"])
+        found, held_back = (tuple(map(_finding, each)) for each in (plain["findings"], plain.get("held_back", ())))
+        return cls(found, plain["seen"], trained=plain["trained"], held_back=held_back)
+
+
+def _finding(plain: Mapping[str, Any]) -> Finding:
+    words: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+    words["figure"] = None if plain["figure"] is None else _curves(plain["figure"])
+    words["tried"] = None if plain.get("tried") is None else Tried(**plain["tried"])
+    return Finding(**words)
 
 
 def _curves(plain: Mapping[str, Any]) -> Curves:
@@ -87,6 +95,7 @@ def _block(number: int, f: Finding) -> str:
         "seen": f.evidence,
         "why": (f.why,),
         "fix": (f.fix,),
+        "tried": (f.tried.sentence,) if f.tried is not None else (),
         "also": f.also,
     }
     for word, sentences in parts.items():

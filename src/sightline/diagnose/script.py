@@ -14,7 +14,9 @@ from sightline.diagnose.record import Record
 from sightline.diagnose.watch import Watch
 
 
-def watch_script(path: Path, args: Sequence[str] = (), *, stop_after: int | None = None) -> Record:
+def watch_script(
+    path: Path, args: Sequence[str] = (), *, stop_after: int | None = None, watch: Watch | None = None
+) -> Record:
     """Run a program as ``python path args`` would, and see its training.
 
     An error that ends the program is told on standard error, as Python tells it, and kept in the record; its exit is
@@ -24,13 +26,14 @@ def watch_script(path: Path, args: Sequence[str] = (), *, stop_after: int | None
         path: the program.
         args: its arguments.
         stop_after: end it after so many updates; none: let it run to its end.
+        watch: one made for it, with a number of updates of its own; none: a plain one.
 
     Raises:
         DataError: if there is no such file.
     """
     if not path.is_file():
         raise DataError(expected="a Python program", found=f"no file {str(path)!r}", do="check the path")
-    watch = Watch(stop_after=stop_after)
+    watch = watch or Watch(stop_after=stop_after)
     argv, sys.argv = sys.argv, [str(path), *args]
     folder = str(path.parent.resolve())
     sys.path.insert(0, folder)

@@ -43,6 +43,8 @@ class Card:
         why: what it does to learning.
         fix: the change to make.
         also: findings that it explains.
+        tried: what came of the change; "" where it was not tried.
+        outcome: of that: "helped", "no difference", "worse", "not compared", "by hand"; "" likewise.
         chart: the name of its figure; "" for none.
     """
 
@@ -55,6 +57,8 @@ class Card:
     why: str
     fix: str
     also: list[str]
+    tried: str
+    outcome: str
     chart: str
 
 
@@ -136,7 +140,7 @@ def diagnosis(found: Row, watched: Row) -> Diagnosis:
 
 
 def _card(row: Row, name: str, charts: dict[str, Spec]) -> Card:
-    certainty, figure = row.get("certainty"), row.get("figure")
+    certainty, figure, tried = row.get("certainty"), row.get("figure"), row.get("tried") or {}
     if figure is not None:
         lines = {
             text.visible(str(key)): [(float(x), float(y)) for x, y in line] for key, line in figure["lines"].items()
@@ -155,6 +159,8 @@ def _card(row: Row, name: str, charts: dict[str, Spec]) -> Card:
         why=text.plain(row.get("why") or ""),
         fix=text.plain(row.get("fix") or ""),
         also=_sentences(row.get("also")),
+        tried=text.plain(tried.get("sentence") or ""),
+        outcome=text.plain(tried.get("outcome") or ""),
         chart=name if name in charts else "",
     )
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import nan
 from typing import Any
 
 from torch import nn
 
-from sightline.core.errors import RunFolderError, SightlineError
+from sightline.core.errors import NonFiniteLossError, RunFolderError, SightlineError
 from sightline.core.run_folder import RunFolder
 from sightline.diagnose import LookSchedule, Record, digest, findings
 from sightline.diagnose.curve import Curve
@@ -48,15 +49,17 @@ def watched_run(folder: RunFolder, model: nn.Module, *, since: int, active: bool
         if isinstance(error, SightlineError):
             watch.record.stopped = error.found
         with suppress(RunFolderError):  # what went wrong first is what is told
-            _write(folder, watch.record, since)
+            _write(folder, watch.record, since, broken=isinstance(error, NonFiniteLossError))
         raise
     _write(folder, watch.record, since)
 
 
-def _write(folder: RunFolder, record: Record, since: int) -> None:
+def _write(folder: RunFolder, record: Record, since: int, *, broken: bool = False) -> None:
     if not record.steps and folder.has(FINDINGS):
         return  # nothing was left to train: what was found before stands
     _add_logged(record, folder, since)
+    if broken:
+        record.loss.add(nan)  # a loss that is no number ends the run before it is logged
     try:
         found, drawn = findings(record).to_dict(), digest(record)
     except Exception as error:  # noqa: BLE001 - a mistake of a rule's must not cost a training that went well

@@ -55,6 +55,7 @@ def bad_initialisation(r: Reading) -> Finding | None:
         lecture=("U7", "F13"),
         fix="use He's start for ReLU layers (nn.init.kaiming_normal_), or leave torch's own",
         codes=("WCI",),
+        change={"redraw": ", ".join(found)},
         explains=(
             "loss-at-start",
             "rate-too-high",

@@ -27,6 +27,7 @@ def bias_far_off(r: Reading) -> Finding | None:
         why="rectifiers start dead or always on, saturating functions start saturated.",
         fix="start biases at 0",
         codes=("BCI", "WCI"),
+        change={"redraw": ", ".join(p.name for p in far)},
         explains=(
             "dead-units",
             "saturation",

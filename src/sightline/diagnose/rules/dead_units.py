@@ -6,6 +6,11 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _from_the_start(r: Reading) -> bool:
+    """Whether some layer's units were dead before any update could kill them."""
+    return any(c.dead is not None and c.dead > 0.6 and c.examples >= 16 and c.grad for c in r.looks[0].tape.calls)
+
+
 @RULES.register("dead-units")
 def dead_units(r: Reading) -> Finding | None:
     """ReLU units that give 0 for every example."""
@@ -34,7 +39,7 @@ def dead_units(r: Reading) -> Finding | None:
         lecture=("U7", "F12"),
         fix=f"lower the rate (now {lr:g}), or use leaky ReLU, and He's start",
         codes=("ACH", "HLR", "WCI"),
-        change={"lr": lr / 10} if lr > 0 else {},
+        change={"leaky_relu": 0.01} if _from_the_start(r) else {"lr": lr / 10} if lr > 0 else {},
         explains=("no-progress", "stopped-too-early", "rate-too-low", "vanishing-gradients", "collapsed-outputs"),
         figure=dead_by_layer(r),
     )

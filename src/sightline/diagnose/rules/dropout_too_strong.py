@@ -43,6 +43,7 @@ def dropout_too_strong(r: Reading) -> Finding | None:
         why="the network mostly sees noise, and underfits.",
         fix="dropout of 0.1 to 0.5, and only where the network overfits",
         codes=("RCD",),
+        change={"dropout": 0.3},
         explains=("stopped-too-early",),
         figure=loss_curve(r),
     )

@@ -28,4 +28,5 @@ def evaluation_mode_in_training(r: Reading) -> Finding | None:
         fix="call model.train() at the start of every epoch, after evaluation",
         codes=("RCD",),
         figure=loss_curve(r),
+        change={"mode": "training"},
     )

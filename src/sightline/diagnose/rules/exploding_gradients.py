@@ -33,6 +33,7 @@ def exploding_gradients(r: Reading) -> Finding | None:
         why="one such step throws the weights far from where they were.",
         fix="lower the rate, clip the norm at about 1, or warm the rate up",
         codes=("HLR", "WCI", "CPP"),
+        change={"clip_norm": 1.0},
         explains=("no-progress", "stopped-too-early"),
         figure=gradient_norm(r),
     )

@@ -32,6 +32,7 @@ def frozen_parameters(r: Reading) -> Finding | None:
         why="what a frozen random layer throws away no later layer can bring back.",
         fix="remove requires_grad = False there, or load trained weights before freezing",
         codes=("FRZ",),
+        change={"train": ", ".join(p.name for p in frozen)},
         explains=("no-progress", "rate-too-low", "stopped-too-early"),
         figure=update_by_layer(r),
     )

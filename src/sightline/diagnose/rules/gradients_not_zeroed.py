@@ -32,6 +32,7 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         ),
         fix="call optimizer.zero_grad() once before every backward()",
         codes=("NZG",),
+        change={"zero_grad": True},
         explains=(
             "collapsed-outputs",
             "no-progress",

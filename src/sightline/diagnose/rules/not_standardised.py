@@ -80,6 +80,7 @@ def not_standardised(r: Reading) -> Finding | None:
         if pictures
         else "standardise each feature with the training data's mean and deviation",
         codes=("CPP",),
+        change={"standardise": True},
         explains=(
             "loss-at-start",
             "exploding-gradients",

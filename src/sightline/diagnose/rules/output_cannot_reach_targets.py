@@ -6,6 +6,7 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import left_out
 
 RANGES = {
     "sigmoid": (0.0, 1.0),
@@ -53,6 +54,7 @@ def output_cannot_reach_targets(r: Reading) -> Finding | None:
         why="the network can do no better than the nearest end of its range, where its gradients vanish.",
         fix="end with a plain linear layer, or scale the targets into the range",
         codes=("ACH", "CPP"),
+        change=left_out(r, squash),
         explains=(
             "rate-too-high",
             "dead-units",

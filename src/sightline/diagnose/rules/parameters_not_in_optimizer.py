@@ -34,6 +34,7 @@ def parameters_not_in_optimizer(r: Reading) -> Finding | None:
         why="these weights stay as they were drawn, whatever the loss says.",
         fix="make the optimiser after the network is whole: torch.optim.X(model.parameters(), ...)",
         codes=("FRZ", "OCH"),
+        change={"train": ", ".join(p.name for p in out)},
         explains=("discriminator-too-strong", "no-progress", "rate-too-low", "stopped-too-early", "detached"),
         figure=update_by_layer(r),
     )

@@ -6,6 +6,7 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import left_out
 
 
 @RULES.register("probabilities-into-logits-loss")
@@ -43,6 +44,7 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         ),
         fix=f"give {loss.kind} the last linear layer's outputs; use {squash.name} only to read probabilities off",
         codes=("ACH", "LCH"),
+        change=left_out(r, squash),
         explains=(
             "collapsed-outputs",
             "rate-too-low",

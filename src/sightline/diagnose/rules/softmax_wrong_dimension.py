@@ -4,7 +4,8 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.tape import Call
+from sightline.diagnose.rules.words import left_out
+from sightline.diagnose.tape import Call, Plain
 
 
 def _divided_by_own_sum(r: Reading, call: Call) -> bool:
@@ -16,6 +17,12 @@ def _divided_by_own_sum(r: Reading, call: Call) -> bool:
         return False
     summed = r.tape.calls[total.producer]
     return summed.name == "sum" and bool(summed.operands) and summed.operands[0].producer == scores.producer
+
+
+def _without(r: Reading, call: Call) -> dict[str, Plain]:
+    """Left out, where the loss wants the scores of several classes."""
+    wanted = r.loss is not None and r.loss.kind == "cross_entropy" and r.width > 1 and call in r.end
+    return left_out(r, call) if wanted else {}
 
 
 @RULES.register("softmax-wrong-dimension")
@@ -57,6 +64,7 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
             why="the scores of one example no longer say what is likely for it.",
             fix=fix,
             codes=codes,
+            change=_without(r, call),
             explains=(
                 "no-progress",
                 "rate-too-low",

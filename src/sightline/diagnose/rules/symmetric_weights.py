@@ -43,6 +43,7 @@ def symmetric_weights(r: Reading) -> Finding | None:
         why="units with the same weights get the same gradient: they stay copies, and the layer counts as one unit.",
         fix="leave torch's own start, or use nn.init.kaiming_normal_ / xavier_uniform_ (biases may be 0)",
         codes=("WCI",),
+        change={"redraw": ", ".join(q.name for q in end)},
         explains=(
             "collapsed-outputs",
             "no-progress",

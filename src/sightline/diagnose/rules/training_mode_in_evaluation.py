@@ -29,4 +29,5 @@ def training_mode_in_evaluation(r: Reading) -> Finding | None:
         fix="call model.eval() before evaluation and model.train() after it",
         codes=("VRM", "PMC"),
         figure=loss_curve(r),
+        change={"mode": "evaluation"},
     )

@@ -6,6 +6,7 @@ from statistics import median
 
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import ParameterSeen, Record
+from sightline.diagnose.tape import Call, Plain
 from sightline.diagnose.tape_paths import weights_of
 
 
@@ -51,6 +52,12 @@ def shrinkage(record: Record) -> float:
         if end is not None and p.fan_in > 1 and start > 0:
             found.append(hypot(end.mean, end.deviation) / start)
     return median(found) if found else 1.0
+
+
+def left_out(r: Reading, call: Call) -> dict[str, Plain]:
+    """The change that leaves a call out, where its place tells it from the others of its name; else none."""
+    same = [c for c in r.tape.calls if (c.name, c.module, c.site) == (call.name, call.module, call.site)]
+    return {"leave_out": call.name, "module": call.module, "site": call.site} if len(same) == 1 else {}
 
 
 def last_weight(r: Reading) -> str:
