@@ -349,11 +349,12 @@ def test_a_full_disk_leaves_the_previous_checkpoint_and_says_so(tmp_path: Path) 
 
 
 def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Path) -> None:
-    for data, option, value in (
+    absurd: tuple[tuple[str | Path, str, str], ...] = (
         ("iris", "--model.depth", "100000"),
         ("iris", "--model.width", "1000000000"),
         (photos, "--data.image-size", "4096"),
-    ):
+    )
+    for data, option, value in absurd:
         code, out, err = command(["train", "mlp", "--data", data, "--describe", option, value])
         assert (code, out) == (2, "")
         assert all(part in err for part in ("expected:", "found:", "what to do:"))

@@ -702,7 +702,8 @@ def test_updates_by_hand_are_not_called_missing() -> None:
             F.cross_entropy(network(x), y).backward()
             with torch.no_grad():
                 for p in network.parameters():
-                    p -= 0.3 * p.grad if p.grad is not None else 0
+                    if p.grad is not None:
+                        p.sub_(0.3 * p.grad)
     assert not w.findings().alarms, str(w.findings())
     assert "by hand" in str(w.findings())
     with Watch(network) as w:
