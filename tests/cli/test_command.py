@@ -355,7 +355,8 @@ def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Pat
         (photos, "--data.image-size", "4096"),
     )
     for data, option, value in absurd:
-        code, out, err = command(["train", "mlp", "--data", data, "--describe", option, value])
+        words: list[str | Path] = ["train", "mlp", "--data", data, "--describe", option, value]
+        code, out, err = command(words)
         assert (code, out) == (2, "")
         assert all(part in err for part in ("expected:", "found:", "what to do:"))
         assert option.removeprefix("--").replace("-", "_") in err or "not built to its end" in err or "memory" in err
