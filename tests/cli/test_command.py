@@ -364,7 +364,7 @@ def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Pat
 
 
 def test_data_of_another_size_is_told(command: Command, photos: Path, tmp_path: Path) -> None:
-    words = ["train", "mlp", "--data", photos, "--steps", "2", "--name", "p", "--quiet"]
+    words: list[str | Path] = ["train", "mlp", "--data", photos, "--steps", "2", "--name", "p", "--quiet"]
     assert command(words)[0] == 0
     assert command(["evaluate", "runs/p", "--data", photos])[2] == ""
     for name in ("digit 0", "digit 1", "digit 2"):
