@@ -17,9 +17,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("first", help="a run folder")
     parser.add_argument("others", nargs="+", metavar="other", help="another run folder, or several")
     parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument(
-        "--report", metavar="FILE.html", help="write a page too: curves over each other"
-    )
+    parser.add_argument("--report", metavar="FILE.html", help="write a page too: curves over each other")
     given = parser.parse_args(words)
     page = Path(given.report) if given.report else None
     if page is not None and not page.parent.is_dir():
