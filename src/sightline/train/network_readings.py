@@ -125,7 +125,7 @@ def embedding_map(model: nn.Module, objective: Objective, split: Split, schema: 
         ``{"points", "labels", "classes", "explained", "split", "width"}``; none where there is no such layer, fewer
         than three examples, or the task asks for neither a class nor a number.
     """
-    if schema.task not in ("classification", "regression") or len(split) < 3:
+    if objective.task not in ("classification", "regression") or len(split) < 3:
         return None
     rows = torch.linspace(0, len(split) - 1, min(MOST_EXAMPLES, len(split))).long()
     given: list[Tensor] = []
@@ -150,7 +150,7 @@ def embedding_map(model: nn.Module, objective: Objective, split: Split, schema: 
     if values.shape[1] < 2 or not bool(values.isfinite().all()) or not bool(values.std(0).max() > 0):
         return None
     view = principal_view(values, 2)
-    classes = schema.task == "classification"
+    classes = objective.task == "classification"
     return {
         "points": [[_short(x), _short(y)] for x, y in view.points.tolist()],
         "labels": torch.cat(targets).tolist() if classes else None,
