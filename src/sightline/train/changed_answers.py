@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ from sightline.core.run_folder import RunFolder
 from sightline.core.schema import Schema
 from sightline.data import Data, Split
 from sightline.objectives import Objective
+from sightline.train.evaluation import keep_picture
 
 ANSWERS, CHANGED = "readings/answers.json", "readings/changed.json"
 
@@ -202,19 +202,8 @@ def write_changed(folder: RunFolder, split: Split, schema: Schema) -> None:
                 "target": schema.classes[targets[index]],
                 "answers": [[steps[k], schema.classes[course[k]]] for k in turns],
                 "changes": len(turns) - 1,
-                "picture": _keep_picture(folder, split, index),
+                "picture": keep_picture(folder, split, index, f"samples/changed/{index}.png"),
                 "row": split.row(index),
             }
         )
     folder.write(CHANGED, {"count": len(targets), "looks": shares, "examples": examples})
-
-
-def _keep_picture(folder: RunFolder, split: Split, index: int) -> str | None:
-    picture = split.picture(index)
-    if picture is None:
-        return None
-    content = BytesIO()
-    picture.save(content, "PNG")
-    path = f"samples/changed/{index}.png"
-    folder.write(path, content.getvalue())
-    return path
