@@ -44,19 +44,19 @@ class Browser:
         self.read, back = os.pipe()
         command = f'exec "$0" "$@" 3<&{there} 4>&{back}'
         self.process = subprocess.Popen(
-            ["sh", "-c", command, str(BINARY), *OPTIONS, f"--user-data-dir={folder}", "about:blank"],
+            ["bash", "-c", command, str(BINARY), *OPTIONS, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(there, back),
             stderr=subprocess.DEVNULL,
         )
         os.close(there), os.close(back)
         self.buffer, self.number, self.session = b"", 0, ""
         self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def __enter__(self) -> "Browser":
         target = self("Target.createTarget", url="about:blank")["targetId"]
         self.session = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self(f"{domain}.enable")
-
-    def __enter__(self) -> "Browser":
         return self
 
     def __exit__(
@@ -107,7 +107,7 @@ class Browser:
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self("Emulation.setEmulatedMedia", features=[theme])
 
-    def open(self, path: Path, *, charts: int | None = None) -> None:
+    def open(self, path: Path) -> None:
         """Load a file and wait until its charts are drawn."""
         self.events.clear()
         self("Page.navigate", url=path.resolve().as_uri())

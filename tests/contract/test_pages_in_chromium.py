@@ -11,13 +11,16 @@ from chromium import BINARY, Browser, browser
 from contract.test_diagnosis_page import finding, found, watched
 from contract.test_network_sections import add_readings
 from contract.test_report import begin, classification, log, regression
+from contract.test_text_report import begin as begin_text
+from contract.test_text_report import with_readings
 from sightline.core.run_folder import RunFolder
 from sightline.report import compare_page, diagnosis_page, render
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium here")
 
 MOST_BYTES = 3_000_000
-WIDTHS = (390, 768, 1400)
+VIEWS = ((390, False), (390, True), (768, False), (1400, True))
+"""Widths in pixels, and whether the theme is dark: a phone, a tablet, a desk."""
 CONTRAST, LARGE_CONTRAST = 4.5, 3.0
 """WCAG 2.2, level AA: of text, and of text from 24 pixels (bold from 18.66) on."""
 
@@ -59,6 +62,10 @@ def a_regression(folder: Path) -> str:
     return render(regression(folder))
 
 
+def a_text_run(folder: Path) -> str:
+    return render(with_readings(begin_text(folder)))
+
+
 def a_diagnosis(folder: Path) -> str:
     return diagnosis_page(found(finding(), finding(severity="warning"), finding(severity="advice")), watched())
 
@@ -73,7 +80,7 @@ def a_comparison(folder: Path) -> str:
     return compare_page(runs)
 
 
-PAGES = (a_run, a_failed_run, a_regression, a_diagnosis, a_healthy_diagnosis, a_comparison)
+PAGES = (a_run, a_failed_run, a_regression, a_text_run, a_diagnosis, a_healthy_diagnosis, a_comparison)
 
 
 def complaints(chromium: Browser) -> list[Any]:
@@ -99,28 +106,27 @@ def test_a_page_is_drawn_and_readable_at_every_width_in_both_themes(
     assert len(html.encode()) <= MOST_BYTES
     path = tmp_path / "page.html"
     path.write_text(html, encoding="utf-8")
-    chromium.look(WIDTHS[0])
+    chromium.look(VIEWS[0][0])
     chromium.open(path)
     expected = html.count("data-chart=")
-    for width in WIDTHS:
-        for dark in (False, True):
-            chromium.look(width, dark=dark)
-            chromium.evaluate("new Promise((done) => setTimeout(done, 250))")
-            chromium.drawn()
-            charts = chromium.evaluate(CHARTS)
-            assert len(charts) == expected
-            for chart in charts:
-                assert chart["marks"] > 0, chart
-                assert chart["wide"] > 200, chart
-                assert chart["high"] > 40, chart
-                assert chart["out"] <= 0, (width, chart)
-            assert chromium.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
-            poor = chromium.evaluate(COLOURS.replace("LARGE", str(LARGE_CONTRAST)).replace("SMALL", str(CONTRAST)))
-            assert poor == [], (width, dark, poor)
+    for width, dark in VIEWS:
+        chromium.look(width, dark=dark)
+        chromium.evaluate("new Promise((done) => setTimeout(done, 250))")
+        chromium.drawn()
+        charts = chromium.evaluate(CHARTS)
+        assert len(charts) == expected
+        for chart in charts:
+            assert chart["marks"] > 0, chart
+            assert chart["wide"] > 200, chart
+            assert chart["high"] > 40, chart
+            assert chart["out"] <= 0, (width, chart)
+        assert chromium.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+        poor = chromium.evaluate(COLOURS.replace("LARGE", str(LARGE_CONTRAST)).replace("SMALL", str(CONTRAST)))
+        assert poor == [], (width, dark, poor)
     assert complaints(chromium) == []
 
 
-@pytest.mark.parametrize("make", [a_run, a_diagnosis, a_comparison], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [a_run, a_text_run, a_diagnosis, a_comparison], ids=lambda make: make.__name__)
 def test_every_control_is_reached_by_the_keyboard_and_shows_it(make: Any, tmp_path: Path, chromium: Browser) -> None:
     path = tmp_path / "page.html"
     path.write_text(make(tmp_path), encoding="utf-8")

@@ -16,6 +16,7 @@ from sightline.core.errors import ConfigurationError
 from sightline.core.run_folder import RunFolder
 from sightline.data import Split
 from sightline.train import Plan, Run
+from sightline.train.carry_out import _read_network
 from sightline.train.changed_answers import ChangedAnswers, answers_by_look, most_changed, write_changed
 from sightline.train.network_readings import embedding_map, layer_costs, weight_spectra
 from sightline.train.sharpness_over_time import limit_of, preconditioner
@@ -108,6 +109,15 @@ def test_the_network_is_as_it_was(run: Run) -> None:
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(before[name], tensor) for name, tensor in run.model.state_dict().items())
     assert not run.model.training
+
+
+def test_a_network_that_can_not_be_read_does_not_cost_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def odd(self: Run) -> None:
+        raise RuntimeError("no such operator")
+
+    assert _read_network(run) == ""
+    monkeypatch.setattr(Run, "read_network", odd)
+    assert _read_network(run) == "cost, spectra and map of the network are missing: RuntimeError: no such operator"
 
 
 # -- answers from look to look -----------------------------------------------------------------------------------------

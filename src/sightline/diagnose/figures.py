@@ -30,7 +30,9 @@ def loss_curve(r: Reading) -> Curves | None:
         training.append((float(start * span), sum(part) / len(part)))
     lines: dict[str, Line] = {"training": training}
     if len(r.validation_passes) > 1:
-        lines["validation"] = [(float(step), loss) for step, loss, _ in r.validation_passes]
+        passes = [(float(step), loss) for step, loss, _ in r.validation_passes]
+        every = -(-len(passes) // MOST_POINTS)
+        lines["validation"] = [*passes[:-1:every], passes[-1]]
     if r.guess is not None and training:
         lines["best constant guess"] = [(0.0, r.guess), (max(training[-1][0], 1.0), r.guess)]
     return _curves("update", "loss", lines)

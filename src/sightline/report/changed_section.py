@@ -25,7 +25,8 @@ class ChangedPart:
     Args:
         count: validation examples followed.
         course: share of them with another answer than at the look before, and of those forgotten.
-        examples: "index", "target", "answers" in words, "changes", "right" at the end, "uri", "tiny", "row".
+        examples: "index", "target", "changes", "answers" (update, class, whether it is right), "more" before these, and
+            "uri", "tiny", "row" as far as there is a picture or a row.
         charts: the figure's specification by name.
     """
 

@@ -142,7 +142,9 @@ def _curves(records: Sequence[RunRecord], names: Sequence[str], charts: dict[str
     """A figure for each quantity that a run logged, all runs in it."""
     metrics = {key for record in records for row in record.validation for key in row}
     wanted = [("training", "loss", "Training loss"), ("validation", "loss", "Validation loss")]
-    wanted += [("validation", key, f"{_upper(text.label(key))}, validation") for key in HEADLINES if key in metrics]
+    wanted += [
+        ("validation", key, f"{text.upper_first(text.label(key))}, validation") for key in HEADLINES if key in metrics
+    ]
     wanted += [("training", "lr", "Learning rate"), ("training", "grad_norm", "Gradient norm")]
     drawings = []
     for split, key, title in wanted:
@@ -197,7 +199,3 @@ def _figures(records: Sequence[RunRecord], both: Comparison | None) -> list[Line
             change, clear = sign + text.figure(name, figure.difference, figure.standard_error), figure.clear
         lines.append(Line(title, values, change, clear))
     return lines
-
-
-def _upper(words: str) -> str:
-    return words[:1].upper() + words[1:]

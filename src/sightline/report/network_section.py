@@ -101,7 +101,7 @@ def _sharpness(plain: Mapping[str, Any], run: RunRecord, charts: dict[str, Spec]
     drawn = [(step, value) for step, value in limit if value <= highest]
     lines = {"sharpness": points, **({"stability limit": drawn} if drawn else {})}
     positive = min(finite) > 0
-    charts["sharpness"] = named_lines("update", "curvature", lines, logarithmic=positive, mark=None, height=240)
+    charts["sharpness"] = named_lines("update", "curvature", lines, logarithmic=positive, height=240)
     above = [p for p in plain["points"] if p["sharpness"] > p["limit"]]
     name = text.visible(str(plain["optimizer"]))
     seen = "the preconditioned Hessian" if plain["preconditioned"] else "the Hessian"

@@ -257,6 +257,11 @@ def commands(run: RunRecord) -> list[tuple[str, str]]:
             else []
         ),
         ("evaluate it again, or on other data with --data", f"sightline evaluate {place}"),
-        ("set it beside another run", f"sightline compare {place} OTHER-RUN"),
+        ("set it beside another run, on a page too", f"sightline compare {place} OTHER-RUN --report both.html"),
+        *(
+            []
+            if run.folder.has(RECORD)
+            else [("measure how sharp its loss is", f"sightline report {place} --sharpness")]
+        ),
         ("rebuild this page", f"sightline report {place}"),
     ]

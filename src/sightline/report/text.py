@@ -177,6 +177,16 @@ def plain(value: Any) -> str:
     return visible(str(value))
 
 
+def upper_first(words: str) -> str:
+    """The same with a capital at its beginning.
+
+    Example:
+        >>> upper_first("test R²")
+        'Test R²'
+    """
+    return words[:1].upper() + words[1:]
+
+
 def short(value: Any) -> str:
     """A plain value, numbers to five digits.
 

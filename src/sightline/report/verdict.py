@@ -11,8 +11,8 @@ from sightline.report.read import Evaluation, Metric, RunRecord
 WELL = 0.5
 """Error over that of the best constant guess, up to which a network has learned well."""
 
-NOTHING = 0.98
-"""The same of a loss without a standard error, from which nothing was learned."""
+LOSS_WELL, NOTHING = 0.7, 0.98
+"""The same of a loss, which no network brings to 0: up to where it has learned well, and from where nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def verdict(run: RunRecord, told: Diagnosis) -> Verdict:
     """Of a run: the first cause found with its fix; that it stopped; or the figure against a constant guess's.
 
     A network has learned well where its error is at most half of that of the best constant guess (of the commonest
-    class, the mean, or of the training targets' distribution), in part where it is clearly smaller, by two standard
-    errors where these are known, and else nothing.
+    class, of the mean), or its loss at most 0.7 of that guess's; in part where it is clearly smaller, by two standard
+    errors where these are known; and else nothing.
 
     Raises:
         KeyError, TypeError, ValueError: for values of another kind.
@@ -52,10 +52,10 @@ def verdict(run: RunRecord, told: Diagnosis) -> Verdict:
     state = run.status["state"]
     if state == "failed":
         return Verdict("error", "The training failed")
+    unfinished = {"running": "Still training", "interrupted": "Not finished"}
+    if state in unfinished:
+        return Verdict("none", unfinished[state], words[1] if words else "")
     if words is None:
-        unfinished = {"running": "Still training", "interrupted": "Not finished"}
-        if state in unfinished:
-            return Verdict("none", unfinished[state])
         return Verdict(told.tone, told.title.rstrip(".")) if told.title else Verdict("none", "")
     tone, sentence = words
     titles = {"well": "Learned well", "part": "Learned in part", "warning": "Nothing was learned from the inputs"}
@@ -88,7 +88,7 @@ def _of_classes(shown: Evaluation, accuracy: Metric) -> tuple[str, str] | None:
         tone = "well" if 1 - accuracy.value <= WELL * (1 - base) else "part"
     figure = text.figure("accuracy", accuracy.value, accuracy.standard_error)
     return tone, (
-        f"{_first_upper(shown.split)} accuracy {figure}; always answering {name}, the commonest class, would have"
+        f"{text.upper_first(shown.split)} accuracy {figure}; always answering {name}, the commonest class, would have"
         f" {text.figure('accuracy', base)}."
     )
 
@@ -105,11 +105,11 @@ def _of_numbers(shown: Evaluation, r2: Metric, rmse: Metric | None) -> tuple[str
         guess = rmse.value / sqrt(1 - r2.value)
         beside = f" (RMSE {text.number(rmse.value, 3)} against {text.number(guess, 3)}{unit})"
     figure = text.figure("r2", r2.value, r2.standard_error)
-    return tone, f"{_first_upper(shown.split)} R² {figure}; always answering the mean would have 0{beside}."
+    return tone, f"{text.upper_first(shown.split)} R² {figure}; always answering the mean would have 0{beside}."
 
 
 def _of_loss(run: RunRecord) -> tuple[str, str] | None:
-    """Of the watch's guess, in the training loss's units: the last look at the validation split, else training."""
+    """Of the watch's guess, in the training loss's units: the lowest look at the validation split, else training."""
     guess = run.diagnosis.watched.get("guess") if run.diagnosis is not None else None
     if guess is None or not float(guess) > 0:
         return None
@@ -118,13 +118,9 @@ def _of_loss(run: RunRecord) -> tuple[str, str] | None:
         return None
     best = min(float(point["value"]) for point in points) if run.validation else float(points[-1]["value"])
     share = best / float(guess)
-    tone = "well" if share <= WELL else "part" if share < NOTHING else "warning"
+    tone = "well" if share <= LOSS_WELL else "part" if share < NOTHING else "warning"
     which = "lowest validation" if run.validation else "last training"
     return tone, (
-        f"{_first_upper(which)} loss {text.number(best, 3)}; the best constant guess would have"
+        f"{text.upper_first(which)} loss {text.number(best, 3)}; the best constant guess would have"
         f" {text.number(float(guess), 3)}."
     )
-
-
-def _first_upper(words: str) -> str:
-    return words[:1].upper() + words[1:]

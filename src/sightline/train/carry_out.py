@@ -65,10 +65,12 @@ def carry_out(folder: RunFolder, job: Job) -> Run:
             worst = [mistake.index for mistake in looked.mistakes]
             write_text_readings(folder, job.model, run.objective, job.data, worst=worst, seed=job.spec.seed)
             write_changed(folder, job.data.validation, job.data.schema)
-            run.read_network()
+            why = _read_network(run)
             parameters = sum(p.numel() for p in job.model.parameters())
             seconds = round(place.seconds, 3)
-            folder.set_status("completed", step=place.step, epoch=place.epoch, seconds=seconds, parameters=parameters)
+            folder.set_status(
+                "completed", why, step=place.step, epoch=place.epoch, seconds=seconds, parameters=parameters
+            )
         (folder.path / INITIAL).unlink(missing_ok=True)
     except Interrupted as stop:
         folder.set_status("interrupted", str(stop), step=stop.step)
@@ -88,6 +90,17 @@ def carry_out(folder: RunFolder, job: Job) -> Run:
         _try_status(folder, "".join(traceback.format_exception_only(error)).strip())
         raise
     return run
+
+
+def _read_network(run: Run) -> str:
+    """Leave readings of the network; what can't be read of an unusual one, in words, instead of losing the run."""
+    try:
+        run.read_network()
+    except RunFolderError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a look at the network must not cost a training that went well
+        return f"cost, spectra and map of the network are missing: {type(error).__name__}: {error}"
+    return ""
 
 
 def _try_status(folder: RunFolder, why: str) -> None:

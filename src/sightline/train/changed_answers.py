@@ -1,18 +1,20 @@
 """Which validation examples changed their class from look to look: kept while training, told at its end."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from io import BytesIO
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sightline.core.errors import RunFolderError
 from sightline.core.run_folder import RunFolder
 from sightline.core.schema import Schema
 from sightline.data import Data, Split
 from sightline.objectives import Objective
+from sightline.train.evaluation import keep_picture
 
 ANSWERS, CHANGED = "readings/answers.json", "readings/changed.json"
 
@@ -25,13 +27,17 @@ MOST_CHANGED = 12
 MOST_LOOKS = 500
 """Later looks are not followed."""
 
+SECONDS = 20.0
+"""Between two writings of the file: a run that is killed loses no more than these of it."""
+
 
 class ChangedAnswers:
     """A follower of the engine: at every look at the validation split it keeps the classes the network gave.
 
     It hears what the network answers to the look itself, so that it costs no pass of its own: an argmax over what is
-    there, and a file of a few kilobytes. ``readings/answers.json`` is ``{"steps", "first", "changes", "targets"}``:
-    the classes at the first look, then for each later look ``[places, classes]`` of those that are others now.
+    there, and now and then a file of a few kilobytes. ``readings/answers.json`` is ``{"steps", "first", "changes",
+    "targets"}``: the classes at the first look, then for each later look ``[places, classes]`` of those that are others
+    now.
 
     Args:
         folder: the run.
@@ -50,15 +56,25 @@ class ChangedAnswers:
         self.heard: list[Tensor] = []
         self.kept: dict[str, Any] = {"steps": [], "first": [], "changes": [], "targets": self.targets}
         self.latest: list[int] = []
+        self.written = time.monotonic()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear the network's answers in evaluation, for a ``with`` block."""
+        """Hear the network's answers in evaluation, for a ``with`` block; at its end, however it ends, all are written.
+
+        Raises:
+            RunFolderError: when they can't be written and nothing else went wrong.
+        """
         handle = self.model.register_forward_hook(self._hear)
         try:
             yield
+        except BaseException:
+            with suppress(RunFolderError):  # what went wrong first is what is told
+                self._write()
+            raise
         finally:
             handle.remove()
+        self._write()
 
     def _hear(self, module: nn.Module, inputs: object, output: Any) -> None:
         if module.training or torch.is_grad_enabled() or sum(map(len, self.heard)) >= len(self.targets):
@@ -87,7 +103,13 @@ class ChangedAnswers:
             self.kept["first"] = answers
         self.kept["steps"].append(step)
         self.latest = answers
-        self.folder.write(ANSWERS, self.kept)
+        if time.monotonic() - self.written > SECONDS:
+            self._write()
+
+    def _write(self) -> None:
+        if self.kept["steps"]:
+            self.folder.write(ANSWERS, self.kept)
+        self.written = time.monotonic()
 
     def _go_on(self, step: int) -> None:
         """From the looks of the part of the run before."""
@@ -180,19 +202,8 @@ def write_changed(folder: RunFolder, split: Split, schema: Schema) -> None:
                 "target": schema.classes[targets[index]],
                 "answers": [[steps[k], schema.classes[course[k]]] for k in turns],
                 "changes": len(turns) - 1,
-                "picture": _keep_picture(folder, split, index),
+                "picture": keep_picture(folder, split, index, f"samples/changed/{index}.png"),
                 "row": split.row(index),
             }
         )
     folder.write(CHANGED, {"count": len(targets), "looks": shares, "examples": examples})
-
-
-def _keep_picture(folder: RunFolder, split: Split, index: int) -> str | None:
-    picture = split.picture(index)
-    if picture is None:
-        return None
-    content = BytesIO()
-    picture.save(content, "PNG")
-    path = f"samples/changed/{index}.png"
-    folder.write(path, content.getvalue())
-    return path

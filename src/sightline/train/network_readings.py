@@ -19,8 +19,9 @@ from sightline.understand.undisturbed import undisturbed
 
 LAYERS, SPECTRA, MAP = "readings/layers.json", "readings/spectra.json", "readings/embedding-map.json"
 
-MOST_MULTIPLY_ADDS = 2e9
-"""A matrix whose singular values cost more is left out, by name: min(m, n)² · max(m, n)."""
+MOST_MULTIPLY_ADDS, MOST_TOGETHER = 2e9, 1e10
+"""A matrix whose singular values cost more, min(m, n)² · max(m, n), is left out by name; so is what comes after so many
+together: some seconds."""
 
 MOST_SIGMA = 48
 """Singular values of a matrix that are kept, spread evenly; the first and the last are among them."""
@@ -37,7 +38,7 @@ def write_network_readings(
     """Write ``readings/layers.json``, ``readings/spectra.json`` and ``readings/embedding-map.json``.
 
     A network that tells no class and no number has no map. Costs a forward pass over one example, an SVD for each
-    matrix of weights (min(m, n)² · max(m, n) multiply-adds, none above 2·10⁹), and a forward pass over at most 1,000
+    matrix of weights (min(m, n)² · max(m, n) multiply-adds, 10¹⁰ in all at most), and a forward pass over at most 1,000
     examples.
 
     Args:
@@ -89,14 +90,17 @@ def weight_spectra(model: nn.Module) -> dict[str, Any]:
     """
     rows: list[dict[str, Any]] = []
     left_out: list[str] = []
+    spent = 0.0
     for name, parameter in model.named_parameters():
         if parameter.dim() < 2 or not parameter.numel():
             continue
         matrix = parameter.detach().flatten(1)
         small, large = sorted(matrix.shape)
-        if small**2 * large > MOST_MULTIPLY_ADDS or not bool(matrix.isfinite().all()):
+        cost = small**2 * large
+        if cost > MOST_MULTIPLY_ADDS or spent + cost > MOST_TOGETHER or not bool(matrix.isfinite().all()):
             left_out.append(name)
             continue
+        spent += cost
         spectrum = Spectrum(name, torch.linalg.svdvals(matrix.double()))
         count = len(spectrum.sigma)
         kept = torch.linspace(0, count - 1, min(count, MOST_SIGMA)).long()
@@ -121,7 +125,7 @@ def embedding_map(model: nn.Module, objective: Objective, split: Split, schema: 
         ``{"points", "labels", "classes", "explained", "split", "width"}``; none where there is no such layer, fewer
         than three examples, or the task asks for neither a class nor a number.
     """
-    if schema.task not in ("classification", "regression") or len(split) < 3:
+    if objective.task not in ("classification", "regression") or len(split) < 3:
         return None
     rows = torch.linspace(0, len(split) - 1, min(MOST_EXAMPLES, len(split))).long()
     given: list[Tensor] = []
@@ -146,7 +150,7 @@ def embedding_map(model: nn.Module, objective: Objective, split: Split, schema: 
     if values.shape[1] < 2 or not bool(values.isfinite().all()) or not bool(values.std(0).max() > 0):
         return None
     view = principal_view(values, 2)
-    classes = schema.task == "classification"
+    classes = objective.task == "classification"
     return {
         "points": [[_short(x), _short(y)] for x, y in view.points.tolist()],
         "labels": torch.cat(targets).tolist() if classes else None,
