@@ -192,15 +192,15 @@ ONCE = "import os; os.remove('needed.txt')\n" + FAULTY
 
 
 def test_a_fix_is_tried_in_a_second_run_that_is_not_shown(command: Command, tmp_path: Path) -> None:
-    slow = FAULTY.replace("lr=0.01", "lr=0.001").replace("range(10)", "range(12)")
+    slow = HEALTHY.replace("lr=0.01", "lr=1e-6").replace("range(10)", "range(12)")
     words = ["diagnose", "--try-fix", "--updates", "90", "--json", "--report", "page.html", program(tmp_path, slow)]
     code, out, err = command(words)
     found = json.loads(out)["findings"][0]
     assert code == 1
     assert err.count("epoch 11") == 1
-    assert "training again with softmax left out" in err
-    assert found["change"]["leave_out"] == "softmax"
-    assert (found["tried"]["outcome"], found["tried"]["measure"]) == ("helped", "training accuracy")
+    assert "training again with lr = 0.001 ..." in err
+    assert (found["cause"], found["change"]) == ("rate-too-low", {"lr": 0.001})
+    assert (found["tried"]["outcome"], found["tried"]["measure"]) == ("helped", "training loss")
     assert found["tried"]["updates"] == 90
     assert found["tried"]["sentence"] in unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
 
