@@ -7,17 +7,21 @@ Halves: `tuned` and `set-aside` (faults planted in ten healthy programs, drawn a
 tuned), `published` (ports of 21 published faulty programs), `healthy` (those ten and the published ones as repaired).
 Results of single set-aside programs are neither shown nor written unless `--half set-aside` asks for them.
 SIGHTLINE_DATA names the folder of data sets. The diagnoser is called as `diagnose(path, arguments)` and gives findings
-with `cause`, `codes` and `severity`; one with `edit = (find, replace)` is repaired so and retrained.
+with `cause`, `codes` and `severity`; one with `edit = (find, replace)` is repaired so and retrained. With `--try-fix`
+the diagnosis tries its fixes itself; the first finding whose fix helped there is repaired so, from outside, and the
+whole program retrained for its score.
 The scores are those of `diagnosis_score.py`; a false alarm is a warning or an error on a healthy run.
 """
 
 import argparse
 import importlib
+import io
 import json
 import statistics
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -34,11 +38,15 @@ from diagnosis_score import (
     wilson,
 )
 from forked import Outcome, run_all, warm_up
-from measure_faults import is_worse, programs, read_rows, run_for_score, scores_by_name
+from measure_faults import is_worse, programs, read_rows, run_for_score, score_of, scores_by_name
 from planted import FOLDER, Fault, apply_edits, faulty_source, load_faults, write_program
 
 FAULTY = ("tuned", "set-aside", "published")
 Diagnoser = Callable[[Path, list[str]], Iterable[Any]]
+Repair = tuple[str, str] | Mapping[str, Any]
+"""(text to find, text to put there), or a change that a watch makes from outside."""
+
+TRYING = "sightline.diagnose:diagnose_and_try"
 
 
 @dataclass(frozen=True)
@@ -50,10 +58,11 @@ class Run:
     group: str
     seed: int
     findings: tuple[Said, ...]
-    edit: tuple[str, str] | None  # the change the first loud finding proposes
+    edit: Repair | None  # the change the first loud finding proposes
     verified: bool | None  # does that change close half of the gap? None: none proposed
     error: str
     seconds: float
+    trials: tuple[str, ...] = ()  # what came of the fixes that the diagnosis tried itself
 
 
 def diagnoser_named(name: str) -> Callable[[], Diagnoser]:
@@ -64,18 +73,39 @@ def diagnoser_named(name: str) -> Callable[[], Diagnoser]:
 
 def diagnose_source(
     source: str, seed: int, diagnoser: Callable[[], Diagnoser]
-) -> tuple[tuple[Said, ...], tuple[str, str] | None]:
-    """The findings on a program, and the edit that its first loud finding proposes."""
+) -> tuple[tuple[Said, ...], Repair | None, tuple[str, ...]]:
+    """The findings on a program, the repair that is proposed, and what came of fixes tried on the way.
+
+    The repair is the first loud finding's edit, or the first change that helped where changes were tried.
+    """
     with tempfile.TemporaryDirectory() as folder:
         found = list(diagnoser()(write_program(source, Path(folder)), ["--seed", str(seed)]))
     said = tuple(Said(str(each.cause), tuple(each.codes), str(each.severity)) for each in found)
     edits = [getattr(each, "edit", None) for each, words in zip(found, said, strict=True) if loud([words])]
-    return said, (edits[0] if edits else None)
+    tried = [(each, each.tried.outcome) for each in found if getattr(each, "tried", None) is not None]
+    changes = [dict(each.change) for each, outcome in tried if outcome == "helped"]
+    proposed = next((repair for repair in [*edits[:1], *changes] if repair), None)
+    return said, proposed, tuple(outcome for _, outcome in tried)
 
 
-def score_repaired(source: str, edit: tuple[str, str], seed: int) -> float:
-    """The score of a program with a proposed edit made; an edit that does not fit raises, and so verifies nothing."""
-    return run_for_score(apply_edits(source, [edit], "proposed edit"), seed)
+def score_repaired(source: str, repair: Repair, seed: int) -> float:
+    """The score of a program with a proposed repair made; one that does not fit raises, and so verifies nothing."""
+    if isinstance(repair, Mapping):
+        return score_changed(source, repair, seed)
+    return run_for_score(apply_edits(source, [repair], "proposed edit"), seed)
+
+
+def score_changed(source: str, change: Mapping[str, Any], seed: int) -> float:
+    """The score of a program that runs to its end with a change made from outside."""
+    from sightline.diagnose import ChangedWatch, watch_script
+
+    written = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(written):
+        script = write_program(source, Path(folder))
+        if "site" in change:  # it was found in another folder
+            change = {**change, "site": f"{script}:{change['site'].rpartition(':')[2]}"}
+        watch_script(script, ["--seed", str(seed)], watch=ChangedWatch(change))
+    return score_of(written.getvalue())
 
 
 def faults_that_count(half: str) -> list[Fault]:
@@ -114,7 +144,7 @@ def run_half(half: str, only: str, seeds: int, diagnoser: Callable[[], Diagnoser
 
 
 def _run(half: str, fault: Fault, name: str, outcome: Outcome, retrained: Outcome | None) -> Run:
-    findings, edit = outcome.value or ((), None)
+    findings, edit, trials = outcome.value or ((), None, ())
     verified = None
     if retrained is not None:
         healthy = scores_by_name(read_rows(FOLDER / "measured_healthy.csv"))[fault.program]
@@ -123,7 +153,7 @@ def _run(half: str, fault: Fault, name: str, outcome: Outcome, retrained: Outcom
         verified = closes_half(statistics.fmean(healthy), statistics.fmean(faulty), score)
     told = "" if half == "healthy" else fault.name
     seed = int(name.split("\t")[1])
-    return Run(fault.program, told, fault.group, seed, findings, edit, verified, outcome.error, outcome.seconds)
+    return Run(fault.program, told, fault.group, seed, findings, edit, verified, outcome.error, outcome.seconds, trials)
 
 
 @dataclass(frozen=True)
@@ -137,7 +167,8 @@ class Summary:
     diagnosed_programs: int  # by name, in most seeds
     silent: int  # runs without a warning or an error
     broken: int  # runs in which the diagnoser failed
-    verified: tuple[int, int]  # of the proposed edits, how many helped
+    verified: tuple[int, int]  # of the proposed repairs, how many won back half of the score
+    trials: dict[str, int]  # what came of the fixes that the diagnosis tried itself, by outcome
     seconds: float  # a run, median
 
 
@@ -162,6 +193,7 @@ def summarise(runs: Sequence[Run], faults: Iterable[Fault]) -> Summary:
         silent=sum(not loud(run.findings) for run in runs),
         broken=sum(bool(run.error) for run in runs),
         verified=(sum(edits), len(edits)),
+        trials=dict(Counter(outcome for run in runs for outcome in run.trials)),
         seconds=statistics.median(run.seconds for run in runs),
     )
 
@@ -189,6 +221,12 @@ def summary_lines(half: str, summary: Summary) -> list[str]:
             figures = f"recall {score.recall:.3f}  precision {score.precision:.3f}  F3 {score.f3:.3f}"
             lines.append(f"  by {kind}: diagnosed {100 * score.diagnosed:5.1f} %  {figures}")
     lines.append(f"  verified fixes: {share(*summary.verified)}  silent {summary.silent}  broken {summary.broken}")
+    if summary.trials:
+        every = sum(summary.trials.values())
+        made = every - summary.trials.get("by hand", 0)
+        lines.append(f"  findings of harm with a fix that was tried: {share(made, every)}")
+        lines.append(f"  helped, by the loss of the run that tried it: {share(summary.trials.get('helped', 0), made)}")
+        lines.append(f"  others: { ({k: n for k, n in sorted(summary.trials.items()) if k != 'helped'}) }")
     return lines
 
 
@@ -247,11 +285,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default="", help="programs and faults whose name begins so")
     parser.add_argument("--diagnoser", default="sightline.diagnose:diagnose")
+    parser.add_argument("--try-fix", action="store_true", help=f"the same as --diagnoser {TRYING}")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.half == "all" and options.only:
         parser.error("--only would show single set-aside results: say which --half")
+    if options.try_fix:
+        options.diagnoser = TRYING
     warm_up()
     halves = [*FAULTY, "healthy"] if options.half == "all" else [options.half]
     results = evaluate(halves, options.only, options.seeds, diagnoser_named(options.diagnoser), options.workers)

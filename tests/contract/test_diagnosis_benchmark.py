@@ -2,14 +2,24 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import diagnosis
-from diagnosis import Diagnoser, Run, evaluate, false_alarms, run_half, score_repaired, summarise
+from diagnosis import (
+    Diagnoser,
+    Run,
+    diagnose_source,
+    evaluate,
+    false_alarms,
+    run_half,
+    score_repaired,
+    summarise,
+    summary_lines,
+)
 from diagnosis_score import Said
 from forked import Outcome
 from measure_faults import is_worse, score_of, scores_by_name
@@ -87,6 +97,34 @@ def test_a_proposed_edit_is_made_and_retrained(monkeypatch: pytest.MonkeyPatch) 
     assert "lr=5.0" not in retrained[0]
     with pytest.raises(ValueError, match="occurs 0 times"):
         score_repaired("lr=0.1", ("lr=5.0", "lr=0.05"), 0)
+
+
+def test_a_fix_that_was_tried_counts_and_is_proposed() -> None:
+    def tried(outcome: str, severity: str = "error") -> SimpleNamespace:
+        change = {"lr": 0.1} if outcome == "helped" else {"lr": 0.2}
+        words = {"cause": "rate-too-high", "codes": (), "severity": severity}
+        return SimpleNamespace(**words, change=change, tried=SimpleNamespace(outcome=outcome))
+
+    found = [tried("by hand"), tried("helped"), tried("worse", "advice")]
+    said, repair, trials = diagnose_source("", 0, lambda: lambda path, arguments: found)
+    assert [each.severity for each in said] == ["error", "error", "advice"]
+    assert (repair, trials) == ({"lr": 0.1}, ("by hand", "helped", "worse"))
+    lines = "\n".join(summary_lines("tuned", summarise([replace(_run("mlp-a", 0, *said), trials=trials)], [FAULT])))
+    assert "with a fix that was tried: 2/3 = 66.7 %" in lines
+    assert "helped, by the loss of the run that tried it: 1/2 = 50.0 %" in lines
+
+
+def test_a_change_from_outside_is_scored_by_the_programs_own_words() -> None:
+    source = """
+import torch
+weight = torch.nn.Linear(1, 1, bias=False)
+optimizer = torch.optim.SGD(weight.parameters(), lr=0.5)
+torch.nn.init.zeros_(weight.weight)
+torch.nn.functional.mse_loss(weight(torch.ones(1, 1)), torch.ones(1, 1)).backward()
+optimizer.step()
+print(f"score={float(weight.weight.detach()):.3f}")
+"""
+    assert score_repaired(source, {"lr": 0.1}, 0) == pytest.approx(0.2)  # the slope is −2
 
 
 def test_a_fault_counts_if_clearly_worse_than_the_spread() -> None:

@@ -171,4 +171,5 @@ def test_what_came_of_a_fix_stands_below_it() -> None:
     assert html.count('<p class="tried helped">') == 1
     assert html.count('class="tried') == 1
     assert sentence in Page(html).words
-    assert html.index('try lr = 0.001</p>\n  <p class="tried') > 0
+    card = html[html.index('<article class="finding error"') : html.index("</article>")]
+    assert card.index('<p class="fix">') < card.index('<p class="tried helped">')

@@ -95,8 +95,8 @@ def test_runs_of_other_lengths_and_spans_are_compared_where_both_are() -> None:
 def test_what_cannot_be_compared_says_why() -> None:
     flat = course([1.0] * N)
     for second, change, words in (
-        (Course.failed("EOFError"), LR, "ended with EOFError after 0 updates"),
-        (course([1.0] * 9, stopped="ValueError: x"), LR, "ended with ValueError: x after 9 updates"),
+        (Course.failed("EOFError"), LR, "came to 0 updates only: EOFError"),
+        (course([1.0] * 9, stopped="ValueError: x"), LR, "came to 9 updates only: ValueError: x"),
         (course([0.1] * N, made=0), LR, "nothing in the second run could be changed so"),
         (course([0.1] * 20), LR, "too few updates"),
         (course([0.1] * N), {"dropout": 0.1}, "none is validated"),

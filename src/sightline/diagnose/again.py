@@ -57,7 +57,7 @@ def run_again(path: Path, args: Sequence[str], change: Mapping[str, Plain], *, u
         try:
             code = child.wait(seconds)
         except subprocess.TimeoutExpired:
-            return Course.failed(f"more than {seconds:,.0f} s")
+            return Course.failed(f"it was ended after {seconds:,.0f} s")
         finally:
             if child.poll() is None:  # late, or we are interrupted ourselves: with all that it started
                 os.killpg(child.pid, signal.SIGKILL)

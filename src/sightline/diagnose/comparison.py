@@ -98,7 +98,8 @@ def compared(first: Course, second: Course, change: Mapping[str, Plain]) -> Trie
     """
     what, updates = told(change), min(first.updates, second.updates)
     if second.stopped and (second.updates < first.updates or not second.updates):
-        return Tried("not compared", f"with {what} the program ended with {second.stopped} after {updates:,} updates.")
+        why = f"with {what} the second run came to {updates:,} updates only: {second.stopped}."
+        return Tried("not compared", why, updates)
     if not second.made:
         return Tried("not compared", f"{what}: nothing in the second run could be changed so.")
     alike = paired(first, second, change)
