@@ -9,7 +9,7 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 from sightline.diagnose.rules import RULES
 
-FORMS = {"unigram-level": "no-progress", "mode-collapse": "collapsed-outputs"}
+FORMS = {"unigram-level": "no-progress"}
 """Causes that are a form of another: what explains that one explains them."""
 
 

@@ -33,6 +33,7 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         codes=("NZG",),
         explains=(
             "collapsed-outputs",
+            "mode-collapse",
             "no-progress",
             "rate-too-high",
             "exploding-gradients",

@@ -44,6 +44,7 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         codes=("ACH", "LCH"),
         explains=(
             "collapsed-outputs",
+            "mode-collapse",
             "rate-too-low",
             "no-progress",
             "stopped-too-early",
