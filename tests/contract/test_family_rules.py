@@ -136,7 +136,7 @@ def writing(
     scrambled: bool = False,
     cut: bool = False,
     rate: float = 0.01,
-    steps: int = 60,
+    steps: int = 40,
 ) -> Findings:
     """Train on text. ``cut``: the network is given the whole and its last answer is left out."""
     model = network()

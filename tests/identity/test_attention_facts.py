@@ -23,7 +23,8 @@ def slowly(weights: Tensor, visible: Tensor) -> AttentionFacts:
         weights.reshape(-1, LENGTH, LENGTH), visible.expand_as(weights).reshape(-1, LENGTH, LENGTH), strict=True
     ):
         for q in range(LENGTH):
-            after.append(float(w[q, q + 1 :].sum()))
+            if q >= LENGTH // 2:
+                after.append(float(w[q, q + 1 :].sum()))
             if int(v[q].sum()) > 3:
                 peaks.append(float(w[q].max()))
                 bits = -sum(p * math.log(p) for p in w[q].tolist() if p > 0)

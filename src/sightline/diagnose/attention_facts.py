@@ -23,7 +23,8 @@ class AttentionFacts:
         queries, keys: how many there are.
         peak: median over queries of the greatest weight.
         entropy: median over queries of −Σ w ln w / ln(keys that the query may see): 0 for one key, 1 for all alike.
-        after: mean share of the weight that lies on keys after the query; None unless there is a key for each query.
+        after: mean share of the weight that lies on keys after the query, over the second half of the queries (the
+            first may be a beginning that is given); None unless there is a key for each query.
     """
 
     queries: int
@@ -77,7 +78,7 @@ def _facts(scores: Tensor, chosen: Tensor, queries: int, keys: int) -> Attention
     after = None
     if queries == keys:
         later = torch.arange(keys, device=scores.device) > chosen[:, None]
-        after = float((weights * later).sum(-1).mean())
+        after = float((weights * later).sum(-1)[:, chosen >= queries // 2].mean())
     return AttentionFacts(queries, keys, float(peak), float(entropy), after)
 
 
@@ -99,9 +100,14 @@ def attention_facts(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -
 def _softmax(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts | None:
     scores = args[0] if args else kwargs.get("input")
     axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
-    if not isinstance(scores, Tensor) or axis not in (-1, scores.dim() - 1) or scores.shape[-1] > MOST_KEYS:
+    if not _plain(scores) or axis not in (-1, scores.dim() - 1):
         return None
     return of_scores(scores)
+
+
+def _plain(x: Any) -> bool:
+    """A tensor whose numbers can be looked at."""
+    return isinstance(x, Tensor) and not (x.is_nested or x.is_meta) and x.layout is torch.strided and x.numel() > 0
 
 
 def _fused(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts | None:
@@ -110,10 +116,12 @@ def _fused(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts | N
         kwargs.get(word, args[place] if len(args) > place else None)
         for word, place in (("query", 0), ("key", 1), ("attn_mask", 3), ("is_causal", 5), ("scale", 6))
     )
-    if not isinstance(q, Tensor) or not isinstance(k, Tensor) or q.dim() < 3 or q.is_nested or q.numel() == 0:
+    if not _plain(q) or not _plain(k) or min(q.dim(), k.dim()) < 3:
         return None
-    if k.shape[:-2] != q.shape[:-2]:  # grouped queries: heads of keys are fewer
-        k = k.repeat_interleave(max(1, q.shape[-3] // k.shape[-3]), -3)
+    if 1 < k.shape[-3] < q.shape[-3]:  # several heads of queries for one of keys
+        k = k.repeat_interleave(q.shape[-3] // k.shape[-3], -3)
+    lead = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2])
+    q, k = q.expand(*lead, *q.shape[-2:]), k.expand(*lead, *k.shape[-2:])
     mask = _numbers(mask, (*q.shape[:-1], k.shape[-2]), visible=True)
     return _product(q, k, mask, bool(causal), 1 / sqrt(q.shape[-1]) if scale is None else float(scale))
 
@@ -155,7 +163,7 @@ def _layer(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts | N
     """multi_head_attention_forward: (time, batch, width), a mask that is True, or −∞, where keys are hidden."""
     given = {**dict(zip(_LAYER, args, strict=False)), **kwargs}
     query, key, heads = given["query"], given["key"], int(given["num_heads"])
-    if query.is_nested or key.is_nested or query.numel() == 0:
+    if not _plain(query) or not _plain(key):
         return None
     if query.dim() == 2:
         query, key = query[:, None], key[:, None]

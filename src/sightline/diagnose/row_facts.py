@@ -37,7 +37,8 @@ def row_facts(x: Tensor) -> RowFacts | None:
         >>> row_facts(torch.eye(2).repeat(4, 1))
         RowFacts(alike=0.4286, spread=0.7071, directions=1.0)
     """
-    if x.dim() < 2 or len(x) < 8 or not x.is_floating_point() or x.layout is not torch.strided or x.is_nested:
+    plain = x.layout is torch.strided and x.is_floating_point() and not (x.is_nested or x.is_meta)
+    if not plain or x.dim() < 2 or len(x) < 8:
         return None
     rows = x.detach()[:: -(-len(x) // MOST_ROWS)].flatten(1)
     if rows.shape[1] < 2:

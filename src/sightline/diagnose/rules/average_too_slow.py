@@ -1,10 +1,10 @@
 """A moving average of the weights that at the end still holds much of their start."""
 
-from collections.abc import Iterator
 from math import exp, log
 
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.record import Look
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.tape import Call, Operand, Plain, Tape
 from sightline.diagnose.tape_paths import parameter_of
@@ -36,44 +36,52 @@ def _source(tape: Tape, operand: Operand) -> str:
     return parameter_of(tape, made.operands[0]) if made.name == "mul" and len(made.operands) == 1 else ""
 
 
-def _share(tape: Tape, call: Call) -> float | None:
-    """The share of the new weights that a call mixes into an average: by lerp, or by a sum of shares that make 1."""
+def _mixing(tape: Tape, call: Call) -> tuple[float, Operand] | None:
+    """The share of new weights that a call mixes into an average, and the average: lerp, or shares that make 1."""
     if call.module or len(call.operands) < 2:
         return None
     if call.name in LERPS:
+        share = _number(call.option("weight", 2))
         new = call.operands[len(call.operands) // 2]
-        return _number(call.option("weight", 2)) if parameter_of(tape, new) else None
-    if call.name == "add" and len(call.operands) == 2:
-        shares = [_factor(tape, o) for o in call.operands]
-        shares[1] *= _number(call.keywords.get("alpha")) or 1.0
-        sources = [bool(_source(tape, o)) for o in call.operands]
-        if abs(sum(shares) - 1) < 1e-6 and sources.count(True) == 1:
-            return shares[sources.index(True)]
+        return (share, call.operands[0]) if share is not None and parameter_of(tape, new) else None
+    if call.name != "add" or len(call.operands) != 2:
+        return None
+    shares = [_factor(tape, o) for o in call.operands]
+    shares[1] *= _number(call.keywords.get("alpha")) or 1.0
+    new = min((i for i in (0, 1) if _source(tape, call.operands[i])), key=lambda i: shares[i], default=None)
+    if new is None or abs(sum(shares) - 1) > 1e-6 or shares[new] > 0.999:
+        return None
+    return shares[new], call.operands[1 - new]
+
+
+def _mixed(look: Look) -> tuple[Call, float, str] | None:
+    """The first such call of a step, the share, and the average's parameter where a network is called that has it."""
+    for call in look.tape.calls:
+        found = _mixing(look.tape, call)
+        if found is not None:
+            return call, found[0], _source(look.tape, found[1])
     return None
 
 
-def _mixed(tape: Tape) -> Iterator[tuple[Call, float]]:
-    for call in tape.calls:
-        share = _share(tape, call)
-        if share is not None:
-            yield call, share
+def _at_work(r: Reading, name: str) -> bool:
+    """Whether the average takes part in the training: a target that the network is to follow slowly."""
+    owner = next((n for n in r.record.networks[1:] if name.startswith(f"{n}.")), "")
+    called = sum(any(e.network == owner for e in look.entries) for look in r.record.looks)
+    return bool(owner) and called > len(r.record.looks) / 2
 
 
 @RULES.register("average-too-slow")
 def average_too_slow(r: Reading) -> Finding | None:
     """A moving average of the weights that at the end still holds much of their start."""
-    looks = [look for look in r.record.looks if look.step > 0]
-    seen = [(look.step, next(_mixed(look.tape), None)) for look in looks]
-    updates = [(step, found) for step, found in seen if found is not None]
-    if len(updates) < 4 or r.record.steps < 10:
+    seen = [(look.step, _mixed(look)) for look in r.record.looks if look.step > 0]
+    mixed = [(step, found) for step, found in seen if found is not None]
+    if len(mixed) < 4 or r.record.steps < 10:
         return None
-    often = len(updates) / len(seen)
-    logs = 0.0
-    for (step, (_, share)), (after, _) in zip(updates, [*updates[1:], (r.record.steps, updates[-1][1])], strict=True):
-        logs += (after - step) * often * log(1 - share)
-    left = exp(logs)
-    call, share = updates[-1][1]
-    if left < 0.1:
+    often = len(mixed) / len(seen)
+    ends = [step for step, _ in mixed[1:]] + [r.record.steps]
+    left = exp(sum((end - step) * often * log(1 - m[1]) for (step, m), end in zip(mixed, ends, strict=True)))
+    call, share, name = mixed[-1][1]
+    if left < 0.1 or _at_work(r, name):
         return None
     fitting = 1 - min(0.5, 10 / max(1, r.record.steps * often))
     return Finding(

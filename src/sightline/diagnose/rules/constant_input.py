@@ -12,6 +12,8 @@ def _nearly(r: Reading) -> Finding | None:
     """Pictures or series of which nearly all numbers are at one end of their range."""
     given = [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
     given = [x for x in given if len(x.shape) > 2 and x.finite and not x.constant]
+    if any(x.whole and (len(x.shape) != 4 or x.shape[1] > 4) for x in given):
+        return None  # marks, as of words or of pieces on a board: mostly 0 by nature
     if len(given) < 2 or r.left is None or r.left < 0.7:
         return None
     ends = [min(x.mean - x.minimum, x.maximum - x.mean) / (x.maximum - x.minimum) for x in given]

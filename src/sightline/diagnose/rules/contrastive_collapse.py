@@ -36,6 +36,13 @@ def _comparisons(look: Look) -> list[tuple[Call, RowFacts]]:
     return found
 
 
+def _told_apart(r: Reading, call: Call) -> bool:
+    """Whether the loss says that examples are told apart; cosines alone do not say it."""
+    if call.name in PRODUCTS:
+        return r.left is None or r.left < 0.9
+    return call.name in MARGINS and r.learned
+
+
 @RULES.register("contrastive-collapse")
 def contrastive_collapse(r: Reading) -> Finding | None:
     """Embeddings that are the same for every example, where a loss compares examples."""
@@ -47,7 +54,7 @@ def contrastive_collapse(r: Reading) -> Finding | None:
     call, alike = seen[-1][0], median(rows.alike for _, rows in seen)
     loss = loss_call(r.tape, next(b.producer for b in r.looks[-1].backwards if b.producer is not None))
     classes = loss is not None and loss.kind in ("cross_entropy", "nll_loss", "cross-entropy")
-    if alike < (0.95 if classes else 0.99) or (call.name in PRODUCTS and (r.left is None or r.left < 0.9)):
+    if alike < (0.95 if classes else 0.99) or _told_apart(r, call):
         return None
     t = r.training
     return Finding(

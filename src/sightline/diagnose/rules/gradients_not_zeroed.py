@@ -35,6 +35,7 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         change={"zero_grad": True},
         explains=(
             "collapsed-outputs",
+            "mode-collapse",
             "no-progress",
             "rate-too-high",
             "exploding-gradients",

@@ -47,6 +47,7 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         change=left_out(r, squash),
         explains=(
             "collapsed-outputs",
+            "mode-collapse",
             "rate-too-low",
             "no-progress",
             "stopped-too-early",

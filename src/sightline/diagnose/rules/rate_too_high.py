@@ -21,7 +21,7 @@ def rate_too_high(r: Reading) -> Finding | None:
     big = max(usual, first if first > 0.5 or not isfinite(t.end) else 0.0)
     broken = not isfinite(t.end) or r.record.loss.not_finite is not None
     worse = t.finite and (
-        t.end > 1.2 * t.start
+        t.end > t.start + 0.2 * abs(t.start)
         or (r.guess is not None and r.guess > 0 and t.end > 1.05 * r.guess and t.end > 1.5 * t.best)
     )
     useless = (r.left is not None and r.left > 0.97) or (r.left is None and r.fallen < 0.1)
