@@ -48,7 +48,8 @@ class Browser:
             pass_fds=(there, back),
             stderr=subprocess.DEVNULL,
         )
-        os.close(there), os.close(back)
+        for end in (there, back):
+            os.close(end)
         self.buffer, self.number, self.session = b"", 0, ""
         self.events: list[tuple[str, dict[str, Any]]] = []
 
