@@ -5,7 +5,7 @@ It stands above the rooms: findings know nothing of the engine, and the engine n
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,9 @@ def try_fixes(run: Path | str, *, updates: int = MOST_UPDATES, tell: Callable[[s
             found="one made from a module in Python",
             do="train that module again with the change, and compare: `sightline compare RUN RUN`",
         )
-    made = max((int(row["step"]) for row in folder.metrics() if row["kind"] == "train"), default=0)
     rates = diagnosis.watched.get("rates") or []
     rate = float(rates[0][1]) if rates else None
-    trial = _Trial(folder, spec, min(updates, made), rate, most=updates, whole=made)
+    trial = _Trial(folder, spec, whole=_updates(folder, spec), most=updates, rate=rate)
     guess = diagnosis.watched.get("guess")
 
     def again(change: Mapping[str, Plain]) -> Course:
@@ -80,20 +79,36 @@ def try_fixes(run: Path | str, *, updates: int = MOST_UPDATES, tell: Callable[[s
     return try_each(found, first, again, can=trial.can)
 
 
-class _Trial:
-    """A run made again."""
+def _updates(folder: RunFolder, spec: RunSpec) -> int:
+    """How many the run made; how many it was to make, where it did not come to its end."""
+    if folder.has("status.json") and folder.status()["state"] == "completed":
+        return max((int(row["step"]) for row in folder.metrics()), default=0)
+    counts = folder.read("readings/data.json").get("counts") or {}
+    epoch = max(1, int(counts.get("train", 0)) // spec.plan.batch_size)
+    return spec.plan.steps or epoch * (spec.plan.epochs or 1)
 
-    def __init__(
-        self, folder: RunFolder, spec: RunSpec, updates: int, rate: float | None, *, most: int, whole: int
-    ) -> None:
-        self.folder, self.spec, self.updates, self.rate, self.most, self.whole = (
-            folder,
-            spec,
-            updates,
-            rate,
-            most,
-            whole,
-        )
+
+@dataclass(frozen=True)
+class _Trial:
+    """A run made again.
+
+    Attributes:
+        folder, spec: of the run.
+        whole: its updates.
+        most: updates that are allowed.
+        rate: at its first update.
+    """
+
+    folder: RunFolder
+    spec: RunSpec
+    whole: int
+    most: int
+    rate: float | None
+
+    @property
+    def updates(self) -> int:
+        """Of a run with a change in anything but their number."""
+        return min(self.whole, self.most)
 
     def can(self, change: Mapping[str, Plain]) -> bool:
         """Whether it is one of the specification's fields, and not too long."""
@@ -150,7 +165,8 @@ class _Trial:
                     do="put the old data back",
                 )
             examples = int((data.get("counts") or {}).get("validation", 0))
-            course = _course(other.metrics(), examples, broken=broken, updates=self.updates)
+            rows = self.updates // self.changed(change).plan.log_steps if broken else 0
+            course = _course(other.metrics(), examples, updates=self.updates, broken=rows)
         return replace(course, made=1) if "epochs" not in change else replace(course.ending(self.updates), made=1)
 
 
@@ -158,13 +174,13 @@ def _with(choice: Any, name: str, value: float) -> Choice:
     return Choice(choice.name, {**choice.options, name: value})
 
 
-def _course(rows: list[dict[str, Any]], examples: int, *, broken: bool, updates: int) -> Course:
-    """Of logged losses; after one that is no number there are none."""
+def _course(rows: list[dict[str, Any]], examples: int, *, updates: int, broken: int) -> Course:
+    """Of logged losses; of a run that ended in NaN as many as it would have logged."""
     training = [row for row in rows if row["kind"] == "train" and "loss" in row]
     losses = [float(row.get("total_loss", row["loss"])) for row in training]
     made = int(training[-1]["step"]) if training else 0
     if broken:
-        losses, made = [*losses, *[nan] * max(1, round(len(losses) * (updates - made) / max(1, made)))], updates
+        losses, made = [*losses, *[nan] * (broken - len(losses))], updates
     looks = [
         Pass(int(row["step"]), float(row["loss"]), row.get("accuracy"), max(1, examples))
         for row in rows

@@ -106,8 +106,10 @@ def test_what_cannot_be_compared_says_why() -> None:
         assert tried.outcome == "not compared"
         assert words in tried.sentence, tried.sentence
         assert isnan(tried.before)
-    two = compared(course([1.0] * N, players=2), course([0.1] * N), LR)
-    assert "two optimisers" in two.sentence
+    game = course([1.0] * N, players=2, updates=N // 2)
+    assert "two optimisers" in compared(game, course([0.1] * N, updates=N // 2), LR).sentence
+    one_loss = course([1.0] * N, players=2)
+    assert compared(one_loss, course([0.1] * N), LR).outcome == "helped"
 
 
 def test_a_change_of_noise_is_judged_by_validation() -> None:

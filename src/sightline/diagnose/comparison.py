@@ -29,9 +29,8 @@ of the loss at the start)."""
 MATTERS_ALONE = 0.1
 """The same of a difference whose error is not known."""
 
-
 HIGHEST = 10.0
-"""A loss above so many of a constant guess's is as bad as it: one spike may not hide what the other steps tell."""
+"""A loss above so many of a constant guess's counts as that: one spike may not hide what the other steps tell."""
 
 WORDS = {"helped": "It helps", "no difference": "It makes no difference", "worse": "It makes it worse"}
 
@@ -128,7 +127,7 @@ def difference(first: Course, second: Course, change: Mapping[str, Plain], *, al
         )
     if measure == "accuracy" and not first.amounts:  # a distance to amounts is one whatever the network ends with
         return accuracy_difference(first, second) or "it changes what the loss is, and no accuracy was seen"
-    if first.players > 1:
+    if first.players > 1 and first.passes > 1.5 * first.updates:
         return "two optimisers are at work: one loss falling says little"
     return loss_difference(first, second, alike=alike) or "too few updates"
 

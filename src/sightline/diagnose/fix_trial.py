@@ -14,7 +14,9 @@ MOST_TRIED = 3
 MOST_UPDATES = 2_000
 
 BY_HAND = Tried("by hand", "this change has to be made by hand.")
-LONGER_BY_HAND = Tried("by hand", "training longer has to be tried by hand: the program decides how long it runs.")
+LONGER_BY_HAND = Tried(
+    "by hand", "training longer has to be tried by hand: a second run makes no more updates than are allowed."
+)
 NOT_REACHED = Tried("by hand", f"not tried: at most {MOST_TRIED} changes are.")
 
 
