@@ -349,12 +349,14 @@ def test_a_full_disk_leaves_the_previous_checkpoint_and_says_so(tmp_path: Path) 
 
 
 def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Path) -> None:
-    for data, option, value in (
+    absurd: tuple[tuple[str | Path, str, str], ...] = (
         ("iris", "--model.depth", "100000"),
         ("iris", "--model.width", "1000000000"),
         (photos, "--data.image-size", "4096"),
-    ):
-        code, out, err = command(["train", "mlp", "--data", data, "--describe", option, value])
+    )
+    for data, option, value in absurd:
+        words: list[str | Path] = ["train", "mlp", "--data", data, "--describe", option, value]
+        code, out, err = command(words)
         assert (code, out) == (2, "")
         assert all(part in err for part in ("expected:", "found:", "what to do:"))
         assert option.removeprefix("--").replace("-", "_") in err or "not built to its end" in err or "memory" in err
@@ -362,7 +364,7 @@ def test_too_large_to_be_described(command: Command, photos: Path, tmp_path: Pat
 
 
 def test_data_of_another_size_is_told(command: Command, photos: Path, tmp_path: Path) -> None:
-    words = ["train", "mlp", "--data", photos, "--steps", "2", "--name", "p", "--quiet"]
+    words: list[str | Path] = ["train", "mlp", "--data", photos, "--steps", "2", "--name", "p", "--quiet"]
     assert command(words)[0] == 0
     assert command(["evaluate", "runs/p", "--data", photos])[2] == ""
     for name in ("digit 0", "digit 1", "digit 2"):

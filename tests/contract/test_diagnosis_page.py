@@ -141,7 +141,7 @@ def test_a_page_is_written_whole_or_the_folder_is_named(tmp_path: Path) -> None:
         write_diagnosis(tmp_path / "missing" / "page.html", found(), {})
 
 
-def test_a_run_tells_its_diagnosis_first_and_its_layers_last(tmp_path: Path) -> None:
+def test_a_run_tells_its_diagnosis_first_then_curves_findings_and_layers(tmp_path: Path) -> None:
     folder = begin(tmp_path)
     folder.write("findings.json", found(finding()))
     folder.write(
@@ -150,13 +150,13 @@ def test_a_run_tells_its_diagnosis_first_and_its_layers_last(tmp_path: Path) -> 
     html = render(folder)
     check_offline(html)
     page = Page(html)
-    assert html.index("verdict-line error") < html.index('class="lead"') < html.index('id="findings"')
-    assert html.index('id="findings"') < html.index('id="learning"') < html.index('id="layers"')
+    assert html.index("verdict-line error") < html.index('class="lead"') < html.index('id="learning"')
+    assert html.index('id="learning"') < html.index('id="findings"') < html.index('id="layers"')
     assert {"finding-1", "layers-update", "layers-gradient", "layers-dead"} == set(page.charts)
     assert "Watched Net." in page.words
     folder.write("findings.json", found(finding(severity="advice")))
     html = render(folder)
-    assert "verdict-line " not in html[html.index("<body>") :]
+    assert "verdict-line well" in html[html.index("<body>") :]
     assert "Nothing speaks against this training. Watched Net." in Page(html).words
     (folder.path / "readings/watch.json").unlink()
     assert 'id="layers"' not in render(folder)

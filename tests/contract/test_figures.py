@@ -92,6 +92,7 @@ SAMPLES: dict[str, Callable[[], Spec]] = {
     "elbow_density": lambda: figures.elbow_density(
         [-2, 0, 2], {"Cauchy": [0.06, 0.32, 0.06]}, [-2, 0, 2], [0.2, 0.21], (-1, 1)
     ),
+    "spectra": lambda: figures.spectra({"fc": [3.0, 1.0, 0.5], "a very long name of a layer deep inside": [2.0, 0.0]}),
     "stability_region": lambda: figures.stability_region(
         [0.5, 1.5, 2.5], [0.0, 0.3], GRID, [(2, 0), (2.6, 0.3)], {"fastest": (1.0, 0.0)}
     ),
@@ -127,7 +128,7 @@ class Tags(HTMLParser):
 
 def test_there_is_a_sample_of_every_figure_of_the_theory() -> None:
     names = {name.partition(",")[0] for name in SAMPLES}
-    assert len(names) == 19
+    assert len(names) == 20
     assert names == set(figures.__all__) - {"Band"}
 
 

@@ -227,6 +227,21 @@ class Running:
         self.total = self.total + loss
 
 
+class Gathered:
+    """An update after four backward passes, each of the loss times a factor."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor, self.passes = factor, 0
+
+    def __call__(self, optimizer: Optimizer, loss: Tensor, network: nn.Module) -> None:
+        """One backward pass, and an update after every fourth."""
+        (loss * self.factor).backward()
+        self.passes += 1
+        if self.passes % 4 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
 class Scheduled:
     """An update after which the rate is halved."""
 
@@ -384,7 +399,16 @@ AMOUNTS = Program(network=partial(mlp, out=1), data=amounts, loss=F.mse_loss, st
 PICTURES = Program(network=convolutions, data=pictures, batch=16, steps=32)
 TOKENS = Program(network=language, data=tokens, loss=by_token, batch=16, steps=40, optimizer=adam(0.02))
 
-HEALTHY = {"classes": CLASSES, "dropout": DROPOUT, "amounts": AMOUNTS, "pictures": PICTURES, "tokens": TOKENS}
+GATHERED = replace(CLASSES, update=lambda: Gathered(1 / 4), optimizer=sgd(0.5), steps=160)
+
+HEALTHY = {
+    "classes": CLASSES,
+    "gathered": GATHERED,
+    "dropout": DROPOUT,
+    "amounts": AMOUNTS,
+    "pictures": PICTURES,
+    "tokens": TOKENS,
+}
 
 
 def _last_only(network: nn.Module) -> Optimizer:
@@ -431,6 +455,8 @@ FAULTS: list[tuple[str, Program]] = [
     ("same-batch", replace(CLASSES, order=first_batch)),
     ("not-shuffled", replace(CLASSES, order=sorted_by_class)),
     ("validation-overlaps-training", replace(CLASSES, evaluated=half_seen)),
+    ("accumulation-not-averaged", replace(CLASSES, update=lambda: Gathered(1.0), optimizer=sgd(0.01), steps=80)),
+    ("accumulation-averaged-twice", replace(CLASSES, update=lambda: Gathered(1 / 16), optimizer=sgd(0.5), steps=80)),
     ("batch-too-large", replace(CLASSES, batch=256, steps=10, optimizer=adam(2e-3))),
     ("stopped-too-early", replace(CLASSES, data=lambda: blobs(2048), batch=64, steps=24, optimizer=adam(1.6e-3))),
     # loss and output
@@ -509,7 +535,7 @@ FAULTS: list[tuple[str, Program]] = [
     ),
     (
         "vanishing-signal",
-        replace(CLASSES, network=lambda: inner(Calls(squeezed), nn.Linear(16, 16)), optimizer=adam(5e-4)),
+        replace(CLASSES, network=lambda: inner(Calls(squeezed)), optimizer=adam(2e-3)),
     ),
     ("vanishing-gradients", replace(CLASSES, network=partial(mlp, inside=nn.Sigmoid, depth=6))),
     ("missing-nonlinearity", replace(CLASSES, network=partial(mlp, inside=nn.Identity))),
@@ -562,8 +588,7 @@ def test_a_planted_fault_is_named(cause: str, program: Program) -> None:
     for finding in found:
         _check(finding)
     again = Findings.from_dict(json.loads(json.dumps(found.to_dict())))
-    assert again == found
-    assert Findings.from_dict(found.to_dict()) == found
+    assert json.dumps(again.to_dict()) == json.dumps(found.to_dict())  # as text: NaN in a figure is no equal of itself
     assert (again.seen, again.trained, again.verdict, str(again)) == (
         found.seen,
         found.trained,
@@ -677,7 +702,8 @@ def test_updates_by_hand_are_not_called_missing() -> None:
             F.cross_entropy(network(x), y).backward()
             with torch.no_grad():
                 for p in network.parameters():
-                    p -= 0.3 * p.grad if p.grad is not None else 0
+                    if p.grad is not None:
+                        p.sub_(0.3 * p.grad)
     assert not w.findings().alarms, str(w.findings())
     assert "by hand" in str(w.findings())
     with Watch(network) as w:

@@ -6,6 +6,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from sightline.diagnose import Watch
@@ -36,7 +37,7 @@ def train(rank: int, folder: str, watched: bool) -> None:
 
 def test_processes_train_the_same_under_a_watch_and_each_is_diagnosed(tmp_path: Path) -> None:
     for watched in (False, True):
-        torch.multiprocessing.spawn(train, (str(tmp_path), watched), nprocs=RANKS)  # type: ignore[no-untyped-call]
+        spawn(train, (str(tmp_path), watched), nprocs=RANKS)
     plain, seen = (
         [torch.load(tmp_path / f"{watched}-{rank}.pt", weights_only=True) for rank in range(RANKS)]
         for watched in (False, True)

@@ -70,7 +70,7 @@ def test_diffusion_beats_the_roads_that_fail(
         assert made.covered < ours.covered, name
     # one class alone is easy to be sure of: confidence counts only where the images are not all alike
     varied = [made for made in found.values() if made.covered > 1]
-    assert all(made.confident.value < ours.confident.value - 0.2 for made in varied)
+    assert all(made.confident.value < ours.confident.value - 0.1 for made in varied)
 
 
 def test_a_gan_keeps_every_digit(real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

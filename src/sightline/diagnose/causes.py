@@ -9,6 +9,9 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 from sightline.diagnose.rules import RULES
 
+FORMS = {"unigram-level": "no-progress"}
+"""Causes that are a form of another: what explains that one explains them."""
+
 
 def findings(record: Record) -> Findings:
     """Causes found in a record, the most severe and likeliest first; none: nothing speaks against the run.
@@ -84,7 +87,7 @@ def combined(found: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _is_root(finding: Finding, found: list[Finding]) -> bool:
     """Nothing explains it but what it explains itself."""
-    others = [f for f in found if f is not finding and f.severity != "advice" and finding.cause in f.explains]
+    others = [f for f in found if f.severity != "advice" and _explains(f, finding)]
     return not others or set(map(id, others)) <= set(map(id, _symptoms(finding, found)))
 
 
@@ -95,7 +98,12 @@ def _symptoms(cause: Finding, found: list[Finding]) -> list[Finding]:
     while sources:
         source = sources.pop()
         if source.severity != "advice":
-            new = [f for f in found if f.cause in source.explains and f is not cause and f not in symptoms]
+            new = [f for f in found if _explains(source, f) and f is not cause and f not in symptoms]
             symptoms += new
             sources += new
     return symptoms
+
+
+def _explains(cause: Finding, symptom: Finding) -> bool:
+    """Whether one finding accounts for another."""
+    return cause is not symptom and bool({symptom.cause, FORMS.get(symptom.cause)} & set(cause.explains))

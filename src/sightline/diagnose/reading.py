@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite, log
+from math import inf, isfinite, log, prod
 from pathlib import Path
 from statistics import median
 
 from sightline.diagnose.constant_guess import constant_guess
 from sightline.diagnose.record import Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Call, Operand, Tape
-from sightline.diagnose.tape_paths import LossCall, back, end_of_network, factor_after, is_layer, loss_call
+from sightline.diagnose.tape_paths import LossCall, back, end_of_network, is_layer, loss_call, multiplied
 from sightline.diagnose.tensor_facts import TensorFacts
 
 MODAL = frozenset(
@@ -83,10 +83,10 @@ class Reading:
     @cached_property
     def loss(self) -> LossCall | None:
         """The loss of that step."""
-        return loss_call(self.tape, self._root)
+        return loss_call(self.tape, self.root)
 
     @cached_property
-    def _root(self) -> int | None:
+    def root(self) -> int | None:
         """The call that gave what was differentiated in that step."""
         if not self.looks:
             return None
@@ -135,12 +135,9 @@ class Reading:
         found = constant_guess(loss.kind, targets.classes, values)
         if found is None or loss.by_hand:
             return found
-        reduction = loss.call.option("reduction", 99, "mean")
-        if reduction == "sum" and loss.target is not None:
-            size = 1
-            for n in loss.target.shape:
-                size *= n
-            return found * size * factor_after(self.tape, loss.call, self._root)
+        if loss.call.option("reduction", 99, "mean") == "sum" and loss.target is not None:
+            factor = multiplied(self.tape, loss.call, self.root)
+            return None if factor is None else found * factor * prod(loss.target.shape)
         return found
 
     @cached_property
@@ -159,10 +156,11 @@ class Reading:
 
     @cached_property
     def fallen(self) -> float:
-        """Share of the loss at the start that is gone at the end; 0 where it only rose."""
-        if self.training is None or not self.training.finite or self.training.start <= 0:
+        """Share of the loss's size at the start by which it is lower at the end; 0 where it only rose."""
+        t = self.training
+        if t is None or not t.finite or t.start == 0:
             return 0.0
-        return max(0.0, 1 - self.training.end / self.training.start)
+        return max(0.0, (t.start - t.end) / abs(t.start))
 
     @cached_property
     def learned(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import prod, sqrt
 
 from sightline.diagnose.curve import Curve
+from sightline.diagnose.row_facts import RowFacts
 from sightline.diagnose.tape import Plain, Tape
 from sightline.diagnose.tensor_facts import TensorFacts
 
@@ -80,6 +81,8 @@ class Entry:
             a feature (constant ones left out) and the greatest size of a mean over its deviation.
         diversity: of outputs, deviation over examples at one place, over the deviation of all; 0 where every example
             is answered alike.
+        given: how the examples of the first tensor given differ, where no gradient flows to it: those of data.
+        made: how those differ that came out.
     """
 
     network: str
@@ -91,6 +94,8 @@ class Entry:
     output_producer: int | None = None
     features: tuple[float, float, float] | None = None
     diversity: float | None = None
+    given: RowFacts | None = None
+    made: RowFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,7 @@ class TargetsSeen:
         batch_sizes: of the same batches.
         ignored, counted: targets that the loss left out, and the others.
         in_input: share of the first batches' targets that are the input's token at the same place.
+        ahead: share of them that are the input's token one place on: what comes next is to be told.
     """
 
     facts: TensorFacts | None = None
@@ -213,6 +219,7 @@ class TargetsSeen:
     ignored: int = 0
     counted: int = 0
     in_input: float = 0.0
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sightline.diagnose.attention_facts import AttentionFacts, attention_facts
 from sightline.diagnose.call_site import call_site
+from sightline.diagnose.row_facts import RowFacts, row_facts
 from sightline.diagnose.tensor_facts import TensorFacts, tensor_facts
 
 MOST_CALLS = 20_000
@@ -53,6 +55,8 @@ class Call:
         dead: of a rectifier: share of units that gave 0 for every example at every place.
         examples: how many (example, place) pairs each of those units was seen at.
         saturated: of a function that saturates: share of values where its slope is below 1 % of the greatest.
+        rows: of a product, a sum over neighbours or a normalisation that gives one vector an example: how they differ.
+        attention: of a call that weighs keys by queries: what it looks at.
     """
 
     index: int
@@ -67,6 +71,8 @@ class Call:
     dead: float | None = None
     examples: int = 0
     saturated: float | None = None
+    rows: RowFacts | None = None
+    attention: AttentionFacts | None = None
 
     def option(self, name: str, place: int, default: Plain = None) -> Plain:
         """An argument by name or by place."""
@@ -77,6 +83,11 @@ class Call:
 
 RECTIFIERS = frozenset({"relu", "relu_", "relu6", "clamp_min", "threshold"})
 """Functions that are exactly 0 over half of their range."""
+
+BY_ROW = frozenset(
+    ["linear", "matmul", "mm", "addmm", "sparse_mm", "spmm", "index_add", "scatter_add", "scatter_reduce"]
+) | {"normalize", "div", "layer_norm", "batch_norm"}
+"""Functions whose results (examples, features) are compared by row."""
 
 SLOPES = {
     "sigmoid": lambda y: y * (1 - y) * 4,
@@ -183,6 +194,8 @@ class Tape:
             dead=dead,
             examples=examples,
             saturated=saturated,
+            rows=row_facts(made[0]) if name in BY_ROW and made[0].dim() == 2 else None,
+            attention=attention_facts(name, args, kwargs),
         )
         self.calls.append(call)
         for tensor in made:

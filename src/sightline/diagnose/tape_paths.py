@@ -267,25 +267,6 @@ def loss_call(tape: Tape, root: int | None) -> LossCall | None:
     return _by_hand(tape, found)
 
 
-def factor_after(tape: Tape, call: Call, root: int | None) -> float:
-    """What a loss is multiplied by (or divided by) on its way to what is differentiated."""
-    on_the_way = ancestors(tape, root)
-    factor, at = 1.0, call.index
-    while at != root:
-        found = next((c for c in tape.calls[at + 1 :] if c.index in on_the_way and _takes(c, at)), None)
-        if found is None:
-            return factor
-        before = tape.calls[at].result.mean
-        if found.name in ("div", "mul", "true_divide") and before:
-            factor *= found.result.mean / before
-        at = found.index
-    return factor
-
-
-def _takes(call: Call, index: int) -> bool:
-    return any(operand.producer == index for operand in call.operands)
-
-
 def _by_hand(tape: Tape, found: set[int]) -> LossCall | None:
     """The last steps in the loop itself, by what they do to the network's output."""
     own = [tape.calls[i] for i in sorted(found) if not is_layer(tape, tape.calls[i])]
@@ -345,6 +326,22 @@ def back(tape: Tape, operand: Operand | None, limit: int = 64) -> Iterator[Call]
         yield call
         inputs = inputs_of(tape, call)
         operand = next((o for o in inputs if o.grad), inputs[0] if inputs else None)
+
+
+def multiplied(tape: Tape, call: Call, root: int | None) -> float | None:
+    """What a summand is multiplied by on its way to the loss that it is part of; None where no plain number tells."""
+    factor, at = 1.0, call.index
+    for index in sorted(i for i in ancestors(tape, root) if i > call.index):
+        later = tape.calls[index]
+        if later.name not in ("mul", "div", "add") or not any(o.producer == at for o in later.operands):
+            continue
+        at = index
+        if later.name != "add":
+            number = next((float(a) for a in later.arguments if isinstance(a, (int, float))), None)
+            if not number:
+                return None
+            factor *= number if later.name == "mul" else 1 / number
+    return factor
 
 
 def end_of_network(tape: Tape, prediction: Operand | None) -> tuple[Call, ...]:

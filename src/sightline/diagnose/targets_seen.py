@@ -50,6 +50,35 @@ def note_targets(seen: TargetsSeen, target: Tensor, ignored: int) -> None:
         seen.values += spread(target.double(), 1_024).tolist()
 
 
+def note_tokens(seen: TargetsSeen, tokens: Tensor, target: Tensor) -> None:
+    """Whether the targets are the input's tokens: at the same place, or one place on along the first or second axis.
+
+    Loops that give the network everything and leave out its last answer have one target less a row.
+    """
+    same, size = tokens.numel() == target.numel(), tokens.dim()
+    if same:
+        seen.in_input = _agreement(tokens, target.reshape(tokens.shape))
+    for axis in range(min(2, size)):
+        length = tokens.shape[axis]
+        if length < 2:
+            continue
+        shorter = (*tokens.shape[:axis], length - 1, *tokens.shape[axis + 1 :])
+        following = tokens.narrow(axis, 1, length - 1)
+        if same:
+            before = target.reshape(tokens.shape).narrow(axis, 0, length - 1)
+        elif target.numel() == following.numel():
+            before = target.reshape(shorter)
+        else:
+            continue
+        seen.ahead = max(seen.ahead, _agreement(following, before))
+
+
+def _agreement(tokens: Tensor, target: Tensor) -> float:
+    """Share of the targets that are the token, those that are left out (below 0) apart."""
+    counted = target >= 0
+    return float((tokens == target)[counted].float().mean()) if bool(counted.any()) else 0.0
+
+
 def accuracy(function: str, outputs: Tensor, target: Tensor, kwargs: Mapping[str, Any]) -> float | None:
     """Share of counted targets with the highest score (classes on axis 1), or on the right side of the middle."""
     if function in ("cross_entropy", "nll_loss", "multi_margin_loss") and outputs.dim() > 1:

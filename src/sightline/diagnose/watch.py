@@ -25,8 +25,9 @@ from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
+from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
-from sightline.diagnose.targets_seen import accuracy, arguments, counted_targets, note_targets
+from sightline.diagnose.targets_seen import accuracy, arguments, counted_targets, note_targets, note_tokens
 from sightline.diagnose.tensor_facts import diversity, features, tensor_facts
 from sightline.diagnose.validation import TrainingLoss, validate
 
@@ -206,6 +207,11 @@ class Watch:
         if self._looking and self._tape is None:
             self._begin_look()
         self._mode = module.training
+        self._given(next((x for x in inputs if x.dim() > 0), None))
+
+    def _given(self, x: Tensor | None) -> None:
+        """What a network is called on: kept in mind where it is tokens."""
+        self._tokens = weakref.ref(x) if x is not None and not x.is_floating_point() else None
 
     def _left(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor | None) -> None:
         grad = torch.is_grad_enabled()
@@ -214,11 +220,11 @@ class Watch:
         self.record.entries[key] = self.record.entries.get(key, 0) + 1
         with unwatched():
             first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
+            self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
                 self._drawn(marks(first), grad, module.training)
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self.record.evaluated_inputs.append(tensor_facts(first))
-                self._tokens = None if first.is_floating_point() else weakref.ref(first)
             if self._tape is not None:
                 tape = self._tape
                 self._entries.append(
@@ -232,6 +238,8 @@ class Watch:
                         None if output is None else tape.producer(output),
                         features(first) if first is not None else None,
                         diversity(output) if output is not None else None,
+                        row_facts(inputs[0]) if inputs and not inputs[0].requires_grad else None,
+                        row_facts(output) if output is not None else None,
                     )
                 )
 
@@ -272,8 +280,8 @@ class Watch:
             if grad and self._mode:
                 note_targets(self.record.targets, counted, target.numel() - counted.numel())
                 tokens = self._tokens() if self._tokens is not None and self.record.steps < 2 else None
-                if tokens is not None and tokens.numel() == target.numel() and not target.is_floating_point():
-                    self.record.targets.in_input = float((tokens.reshape(-1) == target.reshape(-1)).float().mean())
+                if tokens is not None and not target.is_floating_point():
+                    note_tokens(self.record.targets, tokens, target)
                 self._loss = TrainingLoss.of(func, args, kwargs, outputs, target)
             if self._looking or not grad:
                 value = float(result.detach().double().mean())

@@ -2,6 +2,7 @@
 
 from sightline.report import figures
 from sightline.report.compare import Comparison, compare
+from sightline.report.compare_page import compare_page, write_comparison
 from sightline.report.diagnosis_page import diagnosis_page, write_diagnosis
 from sightline.report.figure_page import page_of_figures
 from sightline.report.page import render, write_report
@@ -12,11 +13,13 @@ __all__ = [
     "Comparison",
     "Figure",
     "compare",
+    "compare_page",
     "diagnosis_page",
     "figures",
     "page_of_figures",
     "render",
     "save_figure",
+    "write_comparison",
     "write_diagnosis",
     "write_report",
 ]

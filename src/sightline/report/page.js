@@ -57,6 +57,32 @@
     }));
   }
 
+  /** A drawing as a file: the theme's colours, on the page's own ground. */
+  async function save(place, kind) {
+    const { view } = drawn.get(place);
+    const before = view.background();
+    await view.background(colour("paper")).runAsync();
+    const link = document.createElement("a");
+    link.href = await view.toImageURL(kind, kind === "png" ? 2 : 1);
+    link.download = `${place.dataset.chart}.${kind}`;
+    await view.background(before).runAsync();
+    link.click();
+  }
+
+  for (const place of places) {
+    const tools = document.createElement("p");
+    tools.className = "tools";
+    for (const kind of ["svg", "png"]) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = kind.toUpperCase();
+      button.setAttribute("aria-label", `Save this figure as ${kind.toUpperCase()}: ${place.getAttribute("aria-label")}`);
+      button.addEventListener("click", () => save(place, kind));
+      tools.append(button);
+    }
+    place.after(tools);
+  }
+
   const drawAll = async () => { for (const place of places) await draw(place); };
   let width = innerWidth, waiting;
   addEventListener("resize", () => {

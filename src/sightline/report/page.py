@@ -5,15 +5,18 @@ from pathlib import Path
 
 from sightline.core.run_folder import RunFolder
 from sightline.report import charts, page_parts, sections
+from sightline.report.changed_section import changed_part
 from sightline.report.curves import Panel, panels
 from sightline.report.diagnosis_section import diagnosis, layer_drawings
 from sightline.report.figures import accuracy_by_compute
 from sightline.report.image_section import made_images
 from sightline.report.judgement_section import read_judgement
 from sightline.report.latent_section import latent_space
+from sightline.report.network_section import network_part
 from sightline.report.read import EXITS, FINDINGS, WATCH, Evaluation, RunRecord, read_run, reading
 from sightline.report.text_sections import read_text_parts
 from sightline.report.vega import Spec
+from sightline.report.verdict import verdict
 from sightline.report.view_section import shown_views
 
 MOST_SCATTERED = 1500
@@ -65,7 +68,15 @@ def render(folder: RunFolder | Path | str) -> str:
         told = diagnosis({**found, "findings": run.findings}, {})
     with reading(run.folder, WATCH):
         layers = layer_drawings(run.diagnosis.watched, told.charts) if run.diagnosis is not None else []
-    drawn = {**_charts(run, learning, balance), **latent.charts, **told.charts}
+        said = verdict(run, told)
+    network, changed = network_part(run), changed_part(run.folder)
+    drawn = {
+        **_charts(run, learning, balance),
+        **latent.charts,
+        **told.charts,
+        **network.charts,
+        **changed.charts,
+    }
     if judged is not None and judged.chart is not None:
         drawn["judged-classes"] = judged.chart
     page = page_parts.environment().get_template("page.html")
@@ -88,7 +99,10 @@ def render(folder: RunFolder | Path | str) -> str:
         views=shown_views(run.folder),
         latent=latent,
         told=told,
+        verdict=said,
         layers=layers,
+        network=network,
+        changed=changed,
         data=data,
         configuration=sections.grouped(run.spec),
         machine=sections.flat(run.environment),

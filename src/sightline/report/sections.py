@@ -116,7 +116,7 @@ def mistakes(shown: Evaluation, folder: RunFolder) -> list[dict[str, Any]]:
     for mistake in shown.mistakes[:MOST_MISTAKES]:
         entry = {"probability": None, "loss": None, "row": None, **mistake, "uri": "", "tiny": False, "lacking": ""}
         if mistake.get("picture"):
-            found = _picture(folder, str(mistake["picture"]))
+            found = small_picture(folder, str(mistake["picture"]))
             if found is None:
                 entry["lacking"] = f"{mistake['picture']} is not there"
             elif len(found[0]) > left:
@@ -129,7 +129,7 @@ def mistakes(shown: Evaluation, folder: RunFolder) -> list[dict[str, Any]]:
     return told
 
 
-def _picture(folder: RunFolder, name: str) -> tuple[bytes, bool] | None:
+def small_picture(folder: RunFolder, name: str) -> tuple[bytes, bool] | None:
     """A picture of at most ``PICTURE_SIDE`` pixels a side and whether it is tiny; none where the file is gone.
 
     Raises:
@@ -257,6 +257,11 @@ def commands(run: RunRecord) -> list[tuple[str, str]]:
             else []
         ),
         ("evaluate it again, or on other data with --data", f"sightline evaluate {place}"),
-        ("set it beside another run", f"sightline compare {place} OTHER-RUN"),
+        ("set it beside another run, on a page too", f"sightline compare {place} OTHER-RUN --report both.html"),
+        *(
+            []
+            if run.folder.has(RECORD)
+            else [("measure how sharp its loss is", f"sightline report {place} --sharpness")]
+        ),
         ("rebuild this page", f"sightline report {place}"),
     ]

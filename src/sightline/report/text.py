@@ -100,7 +100,8 @@ def figure(name: str, value: int | float, standard_error: int | float | None = N
     """
     percent = name in SHARES
     scale, unit = (100.0, " %") if percent else (1.0, "")
-    if standard_error is None or not isfinite(standard_error) or standard_error <= 0 or not isfinite(value):
+    rounding = 1e-12 * max(abs(value), 1e-300)
+    if standard_error is None or not isfinite(standard_error) or standard_error <= rounding or not isfinite(value):
         exact = percent and isfinite(value)
         return (f"{value * scale:.1f}".replace("-", "−") if exact else number(float(value * scale))) + unit
     error = standard_error * scale
@@ -128,6 +129,19 @@ def duration(seconds: int | float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def size(count: int) -> str:
+    """Bytes as people write them.
+
+    Example:
+        >>> size(512), size(20_480), size(3_500_000)
+        ('512 B', '20.5 kB', '3.5 MB')
+    """
+    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count} B"
 
 
 def moment(value: Any) -> str:
@@ -161,6 +175,16 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain(entry) for entry in value) or "none"
     return visible(str(value))
+
+
+def upper_first(words: str) -> str:
+    """The same with a capital at its beginning.
+
+    Example:
+        >>> upper_first("test R²")
+        'Test R²'
+    """
+    return words[:1].upper() + words[1:]
 
 
 def short(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from sightline.core.seeds import Seeds
 from sightline.data import Data
 from sightline.models import Predictor
 from sightline.models.predictor import CLASS
+from sightline.train.changed_answers import changed_answers_of, write_changed
 from sightline.train.engine import Engine, Position
 from sightline.train.gallery import GALLERY, write_gallery
 from sightline.train.image_samples import image_samples_of
@@ -63,9 +64,13 @@ def carry_out(folder: RunFolder, job: Job) -> Run:
                 run.evaluate("test")
             worst = [mistake.index for mistake in looked.mistakes]
             write_text_readings(folder, job.model, run.objective, job.data, worst=worst, seed=job.spec.seed)
+            write_changed(folder, job.data.validation, job.data.schema)
+            why = _read_network(run)
             parameters = sum(p.numel() for p in job.model.parameters())
             seconds = round(place.seconds, 3)
-            folder.set_status("completed", step=place.step, epoch=place.epoch, seconds=seconds, parameters=parameters)
+            folder.set_status(
+                "completed", why, step=place.step, epoch=place.epoch, seconds=seconds, parameters=parameters
+            )
         (folder.path / INITIAL).unlink(missing_ok=True)
     except Interrupted as stop:
         folder.set_status("interrupted", str(stop), step=stop.step)
@@ -87,6 +92,17 @@ def carry_out(folder: RunFolder, job: Job) -> Run:
     return run
 
 
+def _read_network(run: Run) -> str:
+    """Leave readings of the network; what can't be read of an unusual one, in words, instead of losing the run."""
+    try:
+        run.read_network()
+    except RunFolderError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a look at the network must not cost a training that went well
+        return f"cost, spectra and map of the network are missing: {type(error).__name__}: {error}"
+    return ""
+
+
 def _try_status(folder: RunFolder, why: str) -> None:
     """Mark a run failed where its folder can still be written; if not, the first error is the one to tell."""
     with suppress(RunFolderError):
@@ -105,12 +121,15 @@ def train_in_process(fabric: "Fabric", listener: Listener, job: Job) -> Position
     alone = fabric.is_global_zero and (fabric.world_size == 1 or job.spec.plan.strategy != "fsdp")
     followers = samples_of(folder, seeds, model, job.data) if alone else []
     followers += image_samples_of(folder, seeds, model, algorithm.objective) if alone else []
+    changed = changed_answers_of(folder, model, job.data, algorithm.objective) if fabric.world_size == 1 else None
+    followers += [changed] if changed is not None else []
     engine = Engine(algorithm, job.data, job.spec.plan, folder, seeds, fabric, listener, beside, followers)
     algorithm.setup(fabric, engine.total_steps)
     if job.checkpoint is not None:
         engine.restore(job.checkpoint)
     record = Record(folder, step=engine.position.step, speaks=fabric.is_global_zero, quiet=job.quiet)
-    with watched_run(folder, model, since=engine.position.step, active=alone):
+    hears = changed.listening() if changed is not None else nullcontext()
+    with hears, watched_run(folder, model, since=engine.position.step, active=alone):
         return engine.run(record)
 
 

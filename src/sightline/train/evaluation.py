@@ -289,16 +289,17 @@ def write_evaluation(folder: RunFolder, evaluation: Evaluation, split: Split) ->
     """Leave an evaluation in the run folder, with the pictures of its worst mistakes."""
     record = evaluation.to_dict()
     for mistake in record["mistakes"]:
-        mistake["picture"] = _keep_picture(folder, split, evaluation.split, mistake["index"])
+        index = mistake["index"]
+        mistake["picture"] = keep_picture(folder, split, index, f"samples/mistakes/{evaluation.split}-{index}.png")
     folder.write(f"readings/evaluation-{evaluation.split}.json", record)
 
 
-def _keep_picture(folder: RunFolder, split: Split, name: str, index: int) -> str | None:
+def keep_picture(folder: RunFolder, split: Split, index: int, path: str) -> str | None:
+    """Leave an example's picture in the run folder, and tell its path; none where examples are no images."""
     picture = split.picture(index)
     if picture is None:
         return None
     content = BytesIO()
     picture.save(content, "PNG")
-    path = f"samples/mistakes/{name}-{index}.png"
     folder.write(path, content.getvalue())
     return path

@@ -27,6 +27,7 @@ from sightline.train.features import text_features
 from sightline.train.image_views import write_image_views
 from sightline.train.made_images import make_images
 from sightline.train.matching import load_matching
+from sightline.train.network_readings import write_network_readings
 from sightline.train.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sightline.generate.image_sampling import SampledImages
     from sightline.generate.text_generation import Passage
     from sightline.train.judging import RunJudgement
+    from sightline.train.sharpness_over_time import SharpnessOverTime
 
 TOKENIZER = "tokenizer.json"
 """Where a run on text keeps its tokenizer; every checkpoint has a copy."""
@@ -294,6 +296,31 @@ class Run:
         from sightline.train.judging import judge_run
 
         return judge_run(self, by if isinstance(by, Run) else open_run(by), count, **options)
+
+    def read_network(self) -> None:
+        """Leave cost and memory by layer, spectra of the weights and a map of test examples in the run folder.
+
+        A run does it at its end; see :func:`sightline.train.network_readings.write_network_readings`.
+
+        Raises:
+            SightlineError: when the data or the checkpoint can't be used.
+
+        Lecture: U2, F15
+        """
+        split = self.data.test if len(self.data.test) else self.data.validation
+        write_network_readings(self.folder, self.model, self.objective, split, self.schema)
+
+    def sharpness(self) -> "SharpnessOverTime":
+        """Sharpness against the stability limit at every checkpoint; see ``sightline.train.sharpness_over_time``.
+
+        Raises:
+            SightlineError: when the data or a checkpoint can't be used, or two players have no common loss.
+
+        Lecture: U3
+        """
+        from sightline.train.sharpness_over_time import measure_sharpness
+
+        return measure_sharpness(self)
 
     def export(
         self,

@@ -1,6 +1,6 @@
 """A network layer by layer: shapes, parameters, multiply-adds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +106,9 @@ class _Use:
     parts: bool = field(default=False)
 
 
-def layer_table(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
+def layer_table(
+    model: nn.Module, input_shape: Sequence[int], *, forward: Callable[[], object] | None = None
+) -> LayerTable:
     """Shapes, parameters and multiply-adds of every layer, by one pass over an input of zeros in evaluation mode.
 
     Rows are the modules without parts, and those with parameters or products of their own. Counted are
@@ -119,6 +121,7 @@ def layer_table(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     Args:
         model: any module.
         input_shape: of one example.
+        forward: a pass over one example, for a network that takes anything but one tensor of such numbers.
 
     Raises:
         InputError: for a shape that is none.
@@ -158,7 +161,7 @@ def layer_table(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
             use(names.current).multiply_adds += done
 
         with Counting(tell):
-            model(example(model, shape))
+            _ = model(example(model, shape)) if forward is None else forward()
     for name in modules:
         use(name)
     counted: set[int] = set()

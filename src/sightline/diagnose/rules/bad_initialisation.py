@@ -2,6 +2,7 @@
 
 from math import hypot, log, sqrt
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -35,7 +36,7 @@ def bad_initialisation(r: Reading) -> Finding | None:
     grown = r.training is not None and r.guess is not None and r.guess > 0 and r.training.start > 4 * r.guess
     if large and (grown or max(large.values()) > 15 or not r.learned):
         found, what = large, "large"
-    elif small and not r.learned:
+    elif small and (not r.learned or (r.left is not None and r.left > 0.4)):
         found, what = small, "small"
     else:
         return None
@@ -66,4 +67,5 @@ def bad_initialisation(r: Reading) -> Finding | None:
             "stopped-too-early",
             "dead-units",
         ),
+        figure=loss_curve(r),
     )

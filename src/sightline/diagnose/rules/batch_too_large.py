@@ -1,5 +1,6 @@
 """Batches so large that a run makes few updates."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -27,4 +28,5 @@ def batch_too_large(r: Reading) -> Finding | None:
         fix=f"a batch size of {max(16, min(128, round(size / 16)))}",
         codes=("HBS", "HNE"),
         explains=("stopped-too-early", "rate-too-low", "no-progress"),
+        figure=loss_curve(r),
     )

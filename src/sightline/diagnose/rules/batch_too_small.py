@@ -1,5 +1,6 @@
 """Batch normalisation over a handful of examples, or updates from single ones."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -27,4 +28,5 @@ def batch_too_small(r: Reading) -> Finding | None:
         fix="use batches of 16 or more, or GroupNorm/LayerNorm",
         codes=("HBS", "LRM"),
         explains=("noisy-loss", "no-progress"),
+        figure=loss_curve(r),
     )

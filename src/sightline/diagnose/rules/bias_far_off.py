@@ -1,5 +1,6 @@
 """Biases that start so large that they decide the output."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -36,4 +37,5 @@ def bias_far_off(r: Reading) -> Finding | None:
             "rate-too-low",
             "vanishing-gradients",
         ),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """A hidden layer too narrow for what has to pass."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -48,4 +49,5 @@ def bottleneck(r: Reading) -> Finding | None:
         fix=f"make it at least {max(16, 2 * classes)} wide",
         codes=("LCN", "MWA"),
         explains=("no-progress", "stopped-too-early", "rate-too-low"),
+        figure=loss_curve(r),
     )

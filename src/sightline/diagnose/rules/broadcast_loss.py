@@ -2,6 +2,7 @@
 
 from math import prod
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -46,5 +47,6 @@ def broadcast_loss(r: Reading) -> Finding | None:
                 fix=f"give both one shape, for example output.squeeze(-1) or target.view({a.shape})",
                 codes=("IWS",),
                 explains=("no-progress", "stopped-too-early", "rate-too-low", "loss-at-start"),
+                figure=loss_curve(r),
             )
     return None

@@ -1,5 +1,6 @@
 """One class that makes up nearly all targets."""
 
+from sightline.diagnose.figures import class_counts
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -38,4 +39,5 @@ def class_imbalance(r: Reading) -> Finding | None:
         why="answering the frequent class always is nearly right, and the loss hardly asks for more.",
         fix="weight the loss by class, or draw classes evenly (WeightedRandomSampler); judge by F1 or recall",
         codes=("TRD", "PMC", "TCL"),
+        figure=class_counts(r),
     )

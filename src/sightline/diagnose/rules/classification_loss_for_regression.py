@@ -1,5 +1,6 @@
 """A loss that is not meant for such targets: for classes where there are amounts, or the reverse."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -107,4 +108,5 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
             "softmax-wrong-dimension",
             "dead-units",
         ),
+        figure=loss_curve(r),
     )

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import gradient_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -31,4 +32,5 @@ def clipping_always_active(r: Reading) -> Finding | None:
         fix="clip at about twice the usual norm before clipping, or lower the rate instead",
         codes=("HLR",),
         explains=("rate-too-low", "no-progress", "stopped-too-early") if harmful else (),
+        figure=gradient_norm(r),
     )

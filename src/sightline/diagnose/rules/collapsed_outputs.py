@@ -2,9 +2,11 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.two_players import games
 
 
 @RULES.register("collapsed-outputs")
@@ -21,21 +23,19 @@ def collapsed_outputs(r: Reading) -> Finding | None:
         if e.output is not None and len(e.output.shape) > 1 and e.output.shape[1] > 1 and e.diversity is not None:
             by_network.setdefault(e.network, []).append(e.diversity)
     alike = {name: median(v) for name, v in by_network.items() if median(v) < 0.02}
-    if not alike or (r.learned and not r.two_players):
+    if not alike or r.learned or any(True for look in r.looks for _ in games(look)):
         return None
     name = min(alike, key=lambda n: alike[n])
     return Finding(
-        cause="mode-collapse" if r.two_players else "collapsed-outputs",
+        cause="collapsed-outputs",
         severity="warning",
         certainty=0.65,
         title="All examples get the same output",
         where=name,
         evidence=(f"over examples the outputs of {name} differ by {alike[name]:.1%} of their spread",),
-        why="mode collapse in a generator, collapse in contrastive training, or a signal that was lost on its way.",
-        fix=(
-            "for a game: R1, instance noise, a discriminator twice as fast; else look where the "
-            "signal gets lost (understand.signal)"
-        ),
+        why="the signal was lost on its way, or one answer for all is cheaper.",
+        fix="look where the signal gets lost (understand.signal)",
         codes=("MWA", "WCI", "ACH"),
         explains=("no-progress", "stopped-too-early"),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Targets that are all one and the same."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -26,4 +27,5 @@ def constant_targets(r: Reading) -> Finding | None:
         fix="look at how targets are made (of a game: real ones are 1, made ones 0)",
         codes=("TCL", "LCH", "IDS"),
         explains=("no-progress", "discriminator-too-strong", "label-range", "same-batch"),
+        figure=loss_curve(r),
     )

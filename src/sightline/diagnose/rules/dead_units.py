@@ -1,5 +1,6 @@
 """ReLU units that give 0 for every example."""
 
+from sightline.diagnose.figures import dead_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -40,4 +41,5 @@ def dead_units(r: Reading) -> Finding | None:
         codes=("ACH", "HLR", "WCI"),
         change={"leaky_relu": 0.01} if _from_the_start(r) else {"lr": lr / 10} if lr > 0 else {},
         explains=("no-progress", "stopped-too-early", "rate-too-low", "vanishing-gradients", "collapsed-outputs"),
+        figure=dead_by_layer(r),
     )

@@ -1,5 +1,6 @@
 """Trainable parameters in the optimiser that never get a gradient: cut off, or not used."""
 
+from sightline.diagnose.figures import gradient_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -41,4 +42,5 @@ def detached(r: Reading) -> Finding | None:
         ),
         codes=("FRZ",),
         explains=("vanishing-gradients", "no-progress", "rate-too-low", "stopped-too-early"),
+        figure=gradient_by_layer(r),
     )

@@ -1,5 +1,6 @@
 """A discriminator that is always right: the generator learns nothing from it."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -35,4 +36,5 @@ def discriminator_too_strong(r: Reading) -> Finding | None:
         lecture=("U7", "X4"),
         fix="a lower rate or fewer steps for the discriminator, R1 or spectral normalisation, instance noise",
         codes=("HLR", "MWA"),
+        figure=loss_curve(r),
     )

@@ -2,6 +2,7 @@
 
 from math import prod
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -44,4 +45,5 @@ def dropout_too_strong(r: Reading) -> Finding | None:
         codes=("RCD",),
         change={"dropout": 0.3},
         explains=("stopped-too-early",),
+        figure=loss_curve(r),
     )

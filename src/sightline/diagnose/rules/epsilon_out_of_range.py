@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import update_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -33,5 +34,6 @@ def epsilon_out_of_range(r: Reading) -> Finding | None:
             codes=("HAE", "HLR"),
             change={"eps": 1e-8},
             explains=("vanishing-gradients", "rate-too-low", "no-progress", "stopped-too-early"),
+            figure=update_by_layer(r),
         )
     return None

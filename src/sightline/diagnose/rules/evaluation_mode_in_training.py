@@ -1,5 +1,6 @@
 """Training with dropout off and frozen batch statistics."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -26,5 +27,6 @@ def evaluation_mode_in_training(r: Reading) -> Finding | None:
         why="dropout does nothing, and batch normalisation keeps the statistics it had: the start's, perhaps.",
         fix="call model.train() at the start of every epoch, after evaluation",
         codes=("RCD",),
+        figure=loss_curve(r),
         change={"mode": "training"},
     )

@@ -3,6 +3,7 @@
 from math import isfinite
 from statistics import median
 
+from sightline.diagnose.figures import gradient_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -34,4 +35,5 @@ def exploding_gradients(r: Reading) -> Finding | None:
         codes=("HLR", "WCI", "CPP"),
         change={"clip_norm": 1.0},
         explains=("no-progress", "stopped-too-early"),
+        figure=gradient_norm(r),
     )

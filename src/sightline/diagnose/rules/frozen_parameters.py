@@ -1,5 +1,6 @@
 """Layers that are frozen at the random values they were made with."""
 
+from sightline.diagnose.figures import update_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -33,4 +34,5 @@ def frozen_parameters(r: Reading) -> Finding | None:
         codes=("FRZ",),
         change={"train": ", ".join(p.name for p in frozen)},
         explains=("no-progress", "rate-too-low", "stopped-too-early"),
+        figure=update_by_layer(r),
     )

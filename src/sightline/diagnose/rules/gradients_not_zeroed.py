@@ -1,5 +1,6 @@
 """Gradients of earlier steps are still there when the next are added."""
 
+from sightline.diagnose.figures import gradient_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -34,10 +35,12 @@ def gradients_not_zeroed(r: Reading) -> Finding | None:
         change={"zero_grad": True},
         explains=(
             "collapsed-outputs",
+            "mode-collapse",
             "no-progress",
             "rate-too-high",
             "exploding-gradients",
             "clipping-always-active",
             "dead-units",
         ),
+        figure=gradient_norm(r),
     )

@@ -1,5 +1,6 @@
 """A loss whose targets are mostly the index that it leaves out."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -32,4 +33,5 @@ def ignored_index(r: Reading) -> Finding | None:
         else "the few that are left decide everything; with none in a batch the loss is NaN.",
         fix="check ignore_index and how targets are masked",
         codes=("LCH", "TCL"),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Labels that start at 1, or that no output stands for."""
 
+from sightline.diagnose.figures import class_counts
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -21,6 +22,7 @@ def label_range(r: Reading) -> Finding | None:
             why="classes are counted from 0 to the number of outputs less 1.",
             fix="give the last layer an output a class, and count labels from 0",
             codes=("LCN", "TCL", "IWF"),
+            figure=class_counts(r),
         )
     classes = r.record.targets.classes
     if (
@@ -53,4 +55,5 @@ def label_range(r: Reading) -> Finding | None:
         why="the network first has to learn that these never occur; often a sign of labels that are read wrongly.",
         fix=fix,
         codes=("LCN", "TCL"),
+        figure=class_counts(r),
     )

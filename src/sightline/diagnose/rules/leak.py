@@ -1,5 +1,6 @@
 """Targets that stand in the inputs."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -21,4 +22,5 @@ def leak(r: Reading) -> Finding | None:
         fix="shift by one: inputs tokens[:, :-1], targets tokens[:, 1:]",
         codes=("TCL", "VRM"),
         explains=("wrong-labels", "overfitting"),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Plain scores where the loss wants (log-)probabilities."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -72,4 +73,5 @@ def logits_into_probability_loss(r: Reading) -> Finding | None:
             "label-range",
             "weight-decay-too-strong",
         ),
+        figure=loss_curve(r),
     )

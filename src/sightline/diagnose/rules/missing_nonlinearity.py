@@ -1,5 +1,6 @@
 """Layers one after the other with nothing non-linear between: together they are one."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -64,4 +65,5 @@ def missing_nonlinearity(r: Reading) -> Finding | None:
         ),
         fix="put an activation (ReLU, GELU) between them",
         codes=("ACH", "LRM", "LAD"),
+        figure=loss_curve(r),
     )

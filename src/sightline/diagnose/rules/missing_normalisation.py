@@ -1,5 +1,6 @@
 """A deep plain network without normalisation or skip connections that does not learn."""
 
+from sightline.diagnose.figures import gradient_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -23,4 +24,5 @@ def missing_normalisation(r: Reading) -> Finding | None:
         fix="add BatchNorm or LayerNorm after each layer, and residual connections",
         codes=("LRM", "MWA"),
         explains=("no-progress", "stopped-too-early", "vanishing-gradients", "exploding-gradients"),
+        figure=gradient_by_layer(r),
     )

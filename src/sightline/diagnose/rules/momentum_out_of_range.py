@@ -1,5 +1,6 @@
 """Momentum or Adam's β so close to 1 that steps from long ago rule."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -30,5 +31,6 @@ def momentum_out_of_range(r: Reading) -> Finding | None:
                 codes=("OCH", "HLR", "HAE"),
                 change={"momentum": 0.9} if heavy else {"betas": "(0.9, 0.999)"},
                 explains=("noisy-loss", "rate-too-high", "no-progress", "stopped-too-early"),
+                figure=loss_curve(r),
             )
     return None

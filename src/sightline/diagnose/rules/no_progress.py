@@ -1,5 +1,6 @@
 """A loss no better than a constant guess, and no cause seen."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -27,4 +28,5 @@ def no_progress(r: Reading) -> Finding | None:
         why="the network answers every example alike.",
         fix="try to learn 10 examples by heart first; then look at rate, inputs, and labels",
         codes=("HLR", "ACH", "TCL"),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Gradients are computed, but no optimiser makes a step; or steps without any backward pass."""
 
+from sightline.diagnose.figures import update_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -29,4 +30,5 @@ def no_updates(r: Reading) -> Finding | None:
         fix=fix,
         codes=("NZG",),
         explains=("no-progress", "stopped-too-early", "detached"),
+        figure=update_by_layer(r),
     )

@@ -1,5 +1,6 @@
 """Batches that hold fewer classes than chance would give: the data are sorted."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -36,4 +37,5 @@ def not_shuffled(r: Reading) -> Finding | None:
         fix="shuffle: DataLoader(..., shuffle=True), or a random permutation each epoch",
         codes=("IDS",),
         explains=("rate-too-high", "noisy-loss"),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Inputs far from mean 0 and deviation 1, or features of very different sizes, and no layer to even them out."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -42,6 +43,7 @@ def not_standardised(r: Reading) -> Finding | None:
             fix="fill or drop missing values before training",
             codes=("CPP", "IWF"),
             explains=("unstable-loss", "rate-too-high", "no-progress", "exploding-gradients"),
+            figure=loss_curve(r),
         )
     if not x.floating or _evened(r):
         return None
@@ -87,4 +89,5 @@ def not_standardised(r: Reading) -> Finding | None:
             "bad-initialisation",
             "saturation",
         ),
+        figure=loss_curve(r),
     )

@@ -2,6 +2,7 @@
 
 from math import inf
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -65,4 +66,5 @@ def output_cannot_reach_targets(r: Reading) -> Finding | None:
             "target-scale",
             "vanishing-gradients",
         ),
+        figure=loss_curve(r),
     )

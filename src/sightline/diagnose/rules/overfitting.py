@@ -1,6 +1,7 @@
 """Validation that gets worse while training still gets better."""
 
-from sightline.diagnose.finding import Curves, Finding, Severity
+from sightline.diagnose.figures import loss_curve
+from sightline.diagnose.finding import Finding, Severity
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
@@ -39,5 +40,5 @@ def overfitting(r: Reading) -> Finding | None:
         why="it goes on learning the training examples by heart.",
         fix="stop at the lowest validation loss; more data, augmentation, weight decay or dropout",
         codes=("TRD", "RCP", "HNE"),
-        figure=Curves("update", "validation loss", {"validation": tuple((float(s), v) for s, v, _ in passes)}),
+        figure=loss_curve(r),
     )

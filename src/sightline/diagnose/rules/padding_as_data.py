@@ -1,5 +1,6 @@
 """Padding that the loss counts as if it were text."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -28,4 +29,5 @@ def padding_as_data(r: Reading) -> Finding | None:
         fix="cross_entropy(..., ignore_index=0), and a mask for attention",
         codes=("CPP", "LCH"),
         explains=("wrong-labels", "class-imbalance"),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Trainable parameters that get gradients and that no optimiser has."""
 
+from sightline.diagnose.figures import update_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -35,4 +36,5 @@ def parameters_not_in_optimizer(r: Reading) -> Finding | None:
         codes=("FRZ", "OCH"),
         change={"train": ", ".join(p.name for p in out)},
         explains=("discriminator-too-strong", "no-progress", "rate-too-low", "stopped-too-early", "detached"),
+        figure=update_by_layer(r),
     )

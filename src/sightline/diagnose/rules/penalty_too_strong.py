@@ -1,5 +1,6 @@
 """A penalty on weights, added to the loss, that is larger than the loss."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -72,4 +73,5 @@ def penalty_too_strong(r: Reading) -> Finding | None:
             "dead-units",
             "vanishing-gradients",
         ),
+        figure=loss_curve(r),
     )

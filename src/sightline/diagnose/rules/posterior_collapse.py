@@ -1,5 +1,6 @@
 """A variational autoencoder whose code says nothing about the input."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -45,5 +46,6 @@ def posterior_collapse(r: Reading) -> Finding | None:
                     "average) the reconstruction over pixels, a weaker decoder"
                 ),
                 codes=("LCH", "RCW"),
+                figure=loss_curve(r),
             )
     return None

@@ -2,6 +2,7 @@
 
 from math import e, log
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -46,6 +47,7 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         change=left_out(r, squash),
         explains=(
             "collapsed-outputs",
+            "mode-collapse",
             "rate-too-low",
             "no-progress",
             "stopped-too-early",
@@ -53,4 +55,5 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
             "loss-at-start",
             "dead-units",
         ),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """A learning rate that is not above 0."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -27,4 +28,5 @@ def rate_negative(r: Reading) -> Finding | None:
         codes=("HLR",),
         change={"lr": 1e-3},
         explains=("rate-too-high", "no-progress", "stopped-too-early", "unstable-loss", "exploding-gradients"),
+        figure=loss_curve(r),
     )

@@ -3,6 +3,7 @@
 from math import isfinite, log10
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -20,7 +21,7 @@ def rate_too_high(r: Reading) -> Finding | None:
     big = max(usual, first if first > 0.5 or not isfinite(t.end) else 0.0)
     broken = not isfinite(t.end) or r.record.loss.not_finite is not None
     worse = t.finite and (
-        t.end > 1.2 * t.start
+        t.end > t.start + 0.2 * abs(t.start)
         or (r.guess is not None and r.guess > 0 and t.end > 1.05 * r.guess and t.end > 1.5 * t.best)
     )
     useless = (r.left is not None and r.left > 0.97) or (r.left is None and r.fallen < 0.1)
@@ -54,8 +55,8 @@ def rate_too_high(r: Reading) -> Finding | None:
             f"the loss ends at {t.end:.3g}"
             + (f", a constant guess has {r.guess:.3g}" if r.guess is not None else f", from {t.start:.3g}")
         )
-    elif big > 0.3 and usual > 0.02:
-        certainty = 0.65
+    elif (big > 0.3 and usual > 0.02) or (first > 1 and r.left is not None and r.left > 0.8):
+        certainty, big = 0.65, max(big, first)
     if certainty < 0.6 or (big < 0.003 and not broken):
         return None
     evidence.append(f"an update changes a weight by {big:.2g} of its size (1e-4 to 1e-2 is usual) at lr = {lr:g}")
@@ -94,4 +95,5 @@ def rate_too_high(r: Reading) -> Finding | None:
             "vanishing-gradients",
             "vanishing-signal",
         ),
+        figure=loss_curve(r),
     )

@@ -3,6 +3,7 @@
 from math import log10
 from statistics import median
 
+from sightline.diagnose.figures import update_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -52,4 +53,5 @@ def rate_too_low(r: Reading) -> Finding | None:
         codes=("HLR", "OCH", "HNE") if plain else ("HLR", "HNE"),
         change={"lr": suggestion},
         explains=("no-progress", "stopped-too-early", "vanishing-signal"),
+        figure=update_by_layer(r),
     )

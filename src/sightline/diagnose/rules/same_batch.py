@@ -1,5 +1,6 @@
 """A loop that begins a new pass at every step and only ever sees the first batch."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -24,6 +25,7 @@ def same_batch(r: Reading) -> Finding | None:
                 fix="loop `for x, y in loader:`",
                 codes=("IDS", "TRD"),
                 explains=("overfitting",),
+                figure=loss_curve(r),
             )
     repeated = r.record.distinct_examples
     per_step = r.record.trained_examples / max(1, r.record.backwards)
@@ -46,5 +48,6 @@ def same_batch(r: Reading) -> Finding | None:
             fix="draw the next batch at every step",
             codes=("IDS", "TRD"),
             explains=("overfitting",),
+            figure=loss_curve(r),
         )
     return None

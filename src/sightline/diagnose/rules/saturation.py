@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import saturated_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -39,4 +40,5 @@ def saturation(r: Reading) -> Finding | None:
         fix="scale the inputs, start with smaller weights, or use ReLU with normalisation",
         codes=("ACH", "WCI", "CPP"),
         explains=("no-progress", "stopped-too-early", "rate-too-low", "vanishing-gradients"),
+        figure=saturated_by_layer(r),
     )

@@ -1,5 +1,6 @@
 """A schedule that is at its end long before the training is."""
 
+from sightline.diagnose.figures import learning_rate
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -36,4 +37,5 @@ def scheduler_rhythm(r: Reading) -> Finding | None:
         fix="call scheduler.step() once an epoch, or give the schedule its length in updates",
         codes=("HLR",),
         explains=("batch-too-large", "rate-too-low", "no-progress", "stopped-too-early"),
+        figure=learning_rate(r),
     )

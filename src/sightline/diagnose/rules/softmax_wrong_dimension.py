@@ -1,5 +1,6 @@
 """A softmax over one single score, or over the examples of the batch."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -72,5 +73,6 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
                 "loss-at-start",
                 "vanishing-gradients",
             ),
+            figure=loss_curve(r),
         )
     return None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, variance
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -34,11 +35,11 @@ def stopped_too_early(r: Reading) -> Finding | None:
     )
     steep = 0.15 if r.left is None or r.left > 0.5 else 0.4
     falling = middle - t.end > steep * middle and t.before - t.end > 0.03 * t.before
-    far = (r.left is not None and r.left > 0.25) or (r.left is None and t.end > 0.5 * t.start)
+    far = (r.left is not None and r.left > 0.35) or (r.left is None and t.end > 0.5 * t.start)
     epochs = r.record.trained_examples / max(1, r.record.distinct_examples)
     nothing_yet = r.left > 0.85 if r.left is not None else r.fallen < 0.2
     barely = epochs < 1.6 and (
-        (nothing_yet and _falls(values, 0.005)) or (r.left is not None and r.left > 0.4 and _falls(values, 0.1))
+        (nothing_yet and _falls(values, 0.005)) or (r.left is not None and r.left > 0.65 and _falls(values, 0.1))
     )
     if not barely and (not falling or not far or epochs > 3.5):
         return None
@@ -55,4 +56,5 @@ def stopped_too_early(r: Reading) -> Finding | None:
         fix=f"train at least {max(2, round(4 * epochs))} epochs; stop when validation stops improving",
         codes=("HNE",),
         change={"epochs": max(2, round(4 * epochs))},
+        figure=loss_curve(r),
     )

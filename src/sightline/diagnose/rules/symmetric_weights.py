@@ -1,5 +1,6 @@
 """Weights that start as one number, so that units stay copies of each other."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import ParameterSeen
@@ -10,7 +11,8 @@ from sightline.diagnose.rules.words import last_weight, names
 def _harmless(r: Reading, p: ParameterSeen) -> bool:
     """A matrix that starts at 0 beside a way round it (the last of a residual branch) and that moves."""
     end = r.record.end.get(p.name)
-    return p.facts.constant and p.facts.minimum == 0 and end is not None and end.deviation > 0 and r.learned
+    well = r.learned and (r.left is None or r.left < 0.4)
+    return p.facts.constant and p.facts.minimum == 0 and end is not None and end.deviation > 0 and well
 
 
 @RULES.register("symmetric-weights")
@@ -55,4 +57,5 @@ def symmetric_weights(r: Reading) -> Finding | None:
             "saturation",
             "bad-initialisation",
         ),
+        figure=loss_curve(r),
     )

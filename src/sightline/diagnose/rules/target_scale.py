@@ -1,5 +1,6 @@
 """Amounts as targets whose size is far from that of a network's outputs."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -34,4 +35,5 @@ def target_scale(r: Reading) -> Finding | None:
         fix="standardise the targets with the training data's mean and deviation, and undo it in predictions",
         codes=("CPP",),
         explains=("stopped-too-early", "clipping-always-active", "exploding-gradients", "rate-too-low"),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """Evaluation with dropout on, or with batch statistics."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -27,5 +28,6 @@ def training_mode_in_evaluation(r: Reading) -> Finding | None:
         "the figures are not those of the network that will be used.",
         fix="call model.eval() before evaluation and model.train() after it",
         codes=("VRM", "PMC"),
+        figure=loss_curve(r),
         change={"mode": "evaluation"},
     )

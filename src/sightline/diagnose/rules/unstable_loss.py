@@ -1,5 +1,6 @@
 """The first number that is none, and the call that made it."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -53,5 +54,6 @@ def unstable_loss(r: Reading) -> Finding | None:
                     "exploding-gradients",
                     "logits-into-probability-loss",
                 ),
+                figure=loss_curve(r),
             )
     return None

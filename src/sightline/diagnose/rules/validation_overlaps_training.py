@@ -1,5 +1,6 @@
 """Examples of validation that were trained on."""
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -35,4 +36,5 @@ def validation_overlaps_training(r: Reading) -> Finding | None:
         why="the figures tell what was learned by heart, not what will be right on new data.",
         fix="split before training, by index, so that no example is in both parts",
         codes=("VRM", "IDS"),
+        figure=loss_curve(r),
     )

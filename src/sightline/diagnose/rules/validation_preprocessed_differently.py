@@ -1,7 +1,9 @@
 """Inputs that are prepared otherwise in evaluation than in training."""
 
+from math import log
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -19,9 +21,11 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
     if not seen:
         return None
     mean, deviation = (median(getattr(x, name) for x in trained) for name in ("mean", "deviation"))
-    other, spread = (median(getattr(x, name) for x in seen) for name in ("mean", "deviation"))
-    if deviation <= 0 or spread <= 0:
+    if deviation <= 0 or any(x.deviation <= 0 for x in seen):
         return None
+    # the batch most like those of training: what is prepared otherwise is so in every batch
+    nearest = min(seen, key=lambda x: abs(log(x.deviation / deviation)) + abs(x.mean - mean) / deviation)
+    other, spread = nearest.mean, nearest.deviation
     wobble = max(abs(x.mean - mean) for x in trained) / deviation
     apart = abs(other - mean) / deviation
     if apart < 0.4 + 2 * wobble and 0.5 < spread / deviation < 2:
@@ -42,4 +46,5 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
         + ("; where it is the same, the data themselves have changed" if drift else ""),
         codes=("CPP", "VRM"),
         explains=("overfitting", "wrong-labels"),
+        figure=loss_curve(r),
     )

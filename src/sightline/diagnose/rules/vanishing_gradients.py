@@ -2,6 +2,7 @@
 
 from math import inf
 
+from sightline.diagnose.figures import gradient_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -45,4 +46,5 @@ def vanishing_gradients(r: Reading) -> Finding | None:
         ),
         codes=("ACH", "WCI", "LRM") if squashing else ("WCI", "LRM", "MWA"),
         explains=("no-progress", "stopped-too-early", "rate-too-low"),
+        figure=gradient_by_layer(r),
     )

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -46,4 +47,5 @@ def vanishing_signal(r: Reading) -> Finding | None:
         fix="use ReLU or tanh there, or normalise after it",
         codes=("ACH", "CPP"),
         explains=("no-progress", "stopped-too-early", "collapsed-outputs", "vanishing-gradients"),
+        figure=loss_curve(r),
     )

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from sightline.diagnose.figures import weight_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -32,7 +33,7 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
             if w > 0:
                 pulls.append(lr * decay * w / d if decoupled and d > 0 else decay * w / g if g > 0 else 1e9)
     pull = median(pulls) if pulls else 0.0
-    if pull < 0.5 or shrink > 0.6 or (r.learned and shrink > 0.1 and pull < 0.9):
+    if pull < 0.5 or shrink > 0.6 or (r.learned and shrink > 0.45 and pull < 0.9):
         return None
     return Finding(
         cause="weight-decay-too-strong",
@@ -58,4 +59,5 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
             "rate-too-low",
             "dead-units",
         ),
+        figure=weight_norm(r),
     )

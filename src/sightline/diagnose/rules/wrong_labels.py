@@ -2,6 +2,7 @@
 
 from math import sqrt
 
+from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
@@ -42,4 +43,5 @@ def wrong_labels(r: Reading) -> Finding | None:
         fix="check that inputs and labels are shuffled together and read in one order",
         codes=("TCL", "IDS"),
         explains=("overfitting",),
+        figure=loss_curve(r),
     )

@@ -1,5 +1,6 @@
 """The optimiser steps while its gradients are gone: set to zero after backward, or not yet computed."""
 
+from sightline.diagnose.figures import gradient_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
@@ -30,4 +31,5 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
         fix="keep the order zero_grad(), backward(), step()",
         codes=("NZG",),
         explains=("rate-too-low", "detached", "no-progress", "stopped-too-early"),
+        figure=gradient_norm(r),
     )

@@ -17,6 +17,7 @@ from sightline.report.figures.loss_curves import loss_curves
 from sightline.report.figures.named_lines import named_lines
 from sightline.report.figures.point_clouds import point_clouds
 from sightline.report.figures.rates_by_direction import rates_by_direction
+from sightline.report.figures.spectra import spectra
 from sightline.report.figures.stability_region import stability_region
 from sightline.report.figures.values import Band
 from sightline.report.figures.variance_by_depth import variance_by_depth
@@ -40,6 +41,7 @@ __all__ = [
     "named_lines",
     "point_clouds",
     "rates_by_direction",
+    "spectra",
     "stability_region",
     "variance_by_depth",
 ]

@@ -59,7 +59,9 @@ def latent_map(
     if labels is None:
         dot = dot.encode(**encoding, color=alt.value(expression("good")))
     else:
-        legend = alt.Legend(title=None, columns=10) if len(classes) <= MOST_NAMED else None
+        legend = (
+            alt.Legend(title=None, columns=expression("width < 480 ? 5 : 10")) if len(classes) <= MOST_NAMED else None
+        )
         domain = list(classes)
         tones = (
             alt.Scale(domain=domain, scheme="tableau10")

@@ -1,6 +1,6 @@
 """A number of every layer at every step looked at, as a heat map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor, isfinite, log10
 from typing import Any, Literal
 
@@ -60,13 +60,13 @@ def layers_over_time(
     top = ceil(max(heights))
     ends = {"update": UPDATES, "gradient": (max(floor(min(heights)), top - 8), top), "share": (0.0, 1.0)}[kind]
     tones = {"update": ("good", "wash", "wash", "bad"), "gradient": ("wash", "good"), "share": ("wash", "bad")}[kind]
-    names = [name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}" for name in values]
+    names = layer_names(values)
     base = (
         alt.Chart(alt.NamedData("cells"))
         .transform_calculate(name="names[datum.layer]")
         .encode(
             x=alt.X("look:O", title="update", scale=alt.Scale(domain=list(range(len(steps)))), axis=_looks()),
-            y=alt.Y("layer:O", title=None, scale=alt.Scale(domain=list(range(len(names)))), axis=_layers()),
+            y=alt.Y("layer:O", title=None, scale=alt.Scale(domain=list(range(len(names)))), axis=layer_axis()),
             tooltip=[
                 alt.Tooltip("name:N", title="layer"),
                 alt.Tooltip("step:Q", title="update", format=","),
@@ -90,7 +90,7 @@ def layers_over_time(
             alt.param(name="steps", value=list(steps)),
             *theme("good", "wash", "bad"),
         )
-        .properties(width="container", height=(FEW_ROW if len(names) <= FEW else ROW) * len(names))
+        .properties(width="container", height=layer_height(len(names)))
     )
     return finish(chart, cells=cells)
 
@@ -119,7 +119,18 @@ def _looks() -> alt.Axis:
     )
 
 
-def _layers() -> alt.Axis:
+def layer_names(names: Iterable[str]) -> list[str]:
+    """Names that are not too long; of longer ones the end."""
+    return [name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}" for name in names]
+
+
+def layer_height(count: int) -> int:
+    """Of so many layers, in pixels."""
+    return (FEW_ROW if count <= FEW else ROW) * count
+
+
+def layer_axis() -> alt.Axis:
+    """Names at the left, as the parameter ``names`` has them."""
     return alt.Axis(
         labelExpr="names[datum.value]",
         labelLimit=expression("width < 420 ? 96 : 200"),

@@ -158,17 +158,14 @@ def broken(x: alt.X, data: str = "breaks") -> list[alt.Chart]:
     rules = alt.Chart(alt.NamedData(data)).encode(
         x=x, tooltip=[alt.Tooltip("words:N", title="broken"), alt.Tooltip("x:Q", title="at", format="~g")]
     )
-    layers = [rules.mark_rule(strokeDash=[4, 3], strokeWidth=1.5, color=expression("bad"))]
-    for late in (False, True):
-        words = rules.transform_filter(f"datum.late == {str(late).lower()}").mark_text(
-            y=expression("9 + 15 * datum.row"),
-            dx=-6 if late else 6,
-            align="right" if late else "left",
-            fontWeight=600,
-            color=expression("bad"),
-        )
-        layers.append(words.encode(text="words:N"))
-    return layers
+    words = rules.mark_text(
+        y=expression("9 + 15 * datum.row"),
+        dx=expression("datum.late ? -6 : 6"),
+        align=expression("datum.late ? 'right' : 'left'"),
+        fontWeight=600,
+        color=expression("bad"),
+    )
+    return [rules.mark_rule(strokeDash=[4, 3], strokeWidth=1.5, color=expression("bad")), words.encode(text="words:N")]
 
 
 def rule(

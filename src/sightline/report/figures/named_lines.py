@@ -12,6 +12,9 @@ from sightline.report.vega import Spec, expression, finish, theme
 
 Line = Sequence[tuple[float, float]]
 
+WHOLE = ("update", "step", "class", "layer, from the first")
+"""Horizontal axes that only whole numbers are places of."""
+
 
 def named_lines(
     x_title: str,
@@ -64,7 +67,7 @@ def named_lines(
                 late = x > min(places) + 0.6 * (max(places) - min(places))
                 breaks.append({"x": x, "words": f"{name}: {number(y)}", "row": len(breaks) % 8, "late": late})
             whole = isfinite(y)
-    x_axis = horizontal(Scale(x_title, whole=x_title in ("update", "step"), format=",~s"), places)
+    x_axis = horizontal(Scale(x_title, whole=x_title in WHOLE, format=",~s"), places)
     y_axis = vertical(Scale(y_title, log=log, format=None if log else "~s" if max(drawn) >= 1e4 else ".4~g"), scaled)
     tooltip = [
         alt.Tooltip("series:N", title="of"),
