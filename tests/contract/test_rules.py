@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from planted import known_causes
 from sightline.diagnose import RULES, Finding, Findings, Record, Watch
+from sightline.diagnose.changes import checked
 from sightline.diagnose.finding import ORDER
 from sightline.diagnose.reading import Reading
 
@@ -612,6 +613,7 @@ def _check(f: Finding) -> None:
     assert len(f.codes) <= 3
     assert set(f.codes) <= CODES
     assert f.cause not in f.explains
+    assert checked(f.change) == f.change
 
 
 def test_two_players_and_a_discriminator_that_is_always_right() -> None:

@@ -67,6 +67,12 @@ def test_the_three_verdicts(before: float, after: float, outcome: str) -> None:
     )
 
 
+def test_better_than_before_may_be_no_better_than_a_guess() -> None:
+    tried = compared(course([nan] * N, guess=1.0), course([1.2] * N), LR)
+    assert tried.outcome == "helped"
+    assert tried.sentence.endswith(" It helps, but is not enough.")
+
+
 def test_a_difference_within_its_error_is_none() -> None:
     """Of 200 pairs that differ by chance alone few pass: 5 % at the level stated, at most 21 at 4 standard errors."""
     outcomes = [

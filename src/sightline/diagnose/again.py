@@ -36,7 +36,7 @@ def run_again(path: Path, args: Sequence[str], change: Mapping[str, Plain], *, u
         path: the program.
         args: its arguments.
         change: in the words of ``CHANGES``.
-        updates: it is ended when it begins one more.
+        updates: it is ended after so many.
         seconds: it is ended after so many.
 
     Returns:
@@ -70,7 +70,7 @@ def run_again(path: Path, args: Sequence[str], change: Mapping[str, Plain], *, u
 def main() -> None:
     """The new process: ANSWER CHANGE UPDATES PROGRAM [argument ...]."""
     answer, change, updates, path, *args = sys.argv[1:]
-    watch = ChangedWatch(json.loads(change), stop_after=int(updates) + 1)
+    watch = ChangedWatch(json.loads(change), stop_after=int(updates))
     record = watch_script(Path(path), args, watch=watch)
     Path(answer).write_text(to_json(asdict(Course.of(record, made=watch.made))), encoding="utf-8")
 
@@ -102,12 +102,14 @@ def prove(
     """
     checked_updates(updates)
     first = Course.of(record)
+    # one more where the whole is made again: what the program does after its last update is part of it
+    most = updates if updates < record.steps else record.steps + 1
     seconds = 60 + PATIENCE * record.seconds
 
     def again(change: Mapping[str, Plain]) -> Course:
         if tell is not None:
             tell(told(change))
-        return run_again(path, args, change, updates=min(updates, record.steps), seconds=seconds)
+        return run_again(path, args, change, updates=most, seconds=seconds)
 
     return try_each(findings(record), first, again)
 

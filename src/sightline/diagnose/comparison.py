@@ -105,16 +105,17 @@ def compared(first: Course, second: Course, change: Mapping[str, Plain]) -> Trie
     found = difference(first, second, change, alike=alike)
     if isinstance(found, str):
         return Tried("not compared", f"with {what}, {updates:,} updates: can't be compared ({found}).", updates)
-    parts = [found.told]
+    parts, verdict = [found.told], WORDS[found.outcome]
     if found.measure.startswith("training loss"):
         parts += [each.told for each in (validation(first, second),) if each is not None]
         if first.guess is not None and found.after > 0.95 * first.guess:
             parts.append(f"a constant guess has {first.guess:.4g}")
+            verdict += ", but is not enough" if found.outcome == "helped" else ""
     if "epochs" in change:
         parts.append("each run at its own end")
     elif not alike:
         parts.append("the runs did not begin alike (the program sets no seed), so part of the difference may be chance")
-    sentence = f"with {what}, {updates:,} updates: {'; '.join(parts)}. {WORDS[found.outcome]}."
+    sentence = f"with {what}, {updates:,} updates: {'; '.join(parts)}. {verdict}."
     return Tried(found.outcome, sentence, updates, found.measure, found.before, found.after, found.error)
 
 
