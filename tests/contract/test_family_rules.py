@@ -17,7 +17,7 @@ from sightline.diagnose import Findings, Watch
 # -- a game ------------------------------------------------------------------------------------------------------------
 
 
-def game(rate: float = 2e-3, *, noises: int = 48, end: type[nn.Module] = nn.Tanh, steps: int = 100) -> Findings:
+def game(rate: float = 2e-3, *, noises: int = 48, end: type[nn.Module] = nn.Tanh, steps: int = 80) -> Findings:
     """A generator of points around eight places between −1 and 1, and its judge."""
     places = torch.randn(8, 16).sign()
     maker = nn.Sequential(nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 16), end())
@@ -141,9 +141,10 @@ def writing(
     """Train on text. ``cut``: the network is given the whole and its last answer is left out."""
     model = network()
     adam = Adam(model.parameters(), lr=rate)
+    data = text(64)
     with Watch() as w:
         for _ in range(steps):
-            whole = text(16)
+            whole = data[torch.randperm(64)[:16]]
             x, y = whole[:, :-1], whole[:, 1:]
             if scrambled:
                 y = y[torch.randperm(16)][:, torch.randperm(16)]
@@ -363,10 +364,8 @@ FAULTS: list[tuple[str, str, Callable[[], Findings]]] = [
     ("mode-collapse", "one noise for all", partial(game, noises=1)),
     ("generator-cannot-reach-data", "sigmoid", partial(game, end=nn.Sigmoid)),
     ("causal-mask-missing", "by hand", partial(writing, partial(Writer, causal=False), inside=True)),
-    ("causal-mask-missing", "fused", partial(writing, partial(Writer, "fused", causal=False))),
     ("causal-mask-missing", "layer", partial(writing, partial(Writer, "layer", causal=False), cut=True)),
     ("causal-mask-missing", "recurrent", partial(writing, partial(Recurrent, both_ways=True))),
-    ("attention-collapse", "by hand", partial(writing, partial(Writer, factor=2000.0))),
     ("attention-collapse", "fused", partial(writing, partial(Writer, "fused", factor=2000.0))),
     ("attention-collapse", "layer", partial(writing, partial(Writer, "layer", factor=60.0))),
     ("unigram-level", "targets in another order", partial(writing, scrambled=True)),
