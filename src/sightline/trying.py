@@ -129,7 +129,8 @@ class _Trial:
     def changed(self, change: Mapping[str, Plain]) -> RunSpec:
         """The specification of a short run with a change."""
         spec, steps = self.spec, self.updates
-        optimizer, plan = dict(spec.optim.options), {"patience": None, "log_steps": max(1, steps // ROWS)}
+        optimizer = dict(spec.optim.options)
+        plan: dict[str, Any] = {"patience": None, "log_steps": max(1, steps // ROWS)}
         for word, value in change.items():
             number = value if isinstance(value, float | int) else 0.0
             if word == "lr":
@@ -140,7 +141,7 @@ class _Trial:
                 plan |= {"clip_norm": number, "clip_value": None}
             elif word == "epochs":
                 steps = round(self._times(change) * steps)
-            elif word == "dropout":
+            elif word == "dropout" and spec.model is not None:
                 spec = spec.replace(model=_with(spec.model, word, min(number, spec.model.options[word])))
             else:
                 optimizer[word] = number

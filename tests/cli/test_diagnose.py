@@ -193,7 +193,16 @@ ONCE = "import os; os.remove('needed.txt')\n" + FAULTY
 
 def test_a_fix_is_tried_in_a_second_run_that_is_not_shown(command: Command, tmp_path: Path) -> None:
     slow = HEALTHY.replace("lr=0.01", "lr=1e-6").replace("range(10)", "range(12)")
-    words = ["diagnose", "--try-fix", "--updates", "90", "--json", "--report", "page.html", program(tmp_path, slow)]
+    words: list[str | Path] = [
+        "diagnose",
+        "--try-fix",
+        "--updates",
+        "90",
+        "--json",
+        "--report",
+        "page.html",
+        program(tmp_path, slow),
+    ]
     code, out, err = command(words)
     found = json.loads(out)["findings"][0]
     assert code == 1

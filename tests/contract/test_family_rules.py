@@ -72,7 +72,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Attention and a network at each place, each added."""
         x = x + self.out(self.attend(self.norm(x)))
-        return x + self.mlp(x)
+        result: Tensor = x + self.mlp(x)
+        return result
 
 
 class Writer(nn.Module):

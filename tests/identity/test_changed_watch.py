@@ -151,17 +151,18 @@ def test_inputs_are_standardised_by_column_and_the_batches_stay_the_same() -> No
 def test_initial_weights_are_drawn_anew_without_touching_the_loops_stream() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(400, 300), nn.ReLU(), nn.Linear(300, 2))
-    nn.init.zeros_(net[0].weight)
-    nn.init.constant_(net[0].bias, 9.0)
-    kept, state = net[2].weight.detach().clone(), torch.get_rng_state()
+    weight, bias, last = (net.get_parameter(name) for name in ("0.weight", "0.bias", "2.weight"))
+    nn.init.zeros_(weight)
+    nn.init.constant_(bias, 9.0)
+    kept, state = last.detach().clone(), torch.get_rng_state()
     with ChangedWatch({"redraw": "0.weight, 0.bias"}) as watch:
         net(torch.ones(2, 400))
     assert torch.equal(torch.get_rng_state(), state)
     # deviation √(2/400); of n = 120,000 draws its standard error is σ/√(2n), taken five times
     sigma = (2 / 400) ** 0.5
-    assert float(net[0].weight.detach().std()) == pytest.approx(sigma, abs=5 * sigma / (2 * 120_000) ** 0.5)
-    assert not net[0].bias.any()
-    assert torch.equal(net[2].weight, kept)
+    assert float(weight.detach().std()) == pytest.approx(sigma, abs=5 * sigma / (2 * 120_000) ** 0.5)
+    assert not bias.any()
+    assert torch.equal(last, kept)
     assert watch.made == 2
 
 
@@ -172,8 +173,8 @@ def test_what_is_left_out_is_that_call_alone() -> None:
             self.inside, self.outside = nn.Softmax(1), nn.Softmax(1)
 
         def forward(self, x: Tensor) -> Tensor:
-            inside = self.inside(x)
-            return self.outside(inside)
+            y: Tensor = self.outside(self.inside(x))
+            return y
 
     class Scored(nn.Module):
         def __init__(self) -> None:
@@ -181,7 +182,8 @@ def test_what_is_left_out_is_that_call_alone() -> None:
             self.first, self.net = nn.Linear(3, 3), Net()
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.net(self.first(x))
+            y: Tensor = self.net(self.first(x))
+            return y
 
     net = Scored()
     x = torch.randn(4, 3)

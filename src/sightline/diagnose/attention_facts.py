@@ -100,7 +100,7 @@ def attention_facts(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -
 def _softmax(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts | None:
     scores = args[0] if args else kwargs.get("input")
     axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
-    if not _plain(scores) or axis not in (-1, scores.dim() - 1):
+    if scores is None or not _plain(scores) or axis not in (-1, scores.dim() - 1):
         return None
     return of_scores(scores)
 

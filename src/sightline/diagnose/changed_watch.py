@@ -68,7 +68,7 @@ class ChangedWatch(Watch):
             self._stack.enter_context(self._calls)
         self._stack.enter_context(self._optimizers.start())
         if "mode" in self.change or "standardise" in self.change:
-            self._stack.callback(register_module_forward_pre_hook(self._entering).remove)
+            self._stack.callback(register_module_forward_pre_hook(self._entering).remove)  # type: ignore[arg-type]
         super().__enter__()
         self._stack.enter_context(self._optimizers.start_after())
         if "mode" in self.change:
@@ -156,4 +156,5 @@ class _Moments:
         mean = self._sum / self._count
         deviation = (self._squares / self._count - mean.square()).clamp_min(0).sqrt()
         deviation = torch.where(deviation > 1e-9 * (1 + mean.abs()), deviation, torch.ones_like(deviation))
-        return ((x - mean.to(x)) / deviation.to(x)).clamp(-FARTHEST, FARTHEST)
+        result: Tensor = ((x - mean.to(x)) / deviation.to(x)).clamp(-FARTHEST, FARTHEST)
+        return result

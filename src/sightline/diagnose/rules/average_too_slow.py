@@ -48,10 +48,10 @@ def _mixing(tape: Tape, call: Call) -> tuple[float, Operand] | None:
         return None
     shares = [_factor(tape, o) for o in call.operands]
     shares[1] *= _number(call.keywords.get("alpha")) or 1.0
-    new = min((i for i in (0, 1) if _source(tape, call.operands[i])), key=lambda i: shares[i], default=None)
-    if new is None or abs(sum(shares) - 1) > 1e-6 or shares[new] > 0.999:
+    place = min((i for i in (0, 1) if _source(tape, call.operands[i])), key=lambda i: shares[i], default=None)
+    if place is None or abs(sum(shares) - 1) > 1e-6 or shares[place] > 0.999:
         return None
-    return shares[new], call.operands[1 - new]
+    return shares[place], call.operands[1 - place]
 
 
 def _mixed(look: Look) -> tuple[Call, float, str] | None:
