@@ -129,7 +129,8 @@ class _Trial:
     def changed(self, change: Mapping[str, Plain]) -> RunSpec:
         """The specification of a short run with a change."""
         spec, steps = self.spec, self.updates
-        optimizer, plan = dict(spec.optim.options), {"patience": None, "log_steps": max(1, steps // ROWS)}
+        optimizer = dict(spec.optim.options)
+        plan: dict[str, Any] = {"patience": None, "log_steps": max(1, steps // ROWS)}
         for word, value in change.items():
             number = value if isinstance(value, float | int) else 0.0
             if word == "lr":
@@ -140,8 +141,9 @@ class _Trial:
                 plan |= {"clip_norm": number, "clip_value": None}
             elif word == "epochs":
                 steps = round(self._times(change) * steps)
-            elif word == "dropout":
-                spec = spec.replace(model=_with(spec.model, word, min(number, spec.model.options[word])))
+            elif word == "dropout" and spec.model is not None:
+                options = {**spec.model.options, word: min(number, spec.model.options[word])}
+                spec = spec.replace(model=Choice(spec.model.name, options))
             else:
                 optimizer[word] = number
         return spec.replace(
@@ -168,10 +170,6 @@ class _Trial:
             rows = self.updates // self.changed(change).plan.log_steps if broken else 0
             course = _course(other.metrics(), examples, updates=self.updates, broken=rows)
         return replace(course, made=1) if "epochs" not in change else replace(course.ending(self.updates), made=1)
-
-
-def _with(choice: Any, name: str, value: float) -> Choice:
-    return Choice(choice.name, {**choice.options, name: value})
 
 
 def _course(rows: list[dict[str, Any]], examples: int, *, updates: int, broken: int) -> Course:

@@ -167,7 +167,7 @@ def loss_difference(first: Course, second: Course, *, alike: bool) -> Difference
     scale = _scale(first, [a[0], b[0]])
     last = [values[-size * BLOCKS :] for values in (a, b)]
     if not all(isfinite(value) for values in last for value in values):
-        return Difference("training loss", *map(fmean, last), None, scale=scale)
+        return Difference("training loss", fmean(last[0]), fmean(last[1]), None, scale=scale)
     measure, most = "training loss", HIGHEST * scale
     if max(map(max, last)) > most:
         measure = f"training loss (cut at {most:.3g})"
