@@ -142,7 +142,8 @@ class _Trial:
             elif word == "epochs":
                 steps = round(self._times(change) * steps)
             elif word == "dropout" and spec.model is not None:
-                spec = spec.replace(model=_with(spec.model, word, min(number, spec.model.options[word])))
+                options = {**spec.model.options, word: min(number, spec.model.options[word])}
+                spec = spec.replace(model=Choice(spec.model.name, options))
             else:
                 optimizer[word] = number
         return spec.replace(
@@ -169,10 +170,6 @@ class _Trial:
             rows = self.updates // self.changed(change).plan.log_steps if broken else 0
             course = _course(other.metrics(), examples, updates=self.updates, broken=rows)
         return replace(course, made=1) if "epochs" not in change else replace(course.ending(self.updates), made=1)
-
-
-def _with(choice: Any, name: str, value: float) -> Choice:
-    return Choice(choice.name, {**choice.options, name: value})
 
 
 def _course(rows: list[dict[str, Any]], examples: int, *, updates: int, broken: int) -> Course:

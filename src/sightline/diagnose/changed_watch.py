@@ -93,8 +93,8 @@ class ChangedWatch(Watch):
                 p.requires_grad_()
                 self._trained.append(p)
 
-    def _entering(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """A module is called: of a network's own call modes and inputs are changed."""
+    def _entering(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
+        """A module is called: of a network's own call modes and inputs are changed. Returns what it is given instead."""
         if (
             torch.compiler.is_compiling()
             or self._modules.paused
