@@ -142,6 +142,15 @@ def test_accuracy_is_held_against_the_commonest_class(tmp_path: Path) -> None:
     assert of(two_classes(tmp_path / "d", 108, 92)).title == "Nothing was learned from the inputs"
 
 
+def test_always_answering_the_commonest_class_is_to_learn_nothing(tmp_path: Path) -> None:
+    folder = two_classes(tmp_path, 150, 50)
+    told = folder.read("readings/evaluation-test.json")
+    folder.write("readings/evaluation-test.json", {**told, "confusion": [[0, 50], [0, 150]]})
+    found_of = of(folder)
+    assert found_of.tone == "warning"
+    assert "always answering b, the commonest class, would have 75.0 %" in found_of.words
+
+
 def test_numbers_are_held_against_the_mean(tmp_path: Path) -> None:
     told = of(regression(tmp_path))
     assert (told.tone, told.title) == ("well", "Learned well")
