@@ -68,7 +68,7 @@ class ChangedWatch(Watch):
             self._stack.enter_context(self._calls)
         self._stack.enter_context(self._optimizers.start())
         if "mode" in self.change or "standardise" in self.change:
-            self._stack.callback(register_module_forward_pre_hook(self._entering).remove)  # type: ignore[arg-type]
+            self._stack.callback(register_module_forward_pre_hook(self._entering).remove)
         super().__enter__()
         self._stack.enter_context(self._optimizers.start_after())
         if "mode" in self.change:
@@ -94,7 +94,7 @@ class ChangedWatch(Watch):
                 self._trained.append(p)
 
     def _entering(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
-        """A module is called: of a network's own call modes and inputs are changed. Returns what it is given instead."""
+        """A module is called: modes and inputs of a network's own call are changed. Returns what it is given then."""
         if (
             torch.compiler.is_compiling()
             or self._modules.paused
