@@ -19,7 +19,7 @@ from sightline.understand.loss_surface import LossSurface
 from sightline.understand.sharpness import sharpness
 from small_models import SMALL, SMALL_IMAGES, SMALL_TEXT
 
-FEW_TABLES_AND_IMAGES = {name: SMALL[name] for name in ("mlp", "early-exits", "ode-net", "resnet", "whitening-net")}
+FEW_TABLES_AND_IMAGES = {name: SMALL[name] for name in ("mlp", "early-exits", "ode-net", "resnet")}
 
 
 def read(folder: Path, name: str, options: dict[str, Any], data: Data, *, sharp: bool = True) -> RunFolder:
