@@ -94,7 +94,7 @@ class ChangedWatch(Watch):
                 self._trained.append(p)
 
     def _entering(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
-        """A module is called: of a network's own call modes and inputs are changed. Returns what it is given instead."""
+        """A module is called: for a network's call modes are changed, and what it is given; None: as it was."""
         if (
             torch.compiler.is_compiling()
             or self._modules.paused
