@@ -96,7 +96,9 @@ class Course:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Course":
         """Of its parts by name, lists for tuples."""
-        parts = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+        parts: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
+        }
         for key in ("validation", "training"):
             parts[key] = tuple(Pass(**each) for each in plain[key])
         return cls(**parts)
