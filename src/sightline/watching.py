@@ -18,6 +18,11 @@ from sightline.report import write_diagnosis
 class WatchedLoop(Watch):
     """A watch whose findings can be a page."""
 
+    def __enter__(self) -> "WatchedLoop":
+        """See the loop."""
+        super().__enter__()
+        return self
+
     def report(self, path: Path | str = "report.html") -> Path:
         """Write the page: verdict, curves, findings with their evidence, layers over time; one offline file.
 

@@ -40,9 +40,11 @@ def run(words: Sequence[str]) -> int:
     add_program(parser, "PROGRAM|RUN", "a Python file, or the folder of a run")
     given = parser.parse_args(words)
     page = Path(given.report) if given.report else None
-    if page is not None and not page.parent.is_dir():
+    if page is not None and (page.is_dir() or not page.parent.is_dir()):
         raise ConfigurationError(
-            expected="--report: a file in a folder that exists", found=f"no folder {page.parent}", do="make it first"
+            expected="--report: a file in a folder that exists",
+            found=f"the folder {page}" if page.is_dir() else f"no folder {page.parent}",
+            do="name the page's file" if page.is_dir() else "make it first",
         )
     if given.updates is not None:
         from sightline.diagnose.again import checked_updates

@@ -142,15 +142,14 @@ class _Moments:
     def __init__(self) -> None:
         self.batches = 0
         self._count = 0
-        self._sum: Any = 0.0
-        self._squares: Any = 0.0
+        self._sum = self._squares = torch.zeros((), dtype=torch.float64)
 
     def add(self, x: Tensor) -> None:
         rows = (x if x.dim() == 2 else x.reshape(-1, 1)).double()
         self.batches += 1
         self._count += len(rows)
-        self._sum = self._sum + rows.sum(0)
-        self._squares = self._squares + rows.square().sum(0)
+        self._sum = self._sum.to(rows) + rows.sum(0)
+        self._squares = self._squares.to(rows) + rows.square().sum(0)
 
     def standardised(self, x: Tensor) -> Tensor:
         mean = self._sum / self._count

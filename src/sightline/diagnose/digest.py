@@ -1,5 +1,6 @@
 """A record in plain numbers for drawing: curves by step, layers over time."""
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -30,7 +31,7 @@ def digest(record: Record) -> dict[str, Any]:
         :MOST_LAYERS
     ]
     return {
-        "loss": [[i * span, values[i]] for i in range(0, len(values), stride)],
+        "loss": [[i * span, values[i]] for i in _kept(values, stride)],
         "validation": [[step, loss] for step, loss, _ in reading.validation_passes],
         "accuracy": [[step, right] for step, _, right in reading.validation_passes if right is not None],
         "rates": [[step, rate[0]] for step, rate in record.rates[::every] if rate],
@@ -54,6 +55,20 @@ def digest(record: Record) -> dict[str, Any]:
             "stopped": record.stopped,
         },
     }
+
+
+def _kept(values: Sequence[float], stride: int) -> list[int]:
+    """Places of a long curve: of every stretch the highest and the lowest, and the first that is no number."""
+    if stride == 1:
+        return list(range(len(values)))
+    kept: set[int] = set()
+    for start in range(0, len(values), 2 * stride):
+        places = range(start, min(start + 2 * stride, len(values)))
+        numbers = [i for i in places if isfinite(values[i])]
+        kept |= {next((i for i in places if not isfinite(values[i])), start)}
+        if numbers:
+            kept |= {min(numbers, key=lambda i: values[i]), max(numbers, key=lambda i: values[i])}
+    return sorted(kept)
 
 
 def _over(top: tuple[float, ...], below: tuple[float, ...], names: tuple[str, ...], name: str) -> float | None:

@@ -11,6 +11,7 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 
 WIDTH = 100
+STOPPED = " The program ended with "
 
 
 class Findings(tuple[Finding, ...]):
@@ -42,6 +43,8 @@ class Findings(tuple[Finding, ...]):
     @property
     def verdict(self) -> str:
         """One sentence."""
+        if not self.alarms and STOPPED in self.seen:
+            return "The program did not come to its end; until then nothing speaks against its training."
         if not self.alarms:
             return "Nothing speaks against this training." if self.trained else "Nothing was trained while watched."
         first, more = self.alarms[0], len(self.alarms) - 1
@@ -117,7 +120,7 @@ def seen(record: Record) -> str:
     text = f"Watched {networks} ({size:,} parameters): {record.steps:,} updates{loss}"
     text += f", {len(record.looks)} looked at closely."
     if record.stopped:
-        text += f" The program ended with {record.stopped.splitlines()[0][:300]}."
+        text += f"{STOPPED}{record.stopped.splitlines()[0][:300]}."
     if record.by_hand:
         text += " Weights are updated by hand, which is not seen."
     if record.unseen:

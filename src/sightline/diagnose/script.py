@@ -31,6 +31,7 @@ def watch_script(
     Raises:
         DataError: if there is no such file.
     """
+    path = Path(path)
     if not path.is_file():
         raise DataError(expected="a Python program", found=f"no file {str(path)!r}", do="check the path")
     watch = watch or Watch(stop_after=stop_after)

@@ -350,8 +350,8 @@ def end_of_network(tape: Tape, prediction: Operand | None) -> tuple[Call, ...]:
     for call in back(tape, prediction):
         calls.append(call)
         if is_layer(tape, call) or (weights_of(tape, call) and call.name not in SHAPE_ONLY):
-            break
-    return tuple(calls)
+            return tuple(calls)
+    return ()  # of a network that is not watched nothing is known
 
 
 def straight_before(tape: Tape, layer: Call) -> Call | None:

@@ -33,6 +33,8 @@ from sightline.diagnose.validation import TrainingLoss, validate
 
 MOST_NETWORKS = 32
 MOST_EVALUATED = 16
+MOST_OTHERS = 8
+"""Updates of other optimisers in a row, after which the one that counts the updates has had its day."""
 
 
 class Watch:
@@ -110,6 +112,7 @@ class Watch:
         self._tokens: weakref.ref[Tensor] | None = None
         self._probes: dict[int, list[Tensor]] = {}
         self._cleared: dict[int, bool] = {}
+        self._leading = self._others = 0
         self._looking = False
         self._began = 0.0
         for network in _several(model, nn.Module, "a torch.nn.Module") if model is not None else ():
@@ -204,6 +207,7 @@ class Watch:
         return self._names[id(module)]
 
     def _entered(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
+        self._functions.asleep = False  # an optimiser's step that raised did not wake it
         if self._looking and self._tape is None:
             self._begin_look()
         self._mode = module.training
@@ -356,8 +360,11 @@ class Watch:
 
     def _stepped(self, optimizer: Optimizer, number: int) -> None:
         self._functions.asleep = False
-        if number:
-            return
+        if number != self._leading:
+            self._others += 1
+            if self._others < MOST_OTHERS:
+                return
+        self._leading, self._others = number, 0
         rates = tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
         if not self.record.rates or self.record.rates[-1][1] != rates:
             self.record.rates.append((self.record.steps, rates))
@@ -404,6 +411,8 @@ def _probes(optimizer: Optimizer) -> list[Tensor]:
 def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:
     """One or several, as a tuple."""
     found = (given,) if isinstance(given, kind) else tuple(given) if isinstance(given, Iterable) else (given,)
+    if not found:
+        raise InputError(expected=f"{what}, or several", found="none", do="leave it out to see every one at work")
     for value in found:
         if not isinstance(value, kind):
             raise InputError(

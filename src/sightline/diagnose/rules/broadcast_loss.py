@@ -44,9 +44,9 @@ def broadcast_loss(r: Reading) -> Finding | None:
                     f"target, {stretched:,} pairs",
                 ),
                 why="the best answer to all targets at once is their mean: the network learns to ignore its input.",
-                fix=f"give both one shape, for example output.squeeze(-1) or target.view({a.shape})",
+                fix="give both one shape, for example output.squeeze(-1), or target.view_as(output)",
                 codes=("IWS",),
-                explains=("no-progress", "stopped-too-early", "rate-too-low", "loss-at-start"),
+                explains=("no-progress", "stopped-too-early", "rate-too-low", "rate-too-high", "loss-at-start"),
                 figure=loss_curve(r),
             )
     return None

@@ -22,7 +22,7 @@ def forgetting(r: Reading) -> Finding | None:
     if t is None or not t.finite or early is None or r.guess is None or r.guess <= 0 or r.two_players:
         return None
     before, peak, step = early
-    if before > 0.6 * r.guess or not 0.9 * r.guess < peak < float("inf"):
+    if not 0 < before <= 0.6 * r.guess or r.loss is None or r.loss.by_hand or not 0.9 * r.guess < peak < float("inf"):
         return None
     moves = [ratio for u in r.updates[:4] if (ratio := r.ratio(u)) is not None]
     rate = max((x for u in r.updates[:4] for x in u.rates), default=0.0)

@@ -4,12 +4,13 @@ from sightline.diagnose.figures import gradient_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.tape_paths import weights_of
 
 
 @RULES.register("missing-normalisation")
 def missing_normalisation(r: Reading) -> Finding | None:
     """A deep plain network without normalisation or skip connections that does not learn."""
-    layers = len(r.layers)
+    layers = len({name for c in r.layers for name in weights_of(r.tape, c)})  # one used often is one
     norms = sum(c.name in ("batch_norm", "layer_norm", "group_norm", "rms_norm", "instance_norm") for c in r.tape.calls)
     if layers < 12 or norms or r.learned or r.two_players:
         return None

@@ -65,7 +65,8 @@ def rate_too_high(r: Reading) -> Finding | None:
             f"after a step the slope along it has turned round (median {past:.2g} of what it was): it "
             "went past the lowest point"
         )
-    target = lr * min(0.1, 0.003 / max(big, 1e-9))
+    # a first step tells best what the rate does to fresh weights; 2e-2 is usual there, and 3e-3 later
+    target = lr * min(0.1, 0.02 / first if first > 0 else 0.003 / max(big, 1e-9))
     suggestion = 10.0 ** round(log10(target)) if target > 0 else 1e-3
     return Finding(
         cause="rate-too-high",
