@@ -36,7 +36,7 @@ def games(look: Look) -> Iterator[Game]:
                 return
 
 
-def _data(look: Look, e: Entry, maker: Entry, makers: Mapping[int | None, Entry]) -> bool:
+def _data(look: Look, e: Entry, maker: Entry, makers: Mapping[int, Entry]) -> bool:
     """Whether a discriminator is shown data: examples of the made ones' size that come from no network."""
     if not e.inputs or maker.output is None or prod(e.inputs[0].shape[1:]) != prod(maker.output.shape[1:]):
         return False
