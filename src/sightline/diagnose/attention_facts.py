@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, prod, sqrt
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -105,7 +105,7 @@ def _softmax(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts |
     return of_scores(scores)
 
 
-def _plain(x: Any) -> bool:
+def _plain(x: Any) -> TypeGuard[Tensor]:
     """A tensor whose numbers can be looked at."""
     return isinstance(x, Tensor) and not (x.is_nested or x.is_meta) and x.layout is torch.strided and x.numel() > 0
 

@@ -48,10 +48,11 @@ def _mixing(tape: Tape, call: Call) -> tuple[float, Operand] | None:
         return None
     shares = [_factor(tape, o) for o in call.operands]
     shares[1] *= _number(call.keywords.get("alpha")) or 1.0
-    place = min((i for i in (0, 1) if _source(tape, call.operands[i])), key=lambda i: shares[i], default=None)
-    if place is None or abs(sum(shares) - 1) > 1e-6 or shares[place] > 0.999:
+    sources = [i for i in (0, 1) if _source(tape, call.operands[i])]
+    if not sources or abs(sum(shares) - 1) > 1e-6:
         return None
-    return shares[place], call.operands[1 - place]
+    fresh = min(sources, key=lambda i: shares[i])
+    return (shares[fresh], call.operands[1 - fresh]) if shares[fresh] < 0.999 else None
 
 
 def _mixed(look: Look) -> tuple[Call, float, str] | None:

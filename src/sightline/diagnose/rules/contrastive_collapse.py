@@ -8,7 +8,7 @@ from sightline.diagnose.record import Look
 from sightline.diagnose.row_facts import RowFacts
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.tape import Call, Operand
-from sightline.diagnose.tape_paths import ancestors, back, loss_call, weights_of
+from sightline.diagnose.tape_paths import ancestors, back, weights_of
 
 PRODUCTS = ("matmul", "mm", "einsum", "bmm")
 MARGINS = ("triplet_margin_loss", "cosine_embedding_loss", "margin_ranking_loss", "hinge_embedding_loss")
@@ -52,8 +52,7 @@ def contrastive_collapse(r: Reading) -> Finding | None:
     if len(seen) < 3:
         return None
     call, alike = seen[-1][0], median(rows.alike for _, rows in seen)
-    loss = loss_call(r.tape, next(b.producer for b in r.looks[-1].backwards if b.producer is not None))
-    classes = loss is not None and loss.kind in ("cross_entropy", "nll_loss", "cross-entropy")
+    classes = r.loss is not None and r.loss.kind in ("cross_entropy", "nll_loss", "cross-entropy")
     if alike < (0.95 if classes else 0.99) or _told_apart(r, call):
         return None
     t = r.training
