@@ -10,7 +10,8 @@ from sightline.diagnose.tape_paths import weights_of
 @RULES.register("missing-normalisation")
 def missing_normalisation(r: Reading) -> Finding | None:
     """A deep plain network without normalisation or skip connections that does not learn."""
-    layers = len({name for c in r.layers for name in weights_of(r.tape, c)})  # one used often is one
+    used = {name for c in r.layers for name in weights_of(r.tape, c)}  # one that is called often is one
+    layers = len(used & r.matrices)
     norms = sum(c.name in ("batch_norm", "layer_norm", "group_norm", "rms_norm", "instance_norm") for c in r.tape.calls)
     if layers < 12 or norms or r.learned or r.two_players:
         return None
