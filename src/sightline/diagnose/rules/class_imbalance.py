@@ -22,13 +22,14 @@ def class_imbalance(r: Reading) -> Finding | None:
         most = int(sum(values) * 2 > len(values))
     else:
         return None
-    if share < 0.9 or share == 1.0:
+    many = len(classes) >= 5 and share >= 0.7
+    if not (share >= 0.9 or many) or share == 1.0:
         return None
     recent = [loss.accuracy for loss in r.record.losses[-10:] if loss.accuracy is not None]
     flat = bool(recent) and abs(sum(recent) / len(recent) - share) < 0.01
     return Finding(
         cause="class-imbalance",
-        severity="warning" if flat else "advice",
+        severity="warning" if flat or many else "advice",
         certainty=0.75 if flat else 0.6,
         title="One class makes up nearly all targets",
         where="the data",

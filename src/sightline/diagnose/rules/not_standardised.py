@@ -31,7 +31,10 @@ def not_standardised(r: Reading) -> Finding | None:
     if entry is None or not entry.inputs:
         return None
     x = entry.inputs[0]
-    if not x.finite:
+    given = (e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs)
+    broken = next((facts for facts in given if facts.floating and not facts.finite), None)
+    if broken is not None:
+        x = broken
         return Finding(
             cause="nan-in-data",
             severity="error",

@@ -8,9 +8,44 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _amounts(r: Reading) -> Finding | None:
+    """The same of targets that are amounts: on new examples no look was better than a constant guess."""
+    losses = [loss for _, loss, _ in r.validation_passes]
+    if (
+        len(losses) < 3
+        or r.left is None
+        or r.guess is None
+        or r.record.targets.classes
+        or not 0 < r.left < 0.93
+        or min(losses) < 0.98 * r.guess
+        or r.record.evaluated_examples < 50
+        or r.two_players
+    ):
+        return None
+    return Finding(
+        cause="wrong-labels",
+        severity="warning",
+        certainty=0.7,
+        title="The targets do not follow from the inputs",
+        where="the data",
+        evidence=(
+            f"training loss fell to {r.left:.0%} of a constant guess's ({r.guess:.3g}), but on examples not trained on "
+            f"it never came below {min(losses):.3g}",
+        ),
+        why="the network learns the examples by heart: targets are permuted, or belong to other inputs.",
+        fix="check that inputs and targets are shuffled together and read in one order",
+        codes=("TCL", "IDS"),
+        explains=("overfitting",),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("wrong-labels")
 def wrong_labels(r: Reading) -> Finding | None:
     """Targets that the inputs do not tell: learned by heart, and not right on new data."""
+    amounts = _amounts(r)
+    if amounts is not None:
+        return amounts
     passes = [p for p in r.validation_passes if p[2] is not None]
     classes = r.record.targets.classes
     total = sum(classes.values())
