@@ -1,6 +1,7 @@
 """Targets that the inputs do not tell: learned by heart, and not right on new data."""
 
 from math import sqrt
+from statistics import fmean
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
@@ -40,12 +41,50 @@ def _amounts(r: Reading) -> Finding | None:
     )
 
 
+def _by_heart(r: Reading) -> Finding | None:
+    """Without validation: passes over the data teach nothing at first, and then each example comes by itself."""
+    passes = r.record.trained_examples / max(1, r.record.distinct_examples)
+    values = r.record.loss.values
+    each = len(values) / max(1.0, passes)
+    if (
+        r.guess is None
+        or r.left is None
+        or not r.record.targets.classes
+        or r.validation_passes
+        or r.two_players
+        or passes < 8
+        or each < 4
+        or r.left > 0.8
+        or (r.update_ratio or 0.0) < 2e-3
+    ):
+        return None
+    second = values[round(each) : round(2 * each)]
+    if min(values[: round(2 * each)]) < 0.85 * r.guess or not 0.96 < fmean(second) / r.guess < 1.1:
+        return None
+    return Finding(
+        cause="wrong-labels",
+        severity="warning",
+        certainty=0.6,
+        title="The labels are learned by heart",
+        where="the data",
+        evidence=(
+            f"in the second pass over the data the loss is still {fmean(second) / r.guess:.1%} of a constant guess's; "
+            f"after {passes:.0f} passes it is {r.left:.0%}",
+        ),
+        why="what holds for all examples is learned in the first passes, what holds for single ones in the last.",
+        fix="check that inputs and labels are shuffled together and read in one order; measure on new examples",
+        codes=("TCL", "IDS"),
+        explains=("overfitting",),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("wrong-labels")
 def wrong_labels(r: Reading) -> Finding | None:
     """Targets that the inputs do not tell: learned by heart, and not right on new data."""
-    amounts = _amounts(r)
-    if amounts is not None:
-        return amounts
+    other = _amounts(r) or _by_heart(r)
+    if other is not None:
+        return other
     passes = [p for p in r.validation_passes if p[2] is not None]
     classes = r.record.targets.classes
     total = sum(classes.values())
