@@ -389,6 +389,26 @@ def squeezed(x: Tensor) -> Tensor:
     return torch.clamp(0.01 * x + 0.5, 0, 1)
 
 
+def one_broken(x: Tensor) -> Tensor:
+    """One number of one example is none."""
+    x = x.clone()
+    x[200, 1] = torch.nan
+    return x
+
+
+def mostly_the_first(classes: int) -> Data:
+    """Four of five examples are of one class."""
+    x, y = blobs(256, classes)
+    rare = torch.rand(256) < 0.2
+    return x[torch.where(rare, torch.arange(256), 0)] + 0.1 * torch.randn(256, 2), torch.where(rare, y, 0)
+
+
+def permuted_blobs() -> Data:
+    """Classes that belong to other examples."""
+    x, y = blobs(64)
+    return x, y[torch.randperm(64)]
+
+
 def overlapping(count: int = 24) -> Data:
     """Two classes that are told apart in three of four cases."""
     return blobs(count, 2, noise=1.6)
@@ -483,6 +503,9 @@ FAULTS: list[tuple[str, Program]] = [
         "class-imbalance",
         replace(CLASSES, data=relabelled(lambda y: (torch.arange(len(y)) % 32 == 5).long()), batch=256),
     ),
+    ("nan-in-data", replace(CLASSES, data=redrawn(one_broken))),
+    ("class-imbalance", replace(CLASSES, data=lambda: mostly_the_first(6), network=partial(mlp, out=6))),
+    ("wrong-labels", replace(CLASSES, data=permuted_blobs, network=partial(mlp, width=64), steps=400, batch=16)),
     ("wrong-layout", replace(PICTURES, data=lambda: pictures(last=True), network=lambda: convolutions(10))),
     ("leak", replace(TOKENS, data=lambda: tokens(ahead=0))),
     ("padding-as-data", replace(TOKENS, data=lambda: tokens(padding=0.6))),

@@ -18,7 +18,7 @@ def _amounts(r: Reading) -> Finding | None:
         or r.guess is None
         or r.record.targets.classes
         or not 0 < r.left < 0.93
-        or min(losses) < 0.98 * r.guess
+        or min(losses) < 0.95 * r.guess
         or r.record.evaluated_examples < 50
         or r.two_players
     ):
