@@ -197,7 +197,7 @@ def test_a_run_whose_gallery_fails_is_marked_failed(tmp_path: Path, monkeypatch:
         raise ValueError("no room to draw")
 
     with monkeypatch.context() as patch:
-        patch.setattr(modules["sightline.train.fit"], "write_gallery", fails)
+        patch.setattr(modules["sightline.train.carry_out"], "write_gallery", fails)
         with pytest.raises(ValueError, match="no room to draw"):
             fit(model, data, plan, name="run", runs=tmp_path, quiet=True)
     run = RunFolder.open(tmp_path / "run")
@@ -213,7 +213,7 @@ def test_a_run_stopped_before_its_gallery_has_it_when_resumed(tmp_path: Path, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(modules["sightline.train.fit"], "write_gallery", stops)
+        patch.setattr(modules["sightline.train.carry_out"], "write_gallery", stops)
         with pytest.raises(KeyboardInterrupt):
             fit(model, data, plan, name="run", runs=tmp_path, quiet=True)
     assert not RunFolder.open(tmp_path / "run").has("samples/augmented.png")

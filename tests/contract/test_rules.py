@@ -405,8 +405,8 @@ def mostly_the_first(classes: int) -> Data:
 
 def permuted_blobs() -> Data:
     """Classes that belong to other examples."""
-    x, y = blobs(64)
-    return x, y[torch.randperm(64)]
+    x, y = blobs(128)
+    return x, y[torch.randperm(128)]
 
 
 def overlapping(count: int = 24) -> Data:
@@ -505,7 +505,12 @@ FAULTS: list[tuple[str, Program]] = [
     ),
     ("nan-in-data", replace(CLASSES, data=redrawn(one_broken))),
     ("class-imbalance", replace(CLASSES, data=lambda: mostly_the_first(6), network=partial(mlp, out=6))),
-    ("wrong-labels", replace(CLASSES, data=permuted_blobs, network=partial(mlp, width=64), steps=400, batch=16)),
+    (
+        "wrong-labels",
+        replace(
+            CLASSES, data=permuted_blobs, network=partial(mlp, width=128), steps=900, batch=16, optimizer=adam(6e-3)
+        ),
+    ),
     ("wrong-layout", replace(PICTURES, data=lambda: pictures(last=True), network=lambda: convolutions(10))),
     ("leak", replace(TOKENS, data=lambda: tokens(ahead=0))),
     ("padding-as-data", replace(TOKENS, data=lambda: tokens(padding=0.6))),

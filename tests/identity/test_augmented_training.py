@@ -85,7 +85,7 @@ def test_training_augments_its_own_split_anew_in_each_epoch_by_the_runs_seed(
 ) -> None:
     """The calls of a run of two epochs: their numbers, their examples, and images equal to those of Seeds(3)."""
     augment = Augment(crop=1, brightness=0.3, mixup=0.5)
-    monkeypatch.setattr(modules["sightline.train.fit"], "write_gallery", lambda *_: None)  # it augments too
+    monkeypatch.setattr(modules["sightline.train.carry_out"], "write_gallery", lambda *_: None)  # it augments too
     seen: list[tuple[int, int, Tensor, Tensor, Augmented]] = []
     original = EpochAugmenter.__call__
 

@@ -156,7 +156,7 @@ def test_a_model_made_in_python_is_gone_on_with_from_before_its_first_checkpoint
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["sightline.train.fit"], "run_processes", stopped)
+        patch.setattr(sys.modules["sightline.train.carry_out"], "run_processes", stopped)
         with pytest.raises(KeyboardInterrupt):
             fit(deepcopy(model), data, plan, runs=tmp_path / "b", name="run", quiet=True)
     resumed = resume(tmp_path / "b" / "run", quiet=True)

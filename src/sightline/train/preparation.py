@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sightline.core.config import build
-from sightline.core.errors import ConfigurationError
+from sightline.core.errors import ConfigurationError, DataError
 from sightline.core.schema import Schema, TextSchema
 from sightline.core.seeds import Seeds
 from sightline.data import DATASETS, HUB_PREFIX, Data, load_spec
@@ -33,9 +33,15 @@ def load_for(spec: RunSpec) -> Data:
     """
     try:
         return load_spec(spec.data)
-    except ShortTextError:
+    except ShortTextError as short:
         if spec.model is not None:
-            build(spec.model, MODELS, Schema("text", "language", (1,), text=TextSchema(vocabulary_size=2, length=1)))
+            text = Schema("text", "language", (1,), text=TextSchema(vocabulary_size=2, length=1))
+            try:
+                build(spec.model, MODELS, text)
+            except DataError as unfit:
+                hint = short.do.partition("; for images ")[2]  # where a folder was taken for one of texts
+                do = f"for images {hint}" if hint else unfit.do
+                raise DataError(expected=unfit.expected, found=f"{unfit.found} ({short.found})", do=do) from short
         raise
 
 

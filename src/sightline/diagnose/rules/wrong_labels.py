@@ -53,7 +53,10 @@ def _by_heart(r: Reading) -> Finding | None:
         or r.validation_passes
         or r.two_players
         or passes < 8
-        or each < 4
+        or each < 8
+        or r.loss is None
+        or r.loss.target is None
+        or len(r.loss.target.shape) != 1
         or r.left > 0.8
         or (r.update_ratio or 0.0) < 2e-3
     ):
