@@ -1,11 +1,12 @@
 """How good is a diagnosis? Faulty and healthy programs, several seeds, scored as the published tools were.
 
-    python benchmarks/diagnosis.py [--half tuned] [--seeds 5] [--only mlp] [--json results.json]
+    python benchmarks/diagnosis.py [--part tuned] [--seeds 5] [--only mlp] [--json results.json]
     python benchmarks/diagnosis.py --diagnoser my_module:my_function
 
-Halves: `tuned` and `set-aside` (faults planted in ten healthy programs, drawn apart by a rule before any diagnosis was
-tuned), `published` (ports of 21 published faulty programs), `healthy` (those ten and the published ones as repaired).
-Results of single set-aside programs are neither shown nor written unless `--half set-aside` asks for them.
+Parts: `tuned`, `opened` and `set-aside` (faults planted in ten healthy programs: those that rules were tuned on from
+the start, those set aside at first and opened after one scoring, those planted last and set aside since), `published`
+(ports of 21 published faulty programs), `healthy` (those ten and the published ones as repaired).
+Results of single set-aside programs are neither shown nor written unless `--part set-aside` asks for them.
 SIGHTLINE_DATA names the folder of data sets. The diagnoser is called as `diagnose(path, arguments)` and gives findings
 with `cause`, `codes` and `severity`; one with `edit = (find, replace)` is repaired so and retrained. With `--try-fix`
 the diagnosis tries its fixes itself; the first finding whose fix helped there is repaired so, from outside, and the
@@ -41,7 +42,7 @@ from forked import Outcome, run_all, warm_up
 from measure_faults import is_worse, programs, read_rows, run_for_score, score_of, scores_by_name
 from planted import FOLDER, Fault, apply_edits, faulty_source, load_faults, write_program
 
-FAULTY = ("tuned", "set-aside", "published")
+FAULTY = ("tuned", "opened", "set-aside", "published")
 Diagnoser = Callable[[Path, list[str]], Iterable[Any]]
 Repair = tuple[str, str] | Mapping[str, Any]
 """(text to find, text to put there), or a change that a watch makes from outside."""
@@ -108,9 +109,9 @@ def score_changed(source: str, change: Mapping[str, Any], seed: int) -> float:
     return score_of(written.getvalue())
 
 
-def faults_that_count(half: str) -> list[Fault]:
-    """A half's faults, without those that were measured to do no harm."""
-    name = half.replace("-", "_")
+def faults_that_count(part: str) -> list[Fault]:
+    """A part's faults, without those that were measured to do no harm."""
+    name = part.replace("-", "_")
     healthy = scores_by_name(read_rows(FOLDER / "measured_healthy.csv"))
     faulty = scores_by_name(read_rows(FOLDER / f"measured_{name}.csv"))
     return [
@@ -120,12 +121,12 @@ def faults_that_count(half: str) -> list[Fault]:
     ]
 
 
-def run_half(half: str, only: str, seeds: int, diagnoser: Callable[[], Diagnoser], workers: int) -> list[Run]:
-    """Diagnoses every program of a half, then retrains those for which an edit was proposed."""
-    if half == "healthy":
+def run_part(part: str, only: str, seeds: int, diagnoser: Callable[[], Diagnoser], workers: int) -> list[Run]:
+    """Diagnoses every program of a part, then retrains those for which an edit was proposed."""
+    if part == "healthy":
         faults = {name: Fault(name, name, "healthy", "healthy", (), "", ()) for name in programs()}
     else:
-        faults = {fault.name: fault for fault in faults_that_count(half)}
+        faults = {fault.name: fault for fault in faults_that_count(part)}
     faults = {name: fault for name, fault in faults.items() if name.startswith(only)}
     sources = {name: faulty_source(fault) for name, fault in faults.items()}
     jobs = {
@@ -137,28 +138,28 @@ def run_half(half: str, only: str, seeds: int, diagnoser: Callable[[], Diagnoser
     repaired = {
         name: partial(score_repaired, sources[name.split("\t")[0]], outcome.value[1], int(name.split("\t")[1]))
         for name, outcome in outcomes.items()
-        if half != "healthy" and outcome.value and outcome.value[1]
+        if part != "healthy" and outcome.value and outcome.value[1]
     }
     retrained = dict(run_all(repaired, workers=workers))
-    return [_run(half, faults[name.split("\t")[0]], name, outcomes[name], retrained.get(name)) for name in jobs]
+    return [_run(part, faults[name.split("\t")[0]], name, outcomes[name], retrained.get(name)) for name in jobs]
 
 
-def _run(half: str, fault: Fault, name: str, outcome: Outcome, retrained: Outcome | None) -> Run:
+def _run(part: str, fault: Fault, name: str, outcome: Outcome, retrained: Outcome | None) -> Run:
     findings, edit, trials = outcome.value or ((), None, ())
     verified = None
     if retrained is not None:
         healthy = scores_by_name(read_rows(FOLDER / "measured_healthy.csv"))[fault.program]
-        faulty = scores_by_name(read_rows(FOLDER / f"measured_{half.replace('-', '_')}.csv"))[fault.name]
+        faulty = scores_by_name(read_rows(FOLDER / f"measured_{part.replace('-', '_')}.csv"))[fault.name]
         score = float("nan") if retrained.value is None else retrained.value
         verified = closes_half(statistics.fmean(healthy), statistics.fmean(faulty), score)
-    told = "" if half == "healthy" else fault.name
+    told = "" if part == "healthy" else fault.name
     seed = int(name.split("\t")[1])
     return Run(fault.program, told, fault.group, seed, findings, edit, verified, outcome.error, outcome.seconds, trials)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A half's line of the table."""
+    """A part's line of the table."""
 
     programs: int
     runs: int
@@ -210,10 +211,10 @@ def share(count: int, total: int) -> str:
     return f"{count}/{total} = {100 * count / max(1, total):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def summary_lines(half: str, summary: Summary) -> list[str]:
-    """A half's figures in words."""
+def summary_lines(part: str, summary: Summary) -> list[str]:
+    """A part's figures in words."""
     lines = [
-        f"{half}: {summary.programs} programs, {summary.runs} runs, {summary.seconds:.1f} s of processor time a run",
+        f"{part}: {summary.programs} programs, {summary.runs} runs, {summary.seconds:.1f} s of processor time a run",
         f"  diagnosed by name in most seeds: {share(summary.diagnosed_programs, summary.programs)}",
     ]
     for kind, score in (("name", summary.by_name), ("code", summary.by_code)):
@@ -250,19 +251,19 @@ def detail_lines(runs: Sequence[Run], faults: Iterable[Fault]) -> list[str]:
 
 
 def evaluate(
-    halves: Sequence[str], only: str, seeds: int, diagnoser: Callable[[], Diagnoser], workers: int = 2
+    parts: Sequence[str], only: str, seeds: int, diagnoser: Callable[[], Diagnoser], workers: int = 2
 ) -> dict[str, Any]:
     """Runs, prints and returns everything but single set-aside results, unless these alone were asked for."""
     results: dict[str, Any] = {}
-    for half in halves:
-        runs = run_half(half, only, seeds, diagnoser, workers)
+    for part in parts:
+        runs = run_part(part, only, seeds, diagnoser, workers)
         if not runs:
             continue
-        hidden = half == "set-aside" and len(halves) > 1
-        results[half] = {"runs": [] if hidden else [asdict(run) for run in runs]}
-        if half == "healthy":
+        hidden = part == "set-aside" and len(parts) > 1
+        results[part] = {"runs": [] if hidden else [asdict(run) for run in runs]}
+        if part == "healthy":
             alarms = false_alarms(runs)
-            results[half]["false_alarms"] = alarms
+            results[part]["false_alarms"] = alarms
             lines = [f"healthy: false alarms by {kind}: {share(*counted)}" for kind, counted in alarms.items()]
             lines += [
                 f"    {run.program} seed {run.seed}: {', '.join(each.cause for each in loud(run.findings))} {run.error}"
@@ -270,10 +271,10 @@ def evaluate(
                 if loud(run.findings) or run.error
             ]
         else:
-            faults = load_faults(FOLDER / f"planted_{half.replace('-', '_')}.toml")
+            faults = load_faults(FOLDER / f"planted_{part.replace('-', '_')}.toml")
             summary = summarise(runs, faults)
-            results[half]["summary"] = asdict(summary)
-            lines = summary_lines(half, summary) + ([] if hidden else detail_lines(runs, faults))
+            results[part]["summary"] = asdict(summary)
+            lines = summary_lines(part, summary) + ([] if hidden else detail_lines(runs, faults))
         print("\n".join(lines), flush=True)
     return results
 
@@ -281,7 +282,7 @@ def evaluate(
 def main() -> None:
     """Parse, run, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=[*FAULTY, "healthy", "all"], default="all")
+    parser.add_argument("--part", choices=[*FAULTY, "healthy", "all"], default="all")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default="", help="programs and faults whose name begins so")
     parser.add_argument("--diagnoser", default="sightline.diagnose:diagnose")
@@ -289,13 +290,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    if options.half == "all" and options.only:
-        parser.error("--only would show single set-aside results: say which --half")
+    if options.part == "all" and options.only:
+        parser.error("--only would show single set-aside results: say which --part")
     if options.try_fix:
         options.diagnoser = TRYING
     warm_up()
-    halves = [*FAULTY, "healthy"] if options.half == "all" else [options.half]
-    results = evaluate(halves, options.only, options.seeds, diagnoser_named(options.diagnoser), options.workers)
+    parts = [*FAULTY, "healthy"] if options.part == "all" else [options.part]
+    results = evaluate(parts, options.only, options.seeds, diagnoser_named(options.diagnoser), options.workers)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
 

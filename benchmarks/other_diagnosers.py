@@ -1,7 +1,7 @@
 """The other PyTorch diagnosers on the same programs: torch-audit, torchmortem, torchdiag.
 
     pip install torch-audit torchmortem torchdiag
-    python benchmarks/other_diagnosers.py [--tool torchmortem] [--half tuned] [--seeds 1] [--only mlp] [--json FILE]
+    python benchmarks/other_diagnosers.py [--tool torchmortem] [--part tuned] [--seeds 1] [--only mlp] [--json FILE]
 
 (DLCheck is not in the package index.) Each is used as its page tells: torch-audit by `autopatch`, torchmortem by
 `attach`, `step` after every optimiser step and `detach`, torchdiag by its checks of gradients and dead neurons on the
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from diagnosis import Diagnoser, evaluate
+from diagnosis import FAULTY, Diagnoser, evaluate
 from diagnosis_score import Said
 from forked import run_script, warm_up
 
@@ -191,20 +191,20 @@ def _loader(name: str) -> Diagnoser:
 
 
 def main() -> None:
-    """Parse, run every tool over the halves, print."""
+    """Parse, run every tool over the parts, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", choices=sorted(TOOLS))
-    parser.add_argument("--half", choices=["tuned", "set-aside", "published", "healthy", "all"], default="all")
+    parser.add_argument("--part", choices=[*FAULTY, "healthy", "all"], default="all")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", default="")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     warm_up()
-    halves = ["tuned", "set-aside", "published", "healthy"] if options.half == "all" else [options.half]
+    parts = [*FAULTY, "healthy"] if options.part == "all" else [options.part]
     results = {}
     for name in [options.tool] if options.tool else sorted(TOOLS):
         print(f"== {name}", flush=True)
-        results[name] = evaluate(halves, options.only, options.seeds, partial(_loader, name))
+        results[name] = evaluate(parts, options.only, options.seeds, partial(_loader, name))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Faults planted in healthy programs: the tables, the edits, and the rule that sets half of them aside.
+"""Faults planted in healthy programs: the tables, the edits, and the rule that drew half of the first ones apart.
 
 A fault is one or more textual edits of a program of `faulty_programs/`; each must match exactly once.
 """
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "faulty_programs"
-TUNED, SET_ASIDE, PUBLISHED = (FOLDER / f"planted_{half}.toml" for half in ("tuned", "set_aside", "published"))
 SEED = 7
 
 
@@ -93,7 +92,7 @@ def write_program(source: str, folder: Path) -> Path:
 
 
 def split(faults: Iterable[Fault]) -> tuple[list[Fault], list[Fault]]:
-    """(tuned, set aside): by group, in the order of a hash of seed and name, one by one in turn.
+    """(tuned, set aside at first): by group, in the order of a hash of seed and name, one by one in turn.
 
     A group of odd size gives its last fault to the half that has fewer so far, the tuned one on a tie.
     """

@@ -15,7 +15,7 @@ from diagnosis import (
     diagnose_source,
     evaluate,
     false_alarms,
-    run_half,
+    run_part,
     score_repaired,
     summarise,
     summary_lines,
@@ -57,13 +57,13 @@ def test_a_false_alarm_is_a_warning_on_a_healthy_run() -> None:
     assert false_alarms(runs) == {"runs": (2, 4), "programs": (1, 1)}
 
 
-@pytest.mark.parametrize(("halves", "hidden"), [(["tuned", "set-aside"], True), (["set-aside"], False)])
+@pytest.mark.parametrize(("parts", "hidden"), [(["tuned", "set-aside"], True), (["set-aside"], False)])
 def test_single_set_aside_results_are_shown_only_when_asked_for(
-    halves: list[str], hidden: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    parts: list[str], hidden: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(diagnosis, "run_half", lambda half, *_: [_run("mlp-a", 0, RIGHT)])
+    monkeypatch.setattr(diagnosis, "run_part", lambda part, *_: [_run("mlp-a", 0, RIGHT)])
     monkeypatch.setattr(diagnosis, "load_faults", lambda table: [FAULT])
-    results = evaluate(halves, "", 1, lambda: lambda path, arguments: [])
+    results = evaluate(parts, "", 1, lambda: lambda path, arguments: [])
     shown = capsys.readouterr().out.split("set-aside:")[1]
     assert ("mlp-a" not in shown) is hidden
     assert (results["set-aside"]["runs"] == []) is hidden
@@ -87,9 +87,9 @@ def test_a_proposed_edit_is_made_and_retrained(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(diagnosis, "run_all", at_once)
     monkeypatch.setattr(diagnosis, "run_for_score", score)
-    monkeypatch.setattr(diagnosis, "faults_that_count", lambda half: [FAULT])
+    monkeypatch.setattr(diagnosis, "faults_that_count", lambda part: [FAULT])
     monkeypatch.setattr(diagnosis, "scores_by_name", lambda rows: {"mlp": [0.9, 1.0], "mlp-a": [0.1, 0.2]})
-    (run,) = run_half("tuned", "", 1, found, 2)
+    (run,) = run_part("tuned", "", 1, found, 2)
     assert [each.cause for each in run.findings] == ["dead-units", "rate-too-high"]
     assert run.verified  # 0.6 is past the middle of 0.15 and 0.95
     assert len(retrained) == 1

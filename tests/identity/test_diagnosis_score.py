@@ -103,13 +103,16 @@ def test_an_edit_must_match_once() -> None:
 
 def test_the_tables_use_known_words_and_keep_the_rule() -> None:
     folder = Path(__file__).parents[2] / "benchmarks" / "faulty_programs"
-    halves = [load_faults(folder / f"planted_{half}.toml") for half in ("tuned", "set_aside")]
-    published = load_faults(folder / "planted_published.toml")
-    assert split(halves[0] + halves[1]) == tuple(halves)
-    assert len(halves[0]) + len(halves[1]) >= 66
+    tuned, opened, aside, published = (
+        load_faults(folder / f"planted_{part}.toml") for part in ("tuned", "opened", "set_aside", "published")
+    )
+    assert split(tuned + opened) == (tuned, opened)
+    assert len(tuned) + len(opened) >= 66
     assert len(published) == 21
+    faults = [*tuned, *opened, *aside, *published]
+    assert len({fault.name for fault in faults}) == len(faults)
     causes = known_causes()
-    for fault in [*halves[0], *halves[1], *published]:
+    for fault in faults:
         assert all(truth.causes and truth.causes <= set(causes) for truth in fault.truths), fault.name
         assert fault.kind in ("worse", "method")
         compile(faulty_source(fault), fault.name, "exec")  # every edit matches once and leaves a program
