@@ -69,6 +69,7 @@ class Finding:
         figure: lines that show it.
         also: titles of findings that this one explains.
         tried: what came of the change, where it was tried.
+        form: a more general cause that this one is a form of: what explains that one explains this.
     """
 
     cause: str
@@ -86,3 +87,4 @@ class Finding:
     figure: Curves | None = None
     also: tuple[str, ...] = ()
     tried: Tried | None = None
+    form: str = ""

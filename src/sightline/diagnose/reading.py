@@ -145,7 +145,9 @@ class Reading:
         """Numbers that the network gives an example, as the loss is given them; 1 for a vector."""
         given = self.loss.prediction if self.loss is not None else None
         shape = self.end[-1].result.shape if self.end else given.shape if given is not None else ()
-        return shape[1] if len(shape) > 1 else 1
+        if len(shape) < 2:
+            return 1
+        return shape[-1] if self.end and self.end[-1].name == "linear" else shape[1]
 
     @cached_property
     def left(self) -> float | None:

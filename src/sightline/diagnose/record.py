@@ -244,6 +244,11 @@ class Record:
         backward_site: of the last backward pass.
         backwards: passes in all.
         live_backwards: backward passes looked at after which some gradient was not 0.
+        early_steps: steps made before any backward pass.
+        drew_in_evaluation: of the first forward passes in evaluation mode without gradients, those that drew random
+            numbers.
+        kept_losses: of the last 64 losses that backward passes started from, those that were still there with their
+            graphs, at the most.
         uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
             still there.
         losses: calls of loss functions: of training on the steps looked at, of evaluation all.
@@ -271,6 +276,9 @@ class Record:
     backward_site: str = ""
     backwards: int = 0
     live_backwards: int = 0
+    early_steps: int = 0
+    drew_in_evaluation: int = 0
+    kept_losses: int = 0
     uncleared: dict[int, int] = field(default_factory=dict)
     cleared: dict[int, int] = field(default_factory=dict)
     losses: list[LossSeen] = field(default_factory=list)

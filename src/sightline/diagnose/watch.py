@@ -2,6 +2,7 @@
 
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -33,6 +34,12 @@ from sightline.diagnose.validation import TrainingLoss, validate
 
 MOST_NETWORKS = 32
 MOST_EVALUATED = 16
+GLANCES = 8
+"""Evaluations of which is seen whether they draw random numbers."""
+
+KEPT = 64
+"""Losses that are followed, to see whether the loop keeps them with their graphs."""
+
 MOST_OTHERS = 8
 """Updates of other optimisers in a row, after which the one that counts the updates has had its day."""
 
@@ -108,7 +115,10 @@ class Watch:
         self._pending: list[tuple[bool, list[float]]] = []
         self._late: list[Tensor] = []
         self._open_losses: list[LossSeen] = []
+        self._roots: deque[weakref.ref[Tensor]] = deque(maxlen=KEPT)
         self._mode = True
+        self._random: Tensor | None = None
+        self._glances = GLANCES
         self._tokens: weakref.ref[Tensor] | None = None
         self._probes: dict[int, list[Tensor]] = {}
         self._cleared: dict[int, bool] = {}
@@ -211,6 +221,8 @@ class Watch:
         if self._looking and self._tape is None:
             self._begin_look()
         self._mode = module.training
+        if not module.training and not torch.is_grad_enabled() and self._glances:
+            self._random = _random_state()
         self._given(next((x for x in inputs if x.dim() > 0), None))
 
     def _given(self, x: Tensor | None) -> None:
@@ -221,6 +233,10 @@ class Watch:
         grad = torch.is_grad_enabled()
         name = self._names[id(module)]
         key = (name, module.training, grad)
+        if self._random is not None:
+            self._glances -= 1
+            self.record.drew_in_evaluation += not torch.equal(self._random, _random_state())
+            self._random = None
         self.record.entries[key] = self.record.entries.get(key, 0) + 1
         with unwatched():
             first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
@@ -318,7 +334,10 @@ class Watch:
             self.record.losses += self._open_losses
             self._open_losses.clear()
             self._sort_examples(trained=True)
+            self._roots.append(weakref.ref(loss))
             if self._looking:
+                kept = sum((root := ref()) is not None and root.grad_fn is not None for ref in self._roots)
+                self.record.kept_losses = max(self.record.kept_losses, kept - 1)
                 self.record.backward_site = call_site(3)
                 producer = None if self._tape is None else self._tape.producer(loss)
                 value = float(loss.detach().double().mean())
@@ -343,6 +362,7 @@ class Watch:
     def _stepping(self, optimizer: Optimizer, number: int) -> None:
         if number not in self._probes:
             self._meet_optimizer(optimizer)
+        self.record.early_steps += self.record.backwards == 0 and not self._steps.by_closure
         if number in self._probes and not self._steps.by_closure:  # a closure clears within the step
             counts = self.record.cleared if self._cleared[number] else self.record.uncleared
             counts[number] = counts.get(number, 0) + 1
@@ -406,6 +426,12 @@ def _probes(optimizer: Optimizer) -> list[Tensor]:
         if len(found) == 2:
             break
     return found
+
+
+def _random_state() -> Tensor:
+    """Of torch's own streams of random numbers, on the CPU and on the accelerator in use."""
+    state = torch.random.get_rng_state()
+    return torch.cat([state, torch.cuda.get_rng_state()]) if torch.cuda.is_initialized() else state
 
 
 def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ def constant_targets(r: Reading) -> Finding | None:
         return None
     value = next(iter(t.classes)) if t.classes else t.values[0]
     return Finding(
-        cause="constant-targets",
+        cause="wrong-labels" if r.two_players else "constant-targets",
         severity="error",
         certainty=0.9,
         title="All targets are the same",

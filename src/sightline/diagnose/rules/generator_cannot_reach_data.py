@@ -27,7 +27,7 @@ def generator_cannot_reach_data(r: Reading) -> Finding | None:
     if low >= least - 0.1 * (high - low) and high <= most + 0.1 * (high - low):
         return None
     return Finding(
-        cause="generator-cannot-reach-data",
+        cause="output-cannot-reach-targets",
         severity="error",
         certainty=0.92,
         title="The generator can't make what is real",

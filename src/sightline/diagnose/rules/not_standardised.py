@@ -69,7 +69,7 @@ def not_standardised(r: Reading) -> Finding | None:
     if pictures:
         evidence += ": pictures of 0 to 255"
     return Finding(
-        cause="integer-input" if pictures else "not-standardised",
+        cause="not-standardised",
         severity="advice" if r.left is not None and r.left < 0.1 else "warning",
         certainty=0.85,
         title="The inputs are not scaled",

@@ -13,8 +13,9 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
     without = [u for u in updates if u.zero or (not u.names and u.without)]
     if len(updates) < 2 or len(without) < 0.8 * len(updates) or r.record.live_backwards < 0.5 * len(updates):
         return None
+    early = r.record.early_steps > 0
     return Finding(
-        cause="zero-grad-misplaced",
+        cause="step-before-backward" if early else "zero-grad-misplaced",
         severity="error",
         certainty=0.95,
         title="Updates are made without gradients",
@@ -22,11 +23,14 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
         evidence=(
             f"{r.record.backwards:,} backward passes were made, but at {len(without)} of "
             f"{len(updates)} updates looked at "
-            "every gradient was missing or exactly 0, though it was not right after the backward pass",
+            "every gradient was missing or exactly 0, though it was not right after the backward pass"
+            + ("; the first update came before any backward pass" if early else ""),
         ),
         why=(
-            "gradients are cleared between backward() and step(), or step() comes before backward(): "
+            "step() comes before backward(), and what backward() computes is cleared before the next step: "
             "nothing is learned."
+            if early
+            else "gradients are cleared between backward() and step(): nothing is learned."
         ),
         fix="keep the order zero_grad(), backward(), step()",
         codes=("NZG",),
