@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sightline.core.errors import InputError
+from sightline.core.errors import ConfigurationError, InputError
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
 from sightline.diagnose.enough import EnoughSeen
@@ -53,6 +53,7 @@ class Watch:
 
     Raises:
         InputError: for what is no module or no optimiser.
+        ConfigurationError: for an end after no update.
 
     Lecture: U7
 
@@ -77,6 +78,10 @@ class Watch:
         validation: Iterable[Any] | None = None,
         stop_after: int | None = None,
     ) -> None:
+        if stop_after is not None and stop_after < 1:
+            raise ConfigurationError(
+                expected="stop_after: 1 update or more", found=str(stop_after), do="leave it out to see the whole loop"
+            )
         self.record = Record()
         self._validation, self._stop_after = validation, stop_after
         self._loss: TrainingLoss | None = None
