@@ -3,11 +3,12 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import names
 
 
 @RULES.register("bias-far-off")
+@tells("bad-initialisation")
 def bias_far_off(r: Reading) -> Finding | None:
     """Biases that start so large that they decide the output."""
     biases = [
@@ -33,7 +34,6 @@ def bias_far_off(r: Reading) -> Finding | None:
             "saturation",
             "no-progress",
             "stopped-too-early",
-            "loss-at-start",
             "rate-too-low",
             "vanishing-gradients",
         ),

@@ -89,7 +89,6 @@ def rate_too_high(r: Reading) -> Finding | None:
             "exploding-gradients",
             "dead-units",
             "unstable-loss",
-            "noisy-loss",
             "saturation",
             "overfitting",
             "collapsed-outputs",

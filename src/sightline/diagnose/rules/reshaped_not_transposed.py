@@ -2,12 +2,13 @@
 
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tape import Operand
 from sightline.diagnose.tape_paths import back
 
 
 @RULES.register("reshaped-not-transposed")
+@tells("wrong-layout")
 def reshaped_not_transposed(r: Reading) -> Finding | None:
     """Axes that are joined by a reshape where they would have to be exchanged."""
     entry = r.entry
