@@ -120,7 +120,7 @@ def seen(record: Record) -> str:
     text = f"Watched {networks} ({size:,} parameters): {record.steps:,} updates{loss}"
     text += f", {len(record.looks)} looked at closely."
     if record.stopped:
-        text += f"{STOPPED}{record.stopped.splitlines()[0][:300]}."
+        text += f"{STOPPED}{record.stopped.splitlines()[0][:300].removesuffix('.')}."
     if record.by_hand:
         text += " Weights are updated by hand, which is not seen."
     if record.unseen:
