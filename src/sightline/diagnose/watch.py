@@ -16,6 +16,7 @@ from sightline.core.errors import ConfigurationError, InputError
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
 from sightline.diagnose.enough import EnoughSeen
+from sightline.diagnose.examples_drawn import ExamplesDrawn
 from sightline.diagnose.examples_seen import ExamplesSeen, marks
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
@@ -106,11 +107,11 @@ class Watch:
         )
         self._loaders = LoaderWatch(self._functions)
         self._examples = ExamplesSeen()
+        self._drawn = ExamplesDrawn(self._examples)
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
         self._backwards: list[Backward] = []
-        self._pending: list[tuple[bool, list[float]]] = []
         self._late: list[Tensor] = []
         self._open_losses: list[LossSeen] = []
         self._mode = True
@@ -142,7 +143,7 @@ class Watch:
             self._validate(self._validation)
         self._stack.close()
         with unwatched():
-            self._sort_examples(trained=False)
+            self._drawn.sort(trained=False)
             self.record.losses += self._open_losses
             self._losses_in()
             self._end_look()
@@ -222,16 +223,19 @@ class Watch:
         """What a network is called on: kept in mind where it is tokens."""
         self._tokens = weakref.ref(x) if x is not None and not x.is_floating_point() else None
 
-    def _left(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor | None) -> None:
-        grad = torch.is_grad_enabled()
+    def _left(self, module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        grad, output = torch.is_grad_enabled(), outputs[0] if outputs else None
         name = self._names[id(module)]
         key = (name, module.training, grad)
         self.record.entries[key] = self.record.entries.get(key, 0) + 1
         with unwatched():
-            first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
+            state = self._drawn.fed_back(name, inputs)
+            data = (x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad)
+            first = next((x for x in data if not any(x is each for each in state)), None)
+            self._drawn.made(name, outputs)
             self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
-                self._drawn(marks(first), grad, module.training)
+                self._drawn.add(name, marks(first), goes_on=bool(state), grad=grad, training=module.training)
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self.record.evaluated_inputs.append(tensor_facts(first))
             if self._tape is not None:
@@ -251,23 +255,6 @@ class Watch:
                         row_facts(output) if output is not None else None,
                     )
                 )
-
-    def _drawn(self, batch: list[float], grad: bool, training: bool) -> None:
-        """Examples that a network was called on: of training only if a backward pass follows."""
-        if grad and len(self._pending) < 64:
-            self._pending.append((training, batch))
-        else:
-            self._examples.evaluate(batch)
-
-    def _sort_examples(self, *, trained: bool) -> None:
-        """Those since the last backward pass were trained on, as far as the network was in the mode it was in last."""
-        mode = self._pending[-1][0] if self._pending else True
-        for training, batch in self._pending:
-            if trained and training == mode:
-                self._examples.train(batch)
-            else:
-                self._examples.evaluate(batch)
-        self._pending.clear()
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -322,7 +309,7 @@ class Watch:
                     self._cleared[number] = True
             self.record.losses += self._open_losses
             self._open_losses.clear()
-            self._sort_examples(trained=True)
+            self._drawn.sort(trained=True)
             if self._looking:
                 self.record.backward_site = call_site(3)
                 producer = None if self._tape is None else self._tape.producer(loss)
