@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.kinds import a_kind
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
 from sightline.diagnose.enough import EnoughSeen
@@ -409,7 +410,7 @@ def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:
         if not isinstance(value, kind):
             raise InputError(
                 expected=f"{what}, or several",
-                found=f"a {type(value).__name__}",
+                found=a_kind(value),
                 do="give what the loop calls and steps",
             )
     return found

@@ -1,4 +1,4 @@
-"""The first number that is none, and the call that made it."""
+"""The first NaN or infinity, and the call that made it."""
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
@@ -9,7 +9,7 @@ from sightline.diagnose.tape_paths import weights_of
 
 @RULES.register("unstable-loss")
 def unstable_loss(r: Reading) -> Finding | None:
-    """The first number that is none, and the call that made it."""
+    """The first NaN or infinity, and the call that made it."""
     for look in r.record.looks:
         for call in look.tape.calls:
             if call.result.finite or call.name in (
@@ -41,7 +41,7 @@ def unstable_loss(r: Reading) -> Finding | None:
                 cause="unstable-loss",
                 severity="error",
                 certainty=0.9 if written else 0.6,
-                title=f"{call.name} makes numbers that are none",
+                title=f"{call.name} makes NaN or infinity",
                 where=short(call.site),
                 evidence=(f"at update {look.step:,}, {call.name}{range_of} gave NaN or infinity first",),
                 why="one NaN in the loss makes every gradient NaN, and every weight after the next step.",
