@@ -26,7 +26,7 @@ class ModuleWatch:
     Args:
         name: the name of a module, or None for one that is not watched.
         entered: told (module, tensors given) when the loop calls a network.
-        left: told (module, tensors given, tensor that came out) when that is through.
+        left: told (module, tensors given, tensors that came out) when that is through.
         functions: steps aside where torch has fast roads of its own.
 
     Attributes:
@@ -38,7 +38,7 @@ class ModuleWatch:
         self,
         name: Callable[[nn.Module], str | None],
         entered: Callable[[nn.Module, list[Tensor]], None],
-        left: Callable[[nn.Module, list[Tensor], Tensor | None], None],
+        left: Callable[[nn.Module, list[Tensor], list[Tensor]], None],
         functions: FunctionWatch,
     ) -> None:
         self._name, self._entered, self._left, self._functions = name, entered, left, functions
@@ -88,5 +88,5 @@ class ModuleWatch:
         self.stack.pop()
         if not self.stack:
             self._functions.step_back()
-            found = next(tensors_in(output if isinstance(output, (list, tuple)) else (output,)), None)
-            self._left(module, list(tensors_in((*args, *kwargs.values()))), found)
+            made = list(tensors_in(output if isinstance(output, (list, tuple)) else (output,)))
+            self._left(module, list(tensors_in((*args, *kwargs.values()))), made)

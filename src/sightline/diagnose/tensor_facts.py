@@ -1,4 +1,4 @@
-"""What a tensor's numbers are like: its range, moments, zeros, and numbers that are none."""
+"""What a tensor's numbers are like: its range, moments, zeros, NaN and infinity."""
 
 from dataclasses import dataclass
 from math import isfinite

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sightline.core.errors import InputError
+from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.kinds import a_kind
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
 from sightline.diagnose.enough import EnoughSeen
+from sightline.diagnose.examples_drawn import ExamplesDrawn
 from sightline.diagnose.examples_seen import ExamplesSeen, marks
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
@@ -60,6 +62,7 @@ class Watch:
 
     Raises:
         InputError: for what is no module or no optimiser.
+        ConfigurationError: for an end after no update.
 
     Lecture: U7
 
@@ -84,6 +87,10 @@ class Watch:
         validation: Iterable[Any] | None = None,
         stop_after: int | None = None,
     ) -> None:
+        if stop_after is not None and stop_after < 1:
+            raise ConfigurationError(
+                expected="stop_after: 1 update or more", found=str(stop_after), do="leave it out to see the whole loop"
+            )
         self.record = Record()
         self._validation, self._stop_after = validation, stop_after
         self._loss: TrainingLoss | None = None
@@ -108,11 +115,11 @@ class Watch:
         )
         self._loaders = LoaderWatch(self._functions)
         self._examples = ExamplesSeen()
+        self._drawn = ExamplesDrawn(self._examples)
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
         self._backwards: list[Backward] = []
-        self._pending: list[tuple[bool, list[float]]] = []
         self._late: list[Tensor] = []
         self._open_losses: list[LossSeen] = []
         self._roots: deque[weakref.ref[Tensor]] = deque(maxlen=KEPT)
@@ -147,7 +154,7 @@ class Watch:
             self._validate(self._validation)
         self._stack.close()
         with unwatched():
-            self._sort_examples(trained=False)
+            self._drawn.sort(trained=False)
             self.record.losses += self._open_losses
             self._losses_in()
             self._end_look()
@@ -229,8 +236,8 @@ class Watch:
         """What a network is called on: kept in mind where it is tokens."""
         self._tokens = weakref.ref(x) if x is not None and not x.is_floating_point() else None
 
-    def _left(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor | None) -> None:
-        grad = torch.is_grad_enabled()
+    def _left(self, module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        grad, output = torch.is_grad_enabled(), outputs[0] if outputs else None
         name = self._names[id(module)]
         key = (name, module.training, grad)
         if self._random is not None:
@@ -239,10 +246,13 @@ class Watch:
             self._random = None
         self.record.entries[key] = self.record.entries.get(key, 0) + 1
         with unwatched():
-            first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
+            state = self._drawn.fed_back(name, inputs)
+            data = (x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad)
+            first = next((x for x in data if not any(x is each for each in state)), None)
+            self._drawn.made(name, outputs)
             self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
-                self._drawn(marks(first), grad, module.training)
+                self._drawn.add(name, marks(first), goes_on=bool(state), grad=grad, training=module.training)
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self.record.evaluated_inputs.append(tensor_facts(first))
             if self._tape is not None:
@@ -262,23 +272,6 @@ class Watch:
                         row_facts(output) if output is not None else None,
                     )
                 )
-
-    def _drawn(self, batch: list[float], grad: bool, training: bool) -> None:
-        """Examples that a network was called on: of training only if a backward pass follows."""
-        if grad and len(self._pending) < 64:
-            self._pending.append((training, batch))
-        else:
-            self._examples.evaluate(batch)
-
-    def _sort_examples(self, *, trained: bool) -> None:
-        """Those since the last backward pass were trained on, as far as the network was in the mode it was in last."""
-        mode = self._pending[-1][0] if self._pending else True
-        for training, batch in self._pending:
-            if trained and training == mode:
-                self._examples.train(batch)
-            else:
-                self._examples.evaluate(batch)
-        self._pending.clear()
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -333,7 +326,7 @@ class Watch:
                     self._cleared[number] = True
             self.record.losses += self._open_losses
             self._open_losses.clear()
-            self._sort_examples(trained=True)
+            self._drawn.sort(trained=True)
             self._roots.append(weakref.ref(loss))
             if self._looking:
                 kept = sum((root := ref()) is not None and root.grad_fn is not None for ref in self._roots)
@@ -443,7 +436,7 @@ def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:
         if not isinstance(value, kind):
             raise InputError(
                 expected=f"{what}, or several",
-                found=f"a {type(value).__name__}",
+                found=a_kind(value),
                 do="give what the loop calls and steps",
             )
     return found

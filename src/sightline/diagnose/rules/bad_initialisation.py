@@ -57,7 +57,6 @@ def bad_initialisation(r: Reading) -> Finding | None:
         codes=("WCI",),
         change={"redraw": ", ".join(found)},
         explains=(
-            "loss-at-start",
             "rate-too-high",
             "rate-too-low",
             "vanishing-gradients",

@@ -24,7 +24,7 @@ def _noisy(r: Reading, size: int) -> Finding | None:
         why="the gradient of so few is mostly chance: at this rate the updates undo each other.",
         fix=f"use batches of 32 or more, or a rate {max(4, 32 // size)} times lower",
         codes=("HBS", "HLR"),
-        explains=("noisy-loss", "no-progress", "dead-units", "collapsed-outputs"),
+        explains=("no-progress", "dead-units", "collapsed-outputs"),
         figure=loss_curve(r),
     )
 
@@ -52,6 +52,6 @@ def batch_too_small(r: Reading) -> Finding | None:
         why="the mean and variance of so few are mostly chance, and in evaluation other ones are used.",
         fix="use batches of 16 or more, or GroupNorm/LayerNorm",
         codes=("HBS", "LRM"),
-        explains=("noisy-loss", "no-progress"),
+        explains=("no-progress",),
         figure=loss_curve(r),
     )

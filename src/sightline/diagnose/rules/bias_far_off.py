@@ -3,7 +3,7 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import names
 from sightline.diagnose.tape_paths import weights_of
 
@@ -20,6 +20,8 @@ def _silenced(r: Reading, biases: set[str]) -> float:
 
 
 @RULES.register("bias-far-off")
+@tells("bad-initialisation")
+@tells("dead-units", "Rectifiers silenced by a bias far below 0.")
 def bias_far_off(r: Reading) -> Finding | None:
     """Biases that start so large that they decide the output."""
     biases = [
@@ -53,7 +55,6 @@ def bias_far_off(r: Reading) -> Finding | None:
             "saturation",
             "no-progress",
             "stopped-too-early",
-            "loss-at-start",
             "rate-too-low",
             "vanishing-gradients",
             "collapsed-outputs",

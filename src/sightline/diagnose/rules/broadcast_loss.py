@@ -46,7 +46,7 @@ def broadcast_loss(r: Reading) -> Finding | None:
                 why="the best answer to all targets at once is their mean: the network learns to ignore its input.",
                 fix="give both one shape, for example output.squeeze(-1), or target.view_as(output)",
                 codes=("IWS",),
-                explains=("no-progress", "stopped-too-early", "rate-too-low", "rate-too-high", "loss-at-start"),
+                explains=("no-progress", "stopped-too-early", "rate-too-low", "rate-too-high"),
                 figure=loss_curve(r),
             )
     return None

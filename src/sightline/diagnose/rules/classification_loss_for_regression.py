@@ -3,7 +3,7 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 
 
 def _softmax(r: Reading) -> bool:
@@ -17,6 +17,11 @@ def _stands_still(r: Reading) -> bool:
 
 
 @RULES.register("classification-loss-for-regression")
+@tells(
+    "classification-loss-for-regression",
+    "A loss that is not meant for such targets, as one over classes where there are amounts.",
+)
+@tells("regression-loss-for-classes", "A loss for amounts, where the targets look like classes.")
 def classification_loss_for_regression(r: Reading) -> Finding | None:
     """A loss that is not meant for such targets: for classes where there are amounts, or the reverse."""
     loss = r.loss
@@ -107,9 +112,7 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
             "stopped-too-early",
             "rate-too-low",
             "unstable-loss",
-            "loss-at-start",
             "target-scale",
-            "logarithm-of-zero",
             "rate-too-high",
             "exploding-gradients",
             "softmax-wrong-dimension",

@@ -38,6 +38,6 @@ def not_shuffled(r: Reading) -> Finding | None:
         why="each stretch of one class pulls the network to answer that class, and undoes the last.",
         fix="shuffle: DataLoader(..., shuffle=True), or a random permutation each epoch",
         codes=("IDS",),
-        explains=("rate-too-high", "noisy-loss", "dead-units"),
+        explains=("rate-too-high", "dead-units"),
         figure=loss_curve(r),
     )

@@ -6,7 +6,7 @@ from operator import mul
 
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors
 
@@ -52,6 +52,8 @@ def _cut(r: Reading, call: Call) -> bool:
 
 
 @RULES.register("reshaped-not-transposed")
+@tells("wrong-layout")
+@tells("shape-scrambled", "Outputs reshaped so that they meet the targets of others.")
 def reshaped_not_transposed(r: Reading) -> Finding | None:
     """Axes that are joined or split by a reshape where they would have to be exchanged."""
     tree = ancestors(r.tape, r.root)

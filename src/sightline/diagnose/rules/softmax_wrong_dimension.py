@@ -3,7 +3,7 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import left_out
 from sightline.diagnose.tape import Call, Plain
 from sightline.diagnose.tape_paths import back
@@ -38,6 +38,8 @@ def _summed_over(r: Reading, call: Call) -> int | None:
 
 
 @RULES.register("softmax-wrong-dimension")
+@tells("softmax-wrong-dimension", "A softmax over the examples of the batch, or over the queries of attention.")
+@tells("softmax-over-one-unit", "A softmax over one single score.")
 def softmax_wrong_dimension(r: Reading) -> Finding | None:
     """A softmax over one single score, over the examples of the batch, or over attention's queries."""
     for call in r.tape.calls:
@@ -89,7 +91,6 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
                 "rate-too-low",
                 "stopped-too-early",
                 "probabilities-into-logits-loss",
-                "loss-at-start",
                 "vanishing-gradients",
             ),
             figure=loss_curve(r),

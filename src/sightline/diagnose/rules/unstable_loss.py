@@ -1,4 +1,4 @@
-"""The first number that is none, and the call that made it."""
+"""The first NaN or infinity, and the call that made it."""
 
 from math import prod
 
@@ -81,7 +81,7 @@ def _first_none(r: Reading) -> Finding | None:
                 cause="unstable-loss",
                 severity="error",
                 certainty=0.9 if written else 0.6,
-                title=f"{call.name} makes numbers that are none",
+                title=f"{call.name} makes NaN or infinity",
                 where=short(call.site),
                 evidence=(f"at update {look.step:,}, {call.name}{range_of} gave NaN or infinity first",),
                 why="one NaN in the loss makes every gradient NaN, and every weight after the next step.",

@@ -3,10 +3,14 @@
 from sightline.diagnose.figures import gradient_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 
 
 @RULES.register("zero-grad-misplaced")
+@tells(
+    "zero-grad-misplaced", "An optimiser that steps while its gradients are gone: set to zero after the backward pass."
+)
+@tells("step-before-backward", "An optimiser that steps before the backward pass, on gradients that are not there yet.")
 def zero_grad_misplaced(r: Reading) -> Finding | None:
     """The optimiser steps while its gradients are gone: set to zero after backward, or not yet computed."""
     updates = [u for u in r.record.updates if u.optimizer == 0]
