@@ -84,6 +84,9 @@ class Call:
 RECTIFIERS = frozenset({"relu", "relu_", "relu6", "clamp_min", "threshold"})
 """Functions that are exactly 0 over half of their range."""
 
+SOME_EXAMPLES = 4
+"""A unit that answers one of these is not dead; only of the others all examples are looked at."""
+
 BY_ROW = frozenset(
     ["linear", "matmul", "mm", "addmm", "sparse_mm", "spmm", "index_add", "scatter_add", "scatter_reduce"]
 ) | {"normalize", "div", "layer_norm", "batch_norm"}
@@ -208,13 +211,27 @@ class Tape:
         return Operand(producer, origin, tuple(tensor.shape), tensor.requires_grad, facts)
 
 
+def _silent(y: Tensor, axis: int) -> Tensor:
+    """Which units along an axis, not the first, are 0 everywhere."""
+    silent = _zero(y[:SOME_EXAMPLES], axis)
+    if len(y) > SOME_EXAMPLES and bool(silent.any()):
+        doubtful = silent.nonzero()[:, 0]
+        silent[doubtful] = _zero(y.index_select(axis, doubtful), axis)
+    return silent
+
+
+def _zero(y: Tensor, axis: int) -> Tensor:
+    others = [a for a in range(y.dim()) if a != axis]
+    return (y.amax(others) == 0) & (y.amin(others) == 0)
+
+
 @torch.no_grad()
 def _units(name: str, y: Tensor, facts: TensorFacts) -> tuple[float | None, int, float | None]:
     """Dead units and how often each was seen, or the saturated share, where the function has such."""
     if name in RECTIFIERS and y.dim() > 1 and facts.zeros > 0:
         axis = 1 if y.dim() in (2, 4, 5) else y.dim() - 1
-        off = (y.detach() == 0).transpose(0, axis).flatten(1)
-        return float(off.all(1).float().mean()), off.shape[1], None
+        off = _silent(y.detach(), axis)
+        return float(off.float().mean()), y.numel() // len(off), None
     slope = SLOPES.get(name)
     if slope is not None and facts.floating and facts.finite:
         from sightline.diagnose.tensor_facts import spread
