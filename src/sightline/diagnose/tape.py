@@ -11,7 +11,7 @@ from torch import Tensor
 from sightline.diagnose.attention_facts import AttentionFacts, attention_facts
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.row_facts import RowFacts, row_facts
-from sightline.diagnose.tensor_facts import TensorFacts, tensor_facts
+from sightline.diagnose.tensor_facts import LIMIT, TensorFacts, spread, tensor_facts
 
 MOST_CALLS = 20_000
 """A tape ends there: what comes after in the step is not on it."""
@@ -83,9 +83,6 @@ class Call:
 
 RECTIFIERS = frozenset({"relu", "relu_", "relu6", "clamp_min", "threshold"})
 """Functions that are exactly 0 over half of their range."""
-
-SOME_EXAMPLES = 4
-"""A unit that answers one of these is not dead; only of the others all examples are looked at."""
 
 BY_ROW = frozenset(
     ["linear", "matmul", "mm", "addmm", "sparse_mm", "spmm", "index_add", "scatter_add", "scatter_reduce"]
@@ -212,9 +209,10 @@ class Tape:
 
 
 def _silent(y: Tensor, axis: int) -> Tensor:
-    """Which units along an axis, not the first, are 0 everywhere."""
-    silent = _zero(y[:SOME_EXAMPLES], axis)
-    if len(y) > SOME_EXAMPLES and bool(silent.any()):
+    """Which units along an axis, not the first, are 0 everywhere: all examples are seen only of those 0 in a few."""
+    few = max(1, LIMIT * len(y) // y.numel())
+    silent = _zero(y[:few], axis)
+    if len(y) > few and bool(silent.any()):
         doubtful = silent.nonzero()[:, 0]
         silent[doubtful] = _zero(y.index_select(axis, doubtful), axis)
     return silent
@@ -234,7 +232,5 @@ def _units(name: str, y: Tensor, facts: TensorFacts) -> tuple[float | None, int,
         return float(off.float().mean()), y.numel() // len(off), None
     slope = SLOPES.get(name)
     if slope is not None and facts.floating and facts.finite:
-        from sightline.diagnose.tensor_facts import spread
-
         return None, 0, float((slope(spread(y).float()) < 0.01).float().mean())
     return (0.0, 0, None) if name in RECTIFIERS and y.dim() > 1 else (None, 0, None)

@@ -6,8 +6,8 @@ from math import gcd, isfinite
 import torch
 from torch import Tensor
 
-LIMIT = 65_536
-"""At most so many numbers are looked at, spread evenly."""
+LIMIT = 32_000
+"""At most so many numbers are looked at, spread evenly: torch goes through so few on one thread, without waiting."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,17 @@ def spread(x: Tensor, limit: int = LIMIT) -> Tensor:
     Of a batch too large some examples are taken, then every k-th number of those, as they lie in memory.
     """
     x = x.detach()
-    if x.numel() > 4 * limit and x.dim() > 1:
-        each = max(1, x.numel() // len(x))
+    if x.numel() <= limit:
+        return x.reshape(-1)
+    if x.dim() > 1 and not x.is_contiguous():  # an example's axes turned round are turned back: less is copied
+        x = x.permute(0, *sorted(range(1, x.dim()), key=x.stride, reverse=True))
+    if x.dim() > 1 and x.numel() > 4 * limit:
+        each = x.numel() // len(x)
         x = x[:: max(1, len(x) // max(8, 4 * limit // each))]
-    if x.numel() > limit and not x.is_contiguous():
-        # axes turned round are turned back: flat without a copy
-        x = x.permute(sorted(range(x.dim()), key=x.stride, reverse=True))
-    flat = x.reshape(-1)
-    if flat.numel() <= limit:
-        return flat
-    stride = -(-flat.numel() // limit) | 1
+    stride = -(-x.numel() // limit) | 1
     while gcd(stride, x.shape[-1]) > 1:  # else it falls into step with the rows and sees some columns only
         stride += 2
-    return flat[::stride]
+    return x.reshape(-1)[::stride]
 
 
 @torch.no_grad()
