@@ -27,6 +27,7 @@ from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch
+from sightline.diagnose.probe import Probe, probe, probes
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
@@ -127,7 +128,7 @@ class Watch:
         self._random: Tensor | None = None
         self._glances = GLANCES
         self._tokens: weakref.ref[Tensor] | None = None
-        self._probes: dict[int, list[Tensor]] = {}
+        self._probes: dict[int, list[Probe]] = {}
         self._cleared: dict[int, bool] = {}
         self._leading = self._others = 0
         self._looking = False
@@ -224,7 +225,7 @@ class Watch:
         return self._names[id(module)]
 
     def _entered(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
-        self._functions.asleep = False  # an optimiser's step that raised did not wake it
+        self._functions.wake()  # an optimiser's step that raised did not
         if self._looking and self._tape is None:
             self._begin_look()
         self._mode = module.training
@@ -321,8 +322,8 @@ class Watch:
                 self._late.append(loss.detach().double().mean())
             else:
                 self.record.loss.add(float(loss.detach().double().mean()))
-            for number, probes in self._probes.items():
-                if not self._cleared[number] and all(p.grad is None or not bool(p.grad.any()) for p in probes):
+            for number, kept in self._probes.items():
+                if not self._cleared[number] and not any(p.alive for p in kept):
                     self._cleared[number] = True
             self.record.losses += self._open_losses
             self._open_losses.clear()
@@ -347,8 +348,8 @@ class Watch:
         self._modules.paused = False
         if self._looking:
             with unwatched():
-                gradients = (p.grad for _, network in self._networks for p in network.parameters())
-                self.record.live_backwards += any(g is not None and bool(g.any()) for g in gradients)
+                parameters = (p for _, network in self._networks for p in network.parameters())
+                self.record.live_backwards += any(probe(p) is not None for p in parameters)
 
     # -- updates -------------------------------------------------------------------------------------------------------
 
@@ -359,9 +360,9 @@ class Watch:
         if number in self._probes and not self._steps.by_closure:  # a closure clears within the step
             counts = self.record.cleared if self._cleared[number] else self.record.uncleared
             counts[number] = counts.get(number, 0) + 1
-        self._probes[number] = _probes(optimizer)
+        self._probes[number] = probes(optimizer)
         self._cleared[number] = not self._probes[number]
-        self._functions.asleep = True
+        self._functions.rest()
 
     def _meet_optimizer(self, optimizer: Optimizer) -> None:
         """An optimiser that makes its first step."""
@@ -372,7 +373,7 @@ class Watch:
         ]
 
     def _stepped(self, optimizer: Optimizer, number: int) -> None:
-        self._functions.asleep = False
+        self._functions.wake()
         if number != self._leading:
             self._others += 1
             if self._others < MOST_OTHERS:
@@ -407,18 +408,6 @@ class Watch:
         self._tape = None
         self._entries.clear()
         self._backwards.clear()
-
-
-def _probes(optimizer: Optimizer) -> list[Tensor]:
-    """Small views of a few gradients that are not 0: gone or 0 again once gradients were cleared."""
-    every = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    found: list[Tensor] = []
-    for p in every[:: max(1, len(every) // 8)]:
-        if p.grad is not None and p.grad.layout is torch.strided and bool(p.grad.any()):
-            found.append(p)
-        if len(found) == 2:
-            break
-    return found
 
 
 def _random_state() -> Tensor:
