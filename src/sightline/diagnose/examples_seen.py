@@ -1,9 +1,12 @@
 """Which examples a loop has drawn: told apart by a number each, so that repeats and overlaps show."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from sightline.diagnose.text_seen import TextSeen
 
 PLACES = 256
 """Numbers of an example that its mark is made from."""
@@ -28,24 +31,46 @@ def marks(x: Tensor) -> list[float]:
     return (flat[:, places].double() * weights).sum(1).tolist()
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A batch: marks of its examples, and of some runs of tokens where it is text."""
+
+    marks: list[float]
+    runs: tuple[int, ...] = ()
+
+
 class ExamplesSeen:
-    """Sets of marks of the examples trained on and of those evaluated."""
+    """Sets of marks of the examples trained on and of those evaluated.
+
+    Attributes:
+        text: the same of stretches of text.
+        trained, evaluated: examples.
+    """
 
     def __init__(self) -> None:
+        self.text = TextSeen()
         self._trained: Counter[float] = Counter()
         self._evaluated: set[float] = set()
         self._batches: list[list[float]] = []
         self.trained = 0
         self.evaluated = 0
 
-    def train(self, batch: list[float]) -> None:
+    def look(self, x: Tensor) -> Drawn:
+        """What is kept of a network's input."""
+        return Drawn(marks(x), self.text.runs(x))
+
+    def train(self, drawn: Drawn) -> None:
         """A batch was trained on."""
+        batch = drawn.marks
+        self.text.train(drawn.runs)
         self.trained += len(batch)
         if len(self._trained) < MOST:
             self._trained.update(batch)
 
-    def evaluate(self, batch: list[float]) -> None:
+    def evaluate(self, drawn: Drawn) -> None:
         """A batch was evaluated."""
+        batch = drawn.marks
+        self.text.evaluate(drawn.runs)
         self.evaluated += len(batch)
         if len(self._evaluated) < MOST:
             self._evaluated.update(batch)

@@ -8,6 +8,7 @@ from sightline.diagnose.curve import Curve
 from sightline.diagnose.row_facts import RowFacts
 from sightline.diagnose.tape import Plain, Tape
 from sightline.diagnose.tensor_facts import TensorFacts
+from sightline.diagnose.text_seen import TextShared
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,7 @@ class Record:
             inputs; shared are those evaluated and trained on.
         repeated: share of the different examples trained on that the data hold more than once.
         partly_shared: batches evaluated of which no example, some, all were trained on.
+        text: of inputs that are text, how much of what was evaluated was trained on.
         evaluated_inputs: inputs of the first evaluations.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
@@ -288,6 +290,7 @@ class Record:
     shared_examples: int = 0
     repeated: float = 0.0
     partly_shared: tuple[int, int, int] = (0, 0, 0)
+    text: TextShared = field(default_factory=TextShared)
     evaluated_inputs: list[TensorFacts] = field(default_factory=list)
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""

@@ -16,7 +16,7 @@ from sightline.core.errors import InputError
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
 from sightline.diagnose.enough import EnoughSeen
-from sightline.diagnose.examples_seen import ExamplesSeen, marks
+from sightline.diagnose.examples_seen import Drawn, ExamplesSeen
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
 from sightline.diagnose.loader_watch import LoaderWatch
@@ -105,7 +105,7 @@ class Watch:
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
         self._backwards: list[Backward] = []
-        self._pending: list[tuple[bool, list[float]]] = []
+        self._pending: list[tuple[bool, Drawn]] = []
         self._late: list[Tensor] = []
         self._open_losses: list[LossSeen] = []
         self._mode = True
@@ -157,6 +157,7 @@ class Watch:
             seen.distinct_evaluated,
             seen.shared,
         )
+        r.text = seen.text.shared()
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""
@@ -226,7 +227,7 @@ class Watch:
             first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
             self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
-                self._drawn(marks(first), grad, module.training)
+                self._drawn(self._examples.look(first), grad, module.training)
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self.record.evaluated_inputs.append(tensor_facts(first))
             if self._tape is not None:
@@ -247,7 +248,7 @@ class Watch:
                     )
                 )
 
-    def _drawn(self, batch: list[float], grad: bool, training: bool) -> None:
+    def _drawn(self, batch: Drawn, grad: bool, training: bool) -> None:
         """Examples that a network was called on: of training only if a backward pass follows."""
         if grad and len(self._pending) < 64:
             self._pending.append((training, batch))
