@@ -85,6 +85,13 @@ class ExamplesSeen:
         return sum(n >= 1.6 * usual for n in self._trained.values()) / len(self._trained)
 
     @property
+    def most_drawn(self) -> tuple[float, float]:
+        """Shares of the examples trained on that the most frequent one and the second most frequent are."""
+        counts = [count for _, count in self._trained.most_common(2)] + [0, 0]
+        every = max(1, self._trained.total())
+        return counts[0] / every, counts[1] / every
+
+    @property
     def distinct(self) -> int:
         """Different examples trained on."""
         return len(self._trained)

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from sightline.core.errors import InputError
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
+from sightline.diagnose.columns_seen import ColumnsSeen
 from sightline.diagnose.enough import EnoughSeen
 from sightline.diagnose.examples_seen import Drawn, ExamplesSeen
 from sightline.diagnose.findings import Findings
@@ -22,6 +23,7 @@ from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
 from sightline.diagnose.loader_watch import LoaderWatch
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
+from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
@@ -101,6 +103,7 @@ class Watch:
         )
         self._loaders = LoaderWatch(self._functions)
         self._examples = ExamplesSeen()
+        self._columns = ColumnsSeen()
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
@@ -158,6 +161,7 @@ class Watch:
             seen.shared,
         )
         r.text = seen.text.shared()
+        r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""
@@ -229,7 +233,7 @@ class Watch:
             if first is not None and (self._looking or not first.is_cuda):
                 self._drawn(self._examples.look(first), grad, module.training)
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
-                    self.record.evaluated_inputs.append(tensor_facts(first))
+                    self._evaluated(first)
             if self._tape is not None:
                 tape = self._tape
                 self._entries.append(
@@ -245,8 +249,19 @@ class Watch:
                         diversity(output) if output is not None else None,
                         row_facts(inputs[0]) if inputs and not inputs[0].requires_grad else None,
                         row_facts(output) if output is not None else None,
+                        neighbours(first) if first is not None else None,
                     )
                 )
+                if grad and first is not None:
+                    self._columns.note(first, training=True)
+
+    def _evaluated(self, x: Tensor) -> None:
+        """What a network was called on in one of the first evaluations."""
+        self.record.evaluated_inputs.append(tensor_facts(x))
+        self._columns.note(x, training=False)
+        near = neighbours(x)
+        if near is not None:
+            self.record.evaluated_neighbours.append(near)
 
     def _drawn(self, batch: Drawn, grad: bool, training: bool) -> None:
         """Examples that a network was called on: of training only if a backward pass follows."""
