@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from math import prod, sqrt
 
 from sightline.diagnose.curve import Curve
+from sightline.diagnose.neighbours import Neighbours
 from sightline.diagnose.row_facts import RowFacts
 from sightline.diagnose.tape import Plain, Tape
 from sightline.diagnose.tensor_facts import TensorFacts
+from sightline.diagnose.text_seen import TextShared
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Entry:
             is answered alike.
         given: how the examples of the first tensor given differ, where no gradient flows to it: those of data.
         made: how those differ that came out.
+        neighbours: how alike neighbours are in the first tensor given, where it is pictures or series.
     """
 
     network: str
@@ -96,6 +99,7 @@ class Entry:
     diversity: float | None = None
     given: RowFacts | None = None
     made: RowFacts | None = None
+    neighbours: Neighbours | None = None
 
 
 @dataclass(frozen=True)
@@ -261,7 +265,10 @@ class Record:
             inputs; shared are those evaluated and trained on.
         repeated: share of the different examples trained on that the data hold more than once.
         partly_shared: batches evaluated of which no example, some, all were trained on.
-        evaluated_inputs: inputs of the first evaluations.
+        text: of inputs that are text, how much of what was evaluated was trained on.
+        evaluated_inputs, evaluated_neighbours: inputs of the first evaluations.
+        most_drawn: share of the examples trained on that are the most frequent one, and the second most frequent.
+        flat_columns: columns of the inputs that are one number in training and vary in evaluation, and columns in all.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
         unseen: what the watch could not see, by name.
@@ -296,7 +303,11 @@ class Record:
     shared_examples: int = 0
     repeated: float = 0.0
     partly_shared: tuple[int, int, int] = (0, 0, 0)
+    text: TextShared = field(default_factory=TextShared)
     evaluated_inputs: list[TensorFacts] = field(default_factory=list)
+    evaluated_neighbours: list[Neighbours] = field(default_factory=list)
+    most_drawn: tuple[float, float] = (0.0, 0.0)
+    flat_columns: tuple[int, int] = (0, 0)
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
     unseen: list[str] = field(default_factory=list)

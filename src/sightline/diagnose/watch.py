@@ -17,14 +17,16 @@ from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.kinds import a_kind
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
+from sightline.diagnose.columns_seen import ColumnsSeen
 from sightline.diagnose.enough import EnoughSeen
 from sightline.diagnose.examples_drawn import ExamplesDrawn
-from sightline.diagnose.examples_seen import ExamplesSeen, marks
+from sightline.diagnose.examples_seen import ExamplesSeen
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
 from sightline.diagnose.loader_watch import LoaderWatch
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
+from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch
 from sightline.diagnose.probe import Probe, probe, probes
@@ -117,6 +119,7 @@ class Watch:
         self._loaders = LoaderWatch(self._functions)
         self._examples = ExamplesSeen()
         self._drawn = ExamplesDrawn(self._examples)
+        self._columns = ColumnsSeen()
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
@@ -175,6 +178,8 @@ class Watch:
             seen.distinct_evaluated,
             seen.shared,
         )
+        r.text = seen.text.shared()
+        r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""
@@ -253,9 +258,11 @@ class Watch:
             self._drawn.made(name, outputs)
             self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
-                self._drawn.add(name, marks(first), goes_on=bool(state), grad=grad, training=module.training)
+                self._drawn.add(
+                    name, self._examples.look(first), goes_on=bool(state), grad=grad, training=module.training
+                )
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
-                    self.record.evaluated_inputs.append(tensor_facts(first))
+                    self._evaluated(first)
             if self._tape is not None:
                 tape = self._tape
                 self._entries.append(
@@ -271,8 +278,19 @@ class Watch:
                         diversity(output) if output is not None else None,
                         row_facts(inputs[0]) if inputs and not inputs[0].requires_grad else None,
                         row_facts(output) if output is not None else None,
+                        neighbours(first) if first is not None else None,
                     )
                 )
+                if grad and first is not None:
+                    self._columns.note(first, training=True)
+
+    def _evaluated(self, x: Tensor) -> None:
+        """What a network was called on in one of the first evaluations."""
+        self.record.evaluated_inputs.append(tensor_facts(x))
+        self._columns.note(x, training=False)
+        near = neighbours(x)
+        if near is not None:
+            self.record.evaluated_neighbours.append(near)
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 

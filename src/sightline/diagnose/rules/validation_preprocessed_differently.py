@@ -9,9 +9,43 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _order_lost(r: Reading) -> Finding | None:
+    """Series whose neighbours in time are alike in evaluation, and in training are not."""
+    entries = [e for look in r.looks for e in look.entries if e.grad and e.neighbours is not None and e.inputs]
+    seen = r.record.evaluated_neighbours
+    if len(entries) < 3 or not seen or len(entries[0].inputs[0].shape) == 4:
+        return None
+    for name in ("along", "down"):
+        trained = [axis[0] for e in entries if (axis := getattr(e.neighbours, name))]
+        evaluated = [axis[0] for n in seen if (axis := getattr(n, name))]
+        if trained and evaluated and median(evaluated) > 0.5 and max(trained) < 0.15:
+            break
+    else:
+        return None
+    return Finding(
+        cause="validation-preprocessed-differently",
+        severity="warning",
+        certainty=0.85,
+        title="The series of training are out of order",
+        where="the data",
+        evidence=(
+            f"numbers one place apart have a correlation of {median(trained):.2f} in training "
+            f"and of {median(evaluated):.2f} in evaluation",
+        ),
+        why="what follows from what can't be learned where the order is chance.",
+        fix="cut windows from the series first, then shuffle the windows",
+        codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "no-progress"),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("validation-preprocessed-differently")
 def validation_preprocessed_differently(r: Reading) -> Finding | None:
     """Inputs that are prepared otherwise in evaluation than in training."""
+    lost = _order_lost(r)
+    if lost is not None and not r.two_players:
+        return lost
     trained = [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
     seen = [x for x in r.record.evaluated_inputs if x.floating and x.finite]
     if not trained or not seen or r.two_players:

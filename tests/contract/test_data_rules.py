@@ -1,0 +1,245 @@
+"""Rules on what the data tell: the fault, and healthy loops that look like it."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from sightline.diagnose import Findings, Watch
+
+
+def causes(found: Findings) -> set[str]:
+    """Those with evidence of harm."""
+    return {finding.cause for finding in found.alarms}
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+def walk(count: int, vocabulary: int = 30) -> Tensor:
+    """A text of which the next token is mostly known."""
+    jumps = torch.where(torch.rand(count) < 0.8, 1, torch.randint(vocabulary, (count,)))
+    return jumps.cumsum(0) % vocabulary
+
+
+def cut(source: Tensor) -> tuple[Tensor, Tensor]:
+    """Windows at random places, and what comes next."""
+    starts = torch.randint(len(source) - 33, (16,)).tolist()
+    return torch.stack([source[i : i + 32] for i in starts]), torch.stack([source[i + 1 : i + 33] for i in starts])
+
+
+def language_loop(train: Tensor, *evaluated: Tensor) -> Findings:
+    """Next tokens of windows; each text of evaluation is evaluated four times."""
+    network = nn.Sequential(nn.Embedding(30, 16), nn.Linear(16, 30))
+    adam = Adam(network.parameters(), lr=0.02)
+    with Watch(network, adam) as w:
+        for step in range(120):
+            x, y = cut(train)
+            adam.zero_grad()
+            F.cross_entropy(network(x).transpose(1, 2), y).backward()
+            adam.step()
+            if step % 30 == 29:
+                network.eval()
+                with torch.no_grad():
+                    for source in evaluated:
+                        for _ in range(15):
+                            x, y = cut(source)
+                            F.cross_entropy(network(x).transpose(1, 2), y)
+                network.train()
+    return w.findings()
+
+
+def test_validation_text_inside_the_training_text() -> None:
+    torch.manual_seed(0)
+    whole = walk(20_000)
+    found = language_loop(whole, whole[18_000:])
+    assert causes(found) == {"validation-overlaps-training"}, str(found)
+    assert "stretches of 24 tokens" in found[0].evidence[0]
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["of its own", "beside some of the training text"])
+def test_validation_text_of_its_own(both: bool) -> None:
+    torch.manual_seed(1)
+    train, other = walk(20_000), walk(2_000)
+    found = language_loop(train, train, other) if both else language_loop(train, other)
+    assert not causes(found), str(found)
+
+
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+SIDE = 16
+
+
+def smooth(count: int = 192, channels: int = 3) -> tuple[Tensor, Tensor]:
+    """Soft spots of similar colours, (count, channels, 16, 16), and whether the upper half is the brighter one."""
+    grey = F.avg_pool2d(torch.randn(count, 1, SIDE + 4, SIDE + 4), 5, 1) * 5
+    tint = F.avg_pool2d(torch.randn(count, channels, SIDE + 4, SIDE + 4), 5, 1) * 3 + 0.3 * torch.randn(
+        1, channels, 1, 1
+    )
+    y = torch.arange(count) % 2
+    slope = torch.linspace(1, -1, SIDE)[:, None] * (1 - 2 * y)[:, None, None, None]
+    return grey + tint + slope, y
+
+
+def picture_loop(
+    x: Tensor, y: Tensor, other: Tensor | None = None, *, network: nn.Module | None = None, steps: int = 40
+) -> Findings:
+    """Two classes of pictures by convolutions; other pictures are looked at twice."""
+    network = network or nn.Sequential(
+        nn.Conv2d(x.shape[1], 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 2)
+    )
+    adam = Adam(network.parameters(), lr=0.01)
+    with Watch(network, adam) as w:
+        for step in range(steps):
+            rows = torch.randperm(len(x))[:32]
+            adam.zero_grad()
+            F.cross_entropy(network(x[rows]), y[rows]).backward()
+            adam.step()
+            if other is not None and step % (steps // 2) == 9:
+                network.eval()
+                with torch.no_grad():
+                    network(other)
+                network.train()
+    return w.findings()
+
+
+def pixels_moved(x: Tensor) -> Tensor:
+    """One permutation of pixels, the same in all pictures."""
+    return x.flatten(2)[:, :, torch.randperm(x[0, 0].numel())].view(x.shape)
+
+
+def colours_mixed(x: Tensor) -> Tensor:
+    """Written as (count, height, width, channels) and read as channels first."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape)
+
+
+def halves(count: int) -> Tensor:
+    """Pictures of which a third is blank."""
+    x, _ = smooth(count)
+    x[torch.arange(count) % 3 == 0] = 0.0
+    return x
+
+
+def evidence(found: Findings, cause: str) -> str:
+    """Sentences of the one finding of that cause."""
+    (only,) = [finding for finding in found.alarms if finding.cause == cause]
+    return " ".join(only.evidence)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [(colours_mixed, "three rows apart"), (pixels_moved, "noise's directions")]
+)
+def test_pictures_whose_pixels_are_out_of_place(change: Callable[[Tensor], Tensor], words: str) -> None:
+    torch.manual_seed(2)
+    x, y = smooth()
+    found = picture_loop(change(x), y, steps=80)
+    assert words in evidence(found, "wrong-layout"), str(found)
+
+
+def test_pixels_out_of_place_in_training_only() -> None:
+    torch.manual_seed(3)
+    x, y = smooth()
+    found = picture_loop(pixels_moved(x), y, smooth(64)[0], steps=80)
+    assert "in evaluation" in evidence(found, "wrong-layout"), str(found)
+
+
+def test_a_third_of_the_pictures_is_blank() -> None:
+    torch.manual_seed(4)
+    found = picture_loop(halves(240), torch.arange(240) % 2, steps=60)
+    assert "one is drawn 33% of the time" in evidence(found, "constant-input"), str(found)
+
+
+def one_smooth_axis(count: int = 192) -> Tensor:
+    """Each row a noise of its own, drawn out: as spectrograms are."""
+    return F.avg_pool2d(torch.randn(count, 1, SIDE, SIDE + 12), (1, 13), 1) * 3.6
+
+
+def boards(count: int = 192) -> Tensor:
+    """Pieces anywhere."""
+    return (torch.rand(count, 1, SIDE, SIDE) < 0.3).float()
+
+
+def squares(count: int = 192) -> Tensor:
+    """Of one colour each: many are alike."""
+    return torch.randint(3, (count, 1, 1, 1)).float().expand(count, 1, SIDE, SIDE).contiguous()
+
+
+@pytest.mark.parametrize("made", [lambda: smooth()[0], one_smooth_axis, boards, squares])
+def test_pictures_that_are_as_they_should_be(made: Callable[[], Tensor]) -> None:
+    torch.manual_seed(5)
+    x = made()
+    y = (x[:, :, : SIDE // 2].mean((1, 2, 3)) > x.mean((1, 2, 3)).median()).long()
+    found = picture_loop(x, y, made()[:64], steps=80)
+    assert not causes(found) & {"wrong-layout", "constant-input", "validation-preprocessed-differently"}, str(found)
+
+
+def test_noise_taught_to_layers_that_see_no_neighbours() -> None:
+    torch.manual_seed(6)
+    x, y = smooth()
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 16), nn.ReLU(), nn.Linear(16, 2))
+    assert not causes(picture_loop(pixels_moved(x), y, network=network))
+
+
+# -- tables and series -------------------------------------------------------------------------------------------------
+
+
+def series_loop(x: Tensor, other: Tensor) -> Findings:
+    """The last number of a row from the others."""
+    inputs = (x.flatten(1)[:, :-1], other.flatten(1)[:, :-1]) if x.dim() == 2 else (x[:, :-1], other[:, :-1])
+    network = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0][0].numel(), 16), nn.ReLU(), nn.Linear(16, 1))
+    adam = Adam(network.parameters(), lr=0.01)
+    with Watch(network, adam) as w:
+        for step in range(60):
+            rows = torch.randperm(len(x))[:32]
+            adam.zero_grad()
+            F.mse_loss(network(inputs[0][rows]), x[rows].flatten(1)[:, -1:]).backward()
+            adam.step()
+            if step % 10 == 9:
+                with torch.no_grad():
+                    F.mse_loss(network(inputs[1]), other.flatten(1)[:, -1:])
+    return w.findings()
+
+
+def waves(count: int, axes: int, *, mixed: bool = False) -> Tensor:
+    """Windows of a slow wave, (count, 21) or (count, 21, 2); mixed: of the same numbers in any order."""
+    time = torch.arange(count + 21) * 0.1
+    series = torch.stack([time.sin(), (0.7 * time).cos()], 1) + 0.1 * torch.randn(count + 21, 2)
+    if mixed:
+        series = series[torch.randperm(len(series))]
+    windows = series.unfold(0, 21, 1)[:count].transpose(1, 2)
+    return windows if axes == 3 else windows[:, :, 0]
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_series_out_of_order_in_training(axes: int) -> None:
+    torch.manual_seed(7)
+    found = series_loop(waves(400, axes, mixed=True), waves(96, axes))
+    assert "one place apart" in evidence(found, "validation-preprocessed-differently"), str(found)
+    found = series_loop(waves(400, axes), waves(96, axes))
+    assert not causes(found), str(found)
+
+
+def table(count: int, *, flat: int = 0) -> Tensor:
+    """Ten features and what follows from two of them; some of the features do not vary."""
+    x = torch.randn(count, 10)
+    y = x[:, :1] - x[:, 1:2]
+    x[:, 10 - flat :] = 0.5
+    return torch.cat([x, y], 1)
+
+
+def rare_words(count: int) -> Tensor:
+    """200 marks that come once in 100 examples each, and their number."""
+    x = (torch.rand(count, 200) < 0.01).float()
+    return torch.cat([x, x.sum(1, keepdim=True)], 1)
+
+
+def test_features_that_vary_in_evaluation_only() -> None:
+    torch.manual_seed(8)
+    found = series_loop(table(400, flat=7), table(96))
+    assert "7 of 10 features" in evidence(found, "constant-input"), str(found)
+    for flat in (0, 3):
+        assert not causes(series_loop(table(400, flat=flat), table(96)))
+    assert "constant-input" not in causes(series_loop(rare_words(60), rare_words(400)))
