@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod, sqrt
 
+from sightline.diagnose.columns_seen import ColumnShift
 from sightline.diagnose.curve import Curve
 from sightline.diagnose.neighbours import Neighbours
 from sightline.diagnose.row_facts import RowFacts
@@ -269,6 +270,8 @@ class Record:
         evaluated_inputs, evaluated_neighbours: inputs of the first evaluations.
         most_drawn: share of the examples trained on that are the most frequent one, and the second most frequent.
         flat_columns: columns of the inputs that are one number in training and vary in evaluation, and columns in all.
+        shift: how far the columns of evaluation are from those of training.
+        replaced: optimisers made anew for the same parameters.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
         unseen: what the watch could not see, by name.
@@ -308,6 +311,8 @@ class Record:
     evaluated_neighbours: list[Neighbours] = field(default_factory=list)
     most_drawn: tuple[float, float] = (0.0, 0.0)
     flat_columns: tuple[int, int] = (0, 0)
+    shift: ColumnShift | None = None
+    replaced: int = 0
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
     unseen: list[str] = field(default_factory=list)

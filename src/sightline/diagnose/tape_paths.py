@@ -337,10 +337,12 @@ def multiplied(tape: Tape, call: Call, root: int | None) -> float | None:
     factor, at = 1.0, call.index
     for index in sorted(i for i in ancestors(tape, root) if i > call.index):
         later = tape.calls[index]
-        if later.name not in ("mul", "div", "add") or not any(o.producer == at for o in later.operands):
+        if later.name not in ("mul", "div", "add", "neg") or not any(o.producer == at for o in later.operands):
             continue
         at = index
-        if later.name != "add":
+        if later.name == "neg":
+            factor = -factor
+        elif later.name != "add":
             number = next((float(a) for a in later.arguments if isinstance(a, (int, float))), None)
             if not number:
                 return None

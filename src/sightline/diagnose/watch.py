@@ -180,6 +180,8 @@ class Watch:
         )
         r.text = seen.text.shared()
         r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
+        r.shift = self._columns.shift()
+        r.replaced = self._steps.replaced
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""
