@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam
+from torch.utils.data import DataLoader, Dataset
 
 from sightline.diagnose import Findings, Watch
 
@@ -243,3 +244,134 @@ def test_features_that_vary_in_evaluation_only() -> None:
     for flat in (0, 3):
         assert not causes(series_loop(table(400, flat=flat), table(96)))
     assert "constant-input" not in causes(series_loop(rare_words(60), rare_words(400)))
+
+
+# -- few examples ------------------------------------------------------------------------------------------------------
+
+
+def wide(count: int, noise: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Twenty features, and an amount that follows from three of them."""
+    x = torch.randn(count, 20)
+    return x, x[:, :1] * x[:, 1:2] + x[:, 2:3] + noise * torch.randn(count, 1)
+
+
+def amounts_loop(
+    x: Tensor, y: Tensor, drawn: Callable[[int], Tensor], other: tuple[Tensor, Tensor] | None = None, steps: int = 120
+) -> Findings:
+    """Amounts by a small network, the rows of each step as told; others are evaluated every tenth step."""
+    network = nn.Sequential(nn.Linear(x.shape[1], 64), nn.ReLU(), nn.Linear(64, 1))
+    adam = Adam(network.parameters(), lr=0.01)
+    with Watch(network, adam) as w:
+        for step in range(steps):
+            rows = drawn(step)
+            adam.zero_grad()
+            F.mse_loss(network(x[rows]), y[rows]).backward()
+            adam.step()
+            if other is not None and step % 10 == 9:
+                with torch.no_grad():
+                    F.mse_loss(network(other[0]), other[1])
+    return w.findings()
+
+
+def test_only_the_first_rows_are_ever_read() -> None:
+    torch.manual_seed(9)
+    x, y = wide(800)
+    found = amounts_loop(x, y, lambda _: torch.randperm(40)[:16])
+    assert "of 800 rows only 0 to 39 are drawn, each about 48 times" in evidence(found, "too-little-data"), str(found)
+
+
+def test_a_handful_of_examples_that_say_little_of_others() -> None:
+    torch.manual_seed(10)
+    x, y = wide(24)
+    found = amounts_loop(x, y, lambda _: torch.randperm(24), wide(200))
+    assert "24 examples are trained on, each about 120 times" in evidence(found, "too-little-data"), str(found)
+
+
+class Mirrored(Dataset[tuple[Tensor, Tensor]]):
+    """Pictures, every other time the other way round."""
+
+    def __init__(self, count: int) -> None:
+        self.x, self.y = smooth(count)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x = self.x[index]
+        return (x.flip(-1) if torch.rand(()) < 0.5 else x), self.y[index]
+
+
+@pytest.mark.parametrize("count", [24, 640])
+def test_a_handful_of_pictures_and_many_to_evaluate(count: int) -> None:
+    torch.manual_seed(11)
+    loader = DataLoader(Mirrored(count), batch_size=24, shuffle=True)
+    network = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(256, 2))
+    adam = Adam(network.parameters(), lr=0.02)
+    with Watch(network, adam) as w:
+        for _ in range(50 * 24 // count):
+            for x, y in loader:
+                adam.zero_grad()
+                F.cross_entropy(network(x), y).backward()
+                adam.step()
+        with torch.no_grad():
+            network(smooth(200)[0])
+    found = w.findings()
+    assert (causes(found) == {"too-little-data"}) == (count == 24), str(found)
+    assert "too-little-data" in causes(found) or count > 24
+
+
+def curve(count: int) -> tuple[Tensor, Tensor]:
+    """A wave, known at few places."""
+    x = torch.linspace(-2, 2, count)[:, None]
+    return x, (2 * x).sin()
+
+
+def test_few_examples_that_are_enough() -> None:
+    torch.manual_seed(12)
+    x, y = curve(20)
+    found = amounts_loop(x, y, lambda _: torch.randperm(20), curve(300), steps=200)
+    assert "too-little-data" not in causes(found), str(found)
+    x, y = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([[0.0], [1], [1], [0]])
+    found = amounts_loop(x, y, lambda _: torch.randperm(4), (x, y), steps=120)
+    assert "too-little-data" not in causes(found), str(found)
+
+
+def test_a_store_that_is_being_filled_and_an_order_that_is_kept() -> None:
+    torch.manual_seed(13)
+    x, y = wide(1_000)
+    for drawn in (
+        lambda step: torch.randint(10 + step, (32,)),
+        lambda _: torch.randperm(1_000)[:32],
+        lambda step: torch.arange(8) + 8 * step % 200,
+    ):
+        found = amounts_loop(x, y, drawn)
+        assert "too-little-data" not in causes(found), str(found)
+
+
+def class_loop(y: Tensor) -> Findings:
+    """Classes around places on a circle."""
+    angle = y * (2 * torch.pi / (int(y.max()) + 1))
+    x = 3 * torch.stack([angle.cos(), angle.sin()], 1) + 0.3 * torch.randn(len(y), 2)
+    network = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, int(y.max()) + 1))
+    adam = Adam(network.parameters(), lr=0.02)
+    with Watch(network, adam) as w:
+        for _ in range(80):
+            rows = torch.randint(len(x), (64,))
+            adam.zero_grad()
+            F.cross_entropy(network(x[rows]), y[rows]).backward()
+            adam.step()
+    return w.findings()
+
+
+def classes(*counts: int) -> Tensor:
+    """So many examples of each."""
+    return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+
+
+def test_classes_of_which_there_is_hardly_an_example() -> None:
+    torch.manual_seed(14)
+    found = class_loop(classes(200, 180, 3, 190, 4, 220, 2))
+    assert "3 of 7 classes" in evidence(found, "class-imbalance"), str(found)
+    for counts in ((200, 100, 66, 50, 40, 33, 28, 25, 12, 6), (150, 140, 130, 4), (200, 200, 40, 40)):
+        found = class_loop(classes(*counts))
+        assert "class-imbalance" not in causes(found), str(found)
