@@ -375,3 +375,98 @@ def test_classes_of_which_there_is_hardly_an_example() -> None:
     for counts in ((200, 100, 66, 50, 40, 33, 28, 25, 12, 6), (150, 140, 130, 4), (200, 200, 40, 40)):
         found = class_loop(classes(*counts))
         assert "class-imbalance" not in causes(found), str(found)
+
+
+# -- recurrent layers --------------------------------------------------------------------------------------------------
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer between an embedding, or nothing, and an output of each place, or of the last."""
+
+    def __init__(
+        self, kind: type[nn.RNNBase], *, first: bool, time: int = 1, turned: bool = False, tokens: bool = False
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(30, 6) if tokens else None
+        self.layer = kind(6, 16, batch_first=first)
+        self.head = nn.Linear(16, 30 if tokens else 1)
+        self.time, self.turned = time, turned
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs of every place of tokens, of the last place of others."""
+        x = x if self.embedding is None else self.embedding(x)
+        states = self.layer(x.transpose(0, 1) if self.turned else x)[0]
+        return self.head(states if self.embedding is not None else states.select(self.time, -1))
+
+
+def recurrent_loop(network: Recurrent, batch: Callable[[], tuple[Tensor, Tensor]], steps: int = 60) -> Findings:
+    """Tokens by cross-entropy, amounts by their squared error."""
+    adam = Adam(network.parameters(), lr=0.02)
+    with Watch(network, adam) as w:
+        for _ in range(steps):
+            x, y = batch()
+            adam.zero_grad()
+            answer = network(x)
+            loss = (
+                F.mse_loss(answer, y) if y.is_floating_point() else F.cross_entropy(answer.flatten(0, 1), y.flatten())
+            )
+            loss.backward()
+            adam.step()
+    return w.findings()
+
+
+def sums(time: int = 9) -> tuple[Tensor, Tensor]:
+    """Series (24, time, 6), and a sum over some of each."""
+    x = torch.randn(24, time, 6)
+    return x, x[:, -3:, 0].sum(1, keepdim=True)
+
+
+SOURCE = torch.arange(4_000) % 29
+
+
+def next_tokens(*, time_first: bool = False) -> tuple[Tensor, Tensor]:
+    """Twelve windows of a text that counts, and what comes next."""
+    starts = torch.randint(3_900, (12,)).tolist()
+    x, y = (torch.stack([SOURCE[i + k : i + k + 20] for i in starts]) for k in (0, 1))
+    return (x.T.contiguous(), y.T.contiguous()) if time_first else (x, y)
+
+
+@pytest.mark.parametrize(
+    ("network", "batch", "words"),
+    [
+        (
+            lambda: Recurrent(nn.LSTM, first=False, tokens=True),
+            next_tokens,
+            "the LSTM layer goes through the first axis",
+        ),
+        (lambda: Recurrent(nn.GRU, first=False), lambda: sums(8), "there are 24 examples on it, and the 8 steps"),
+        (lambda: Recurrent(nn.RNN, first=False), lambda: sums(8), "RNN layer"),
+    ],
+    ids=["tokens", "amounts", "plain"],
+)
+def test_a_recurrent_layer_that_takes_the_batch_for_time(
+    network: Callable[[], Recurrent], batch: Callable[[], tuple[Tensor, Tensor]], words: str
+) -> None:
+    torch.manual_seed(15)
+    found = recurrent_loop(network(), batch)
+    assert words in evidence(found, "wrong-layout"), str(found)
+
+
+@pytest.mark.parametrize(
+    ("network", "batch"),
+    [
+        (lambda: Recurrent(nn.LSTM, first=True, tokens=True), next_tokens),
+        (lambda: Recurrent(nn.GRU, first=True), lambda: sums(8)),
+        (lambda: Recurrent(nn.LSTM, first=False, tokens=True), lambda: next_tokens(time_first=True)),
+        (lambda: Recurrent(nn.GRU, first=False, time=0, turned=True), sums),
+        (lambda: Recurrent(nn.LSTM, first=False, time=0), lambda: (sums()[0].transpose(0, 1), torch.randn(24, 1))),
+        (lambda: Recurrent(nn.LSTM, first=False, time=0), lambda: (torch.randn(9, 1, 6), torch.randn(1, 1))),
+    ],
+    ids=["batch first, tokens", "batch first", "time first, tokens", "turned within", "turned before", "one series"],
+)
+def test_recurrent_layers_that_go_through_time(
+    network: Callable[[], Recurrent], batch: Callable[[], tuple[Tensor, Tensor]]
+) -> None:
+    torch.manual_seed(16)
+    found = recurrent_loop(network(), batch, steps=30)
+    assert "wrong-layout" not in causes(found), str(found)
