@@ -470,3 +470,52 @@ def test_recurrent_layers_that_go_through_time(
     torch.manual_seed(16)
     found = recurrent_loop(network(), batch, steps=30)
     assert "wrong-layout" not in causes(found), str(found)
+
+
+# -- targets -----------------------------------------------------------------------------------------------------------
+
+
+def outliers(count: int = 300) -> tuple[Tensor, Tensor]:
+    """Amounts of which a few are a thousand times as large."""
+    x, y = wide(count)
+    y[::75] += 1_000.0
+    return x, y
+
+
+def target_loop(x: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor] = F.mse_loss) -> Findings:
+    """Amounts by a small network."""
+    network = nn.Sequential(nn.Linear(x.shape[1], 32), nn.ReLU(), nn.Linear(32, y.shape[1]))
+    adam = Adam(network.parameters(), lr=0.01)
+    with Watch(network, adam) as w:
+        for _ in range(60):
+            rows = torch.randperm(len(x))[:64]
+            adam.zero_grad()
+            loss(network(x[rows]), y[rows]).backward()
+            adam.step()
+    return w.findings()
+
+
+def test_a_few_targets_that_decide_the_loss() -> None:
+    torch.manual_seed(17)
+    found = target_loop(*outliers())
+    assert "they make 100% of the squared distance" in evidence(found, "target-outliers"), str(found)
+
+
+@pytest.mark.parametrize(
+    ("data", "loss"),
+    [
+        (outliers, F.smooth_l1_loss),
+        (outliers, F.l1_loss),
+        (lambda: wide(300), F.mse_loss),
+        (lambda: (wide(300)[0], torch.randn(300, 1).exp()), F.mse_loss),
+        (lambda: (wide(300)[0], (torch.rand(300, 1) < 0.02).float()), F.mse_loss),
+        (lambda: (wide(300)[0], torch.where(torch.rand(300, 1) < 0.3, 1_000.0, 0.0) + torch.randn(300, 1)), F.mse_loss),
+    ],
+    ids=["robust", "by size", "usual", "a long tail", "rare events", "two kinds"],
+)
+def test_targets_that_no_few_decide(
+    data: Callable[[], tuple[Tensor, Tensor]], loss: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    torch.manual_seed(18)
+    found = target_loop(*data(), loss)
+    assert "target-outliers" not in causes(found), str(found)
