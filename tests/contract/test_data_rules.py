@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam
+from torch.utils.data import DataLoader, Dataset
 
 from sightline.diagnose import Findings, Watch
 
@@ -243,3 +244,278 @@ def test_features_that_vary_in_evaluation_only() -> None:
     for flat in (0, 3):
         assert not causes(series_loop(table(400, flat=flat), table(96)))
     assert "constant-input" not in causes(series_loop(rare_words(60), rare_words(400)))
+
+
+# -- few examples ------------------------------------------------------------------------------------------------------
+
+
+def wide(count: int, noise: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Twenty features, and an amount that follows from three of them."""
+    x = torch.randn(count, 20)
+    return x, x[:, :1] * x[:, 1:2] + x[:, 2:3] + noise * torch.randn(count, 1)
+
+
+def amounts_loop(
+    x: Tensor, y: Tensor, drawn: Callable[[int], Tensor], other: tuple[Tensor, Tensor] | None = None, steps: int = 120
+) -> Findings:
+    """Amounts by a small network, the rows of each step as told; others are evaluated every tenth step."""
+    network = nn.Sequential(nn.Linear(x.shape[1], 64), nn.ReLU(), nn.Linear(64, 1))
+    adam = Adam(network.parameters(), lr=0.01)
+    with Watch(network, adam) as w:
+        for step in range(steps):
+            rows = drawn(step)
+            adam.zero_grad()
+            F.mse_loss(network(x[rows]), y[rows]).backward()
+            adam.step()
+            if other is not None and step % 10 == 9:
+                with torch.no_grad():
+                    F.mse_loss(network(other[0]), other[1])
+    return w.findings()
+
+
+def test_only_the_first_rows_are_ever_read() -> None:
+    torch.manual_seed(9)
+    x, y = wide(800)
+    found = amounts_loop(x, y, lambda _: torch.randperm(40)[:16])
+    assert "of 800 rows only 0 to 39 are drawn, each about 48 times" in evidence(found, "too-little-data"), str(found)
+
+
+def test_a_handful_of_examples_that_say_little_of_others() -> None:
+    torch.manual_seed(10)
+    x, y = wide(24)
+    found = amounts_loop(x, y, lambda _: torch.randperm(24), wide(200))
+    assert "24 examples are trained on, each about 120 times" in evidence(found, "too-little-data"), str(found)
+
+
+class Mirrored(Dataset[tuple[Tensor, Tensor]]):
+    """Pictures, every other time the other way round."""
+
+    def __init__(self, count: int) -> None:
+        self.x, self.y = smooth(count)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x = self.x[index]
+        return (x.flip(-1) if torch.rand(()) < 0.5 else x), self.y[index]
+
+
+@pytest.mark.parametrize("count", [24, 640])
+def test_a_handful_of_pictures_and_many_to_evaluate(count: int) -> None:
+    torch.manual_seed(11)
+    loader = DataLoader(Mirrored(count), batch_size=24, shuffle=True)
+    network = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(256, 2))
+    adam = Adam(network.parameters(), lr=0.02)
+    with Watch(network, adam) as w:
+        for _ in range(50 * 24 // count):
+            for x, y in loader:
+                adam.zero_grad()
+                F.cross_entropy(network(x), y).backward()
+                adam.step()
+        with torch.no_grad():
+            network(smooth(200)[0])
+    found = w.findings()
+    assert (causes(found) == {"too-little-data"}) == (count == 24), str(found)
+    assert "too-little-data" in causes(found) or count > 24
+
+
+def curve(count: int) -> tuple[Tensor, Tensor]:
+    """A wave, known at few places."""
+    x = torch.linspace(-2, 2, count)[:, None]
+    return x, (2 * x).sin()
+
+
+def test_few_examples_that_are_enough() -> None:
+    torch.manual_seed(12)
+    x, y = curve(20)
+    found = amounts_loop(x, y, lambda _: torch.randperm(20), curve(300), steps=200)
+    assert "too-little-data" not in causes(found), str(found)
+    x, y = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([[0.0], [1], [1], [0]])
+    found = amounts_loop(x, y, lambda _: torch.randperm(4), (x, y), steps=120)
+    assert "too-little-data" not in causes(found), str(found)
+
+
+def test_a_store_that_is_being_filled_and_an_order_that_is_kept() -> None:
+    torch.manual_seed(13)
+    x, y = wide(1_000)
+    for drawn in (
+        lambda step: torch.randint(10 + step, (32,)),
+        lambda _: torch.randperm(1_000)[:32],
+        lambda step: torch.arange(8) + 8 * step % 200,
+    ):
+        found = amounts_loop(x, y, drawn)
+        assert "too-little-data" not in causes(found), str(found)
+
+
+def class_loop(y: Tensor) -> Findings:
+    """Classes around places on a circle."""
+    angle = y * (2 * torch.pi / (int(y.max()) + 1))
+    x = 3 * torch.stack([angle.cos(), angle.sin()], 1) + 0.3 * torch.randn(len(y), 2)
+    network = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, int(y.max()) + 1))
+    adam = Adam(network.parameters(), lr=0.02)
+    with Watch(network, adam) as w:
+        for _ in range(80):
+            rows = torch.randint(len(x), (64,))
+            adam.zero_grad()
+            F.cross_entropy(network(x[rows]), y[rows]).backward()
+            adam.step()
+    return w.findings()
+
+
+def classes(*counts: int) -> Tensor:
+    """So many examples of each."""
+    return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+
+
+def test_classes_of_which_there_is_hardly_an_example() -> None:
+    torch.manual_seed(14)
+    found = class_loop(classes(200, 180, 3, 190, 4, 220, 2))
+    assert "3 of 7 classes" in evidence(found, "class-imbalance"), str(found)
+    for counts in ((200, 100, 66, 50, 40, 33, 28, 25, 12, 6), (150, 140, 130, 4), (200, 200, 40, 40)):
+        found = class_loop(classes(*counts))
+        assert "class-imbalance" not in causes(found), str(found)
+
+
+# -- recurrent layers --------------------------------------------------------------------------------------------------
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer between an embedding, or nothing, and an output of each place, or of the last."""
+
+    def __init__(
+        self, kind: type[nn.RNNBase], *, first: bool, time: int = 1, turned: bool = False, tokens: bool = False
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(30, 6) if tokens else None
+        self.layer = kind(6, 16, batch_first=first)
+        self.head = nn.Linear(16, 30 if tokens else 1)
+        self.time, self.turned = time, turned
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs of every place of tokens, of the last place of others."""
+        x = x if self.embedding is None else self.embedding(x)
+        states = self.layer(x.transpose(0, 1) if self.turned else x)[0]
+        return self.head(states if self.embedding is not None else states.select(self.time, -1))
+
+
+def recurrent_loop(network: Recurrent, batch: Callable[[], tuple[Tensor, Tensor]], steps: int = 60) -> Findings:
+    """Tokens by cross-entropy, amounts by their squared error."""
+    adam = Adam(network.parameters(), lr=0.02)
+    with Watch(network, adam) as w:
+        for _ in range(steps):
+            x, y = batch()
+            adam.zero_grad()
+            answer = network(x)
+            loss = (
+                F.mse_loss(answer, y) if y.is_floating_point() else F.cross_entropy(answer.flatten(0, 1), y.flatten())
+            )
+            loss.backward()
+            adam.step()
+    return w.findings()
+
+
+def sums(time: int = 9) -> tuple[Tensor, Tensor]:
+    """Series (24, time, 6), and a sum over some of each."""
+    x = torch.randn(24, time, 6)
+    return x, x[:, -3:, 0].sum(1, keepdim=True)
+
+
+SOURCE = torch.arange(4_000) % 29
+
+
+def next_tokens(*, time_first: bool = False) -> tuple[Tensor, Tensor]:
+    """Twelve windows of a text that counts, and what comes next."""
+    starts = torch.randint(3_900, (12,)).tolist()
+    x, y = (torch.stack([SOURCE[i + k : i + k + 20] for i in starts]) for k in (0, 1))
+    return (x.T.contiguous(), y.T.contiguous()) if time_first else (x, y)
+
+
+@pytest.mark.parametrize(
+    ("network", "batch", "words"),
+    [
+        (
+            lambda: Recurrent(nn.LSTM, first=False, tokens=True),
+            next_tokens,
+            "the LSTM layer goes through the first axis",
+        ),
+        (lambda: Recurrent(nn.GRU, first=False), lambda: sums(8), "there are 24 examples on it, and the 8 steps"),
+        (lambda: Recurrent(nn.RNN, first=False), lambda: sums(8), "RNN layer"),
+    ],
+    ids=["tokens", "amounts", "plain"],
+)
+def test_a_recurrent_layer_that_takes_the_batch_for_time(
+    network: Callable[[], Recurrent], batch: Callable[[], tuple[Tensor, Tensor]], words: str
+) -> None:
+    torch.manual_seed(15)
+    found = recurrent_loop(network(), batch)
+    assert words in evidence(found, "wrong-layout"), str(found)
+
+
+@pytest.mark.parametrize(
+    ("network", "batch"),
+    [
+        (lambda: Recurrent(nn.LSTM, first=True, tokens=True), next_tokens),
+        (lambda: Recurrent(nn.GRU, first=True), lambda: sums(8)),
+        (lambda: Recurrent(nn.LSTM, first=False, tokens=True), lambda: next_tokens(time_first=True)),
+        (lambda: Recurrent(nn.GRU, first=False, time=0, turned=True), sums),
+        (lambda: Recurrent(nn.LSTM, first=False, time=0), lambda: (sums()[0].transpose(0, 1), torch.randn(24, 1))),
+        (lambda: Recurrent(nn.LSTM, first=False, time=0), lambda: (torch.randn(9, 1, 6), torch.randn(1, 1))),
+    ],
+    ids=["batch first, tokens", "batch first", "time first, tokens", "turned within", "turned before", "one series"],
+)
+def test_recurrent_layers_that_go_through_time(
+    network: Callable[[], Recurrent], batch: Callable[[], tuple[Tensor, Tensor]]
+) -> None:
+    torch.manual_seed(16)
+    found = recurrent_loop(network(), batch, steps=30)
+    assert "wrong-layout" not in causes(found), str(found)
+
+
+# -- targets -----------------------------------------------------------------------------------------------------------
+
+
+def outliers(count: int = 300) -> tuple[Tensor, Tensor]:
+    """Amounts of which a few are a thousand times as large."""
+    x, y = wide(count)
+    y[::75] += 1_000.0
+    return x, y
+
+
+def target_loop(x: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor] = F.mse_loss) -> Findings:
+    """Amounts by a small network."""
+    network = nn.Sequential(nn.Linear(x.shape[1], 32), nn.ReLU(), nn.Linear(32, y.shape[1]))
+    adam = Adam(network.parameters(), lr=0.01)
+    with Watch(network, adam) as w:
+        for _ in range(60):
+            rows = torch.randperm(len(x))[:64]
+            adam.zero_grad()
+            loss(network(x[rows]), y[rows]).backward()
+            adam.step()
+    return w.findings()
+
+
+def test_a_few_targets_that_decide_the_loss() -> None:
+    torch.manual_seed(17)
+    found = target_loop(*outliers())
+    assert "they make 100% of the squared distance" in evidence(found, "target-outliers"), str(found)
+
+
+@pytest.mark.parametrize(
+    ("data", "loss"),
+    [
+        (outliers, F.smooth_l1_loss),
+        (outliers, F.l1_loss),
+        (lambda: wide(300), F.mse_loss),
+        (lambda: (wide(300)[0], torch.randn(300, 1).exp()), F.mse_loss),
+        (lambda: (wide(300)[0], (torch.rand(300, 1) < 0.02).float()), F.mse_loss),
+        (lambda: (wide(300)[0], torch.where(torch.rand(300, 1) < 0.3, 1_000.0, 0.0) + torch.randn(300, 1)), F.mse_loss),
+    ],
+    ids=["robust", "by size", "usual", "a long tail", "rare events", "two kinds"],
+)
+def test_targets_that_no_few_decide(
+    data: Callable[[], tuple[Tensor, Tensor]], loss: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    torch.manual_seed(18)
+    found = target_loop(*data(), loss)
+    assert "target-outliers" not in causes(found), str(found)

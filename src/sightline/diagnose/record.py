@@ -214,6 +214,7 @@ class TargetsSeen:
         ignored, counted: targets that the loss left out, and the others.
         in_input: share of the first batches' targets that are the input's token at the same place.
         ahead: share of them that are the input's token one place on: what comes next is to be told.
+        ahead_axis: along which axis of the input.
     """
 
     facts: TensorFacts | None = None
@@ -225,6 +226,7 @@ class TargetsSeen:
     counted: int = 0
     in_input: float = 0.0
     ahead: float = 0.0
+    ahead_axis: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,63 @@ from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.rules.reshaped_not_transposed import reshaped_not_transposed
 from sightline.diagnose.tape import Call
 
+RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+
 UNRELATED, RELATED = 0.15, 0.5
 """Correlations of neighbours: below the one there is no order, above the other there is."""
 
 
 @RULES.register("wrong-layout")
 def wrong_layout(r: Reading) -> Finding | None:
-    """Inputs whose axes are not what the layers take them for: channels last, pixels out of order."""
+    """Inputs whose axes are not what the layers take them for: channels last, pixels out of place, batch as time."""
+    batch = _batch_as_time(r)
+    if batch is not None:
+        return batch
     first = next((call for call in r.tape.calls if call.name == "conv2d" and call.operands), None)
     if first is None or len(first.operands[0].shape) != 4:
         return None
     if reshaped_not_transposed(r) is not None:
         return None  # told with the call that does it
     return _channels_last(first) or _scrambled(r, first)
+
+
+def _batch_as_time(r: Reading) -> Finding | None:
+    """A recurrent layer that goes through the examples, as if one followed from the other."""
+    call = next((c for c in r.tape.calls if c.grad and c.name in RECURRENT and c.operands), None)
+    entry = r.entry
+    if call is None or entry is None or not entry.inputs or call.arguments[-1:] != (False,):
+        return None  # the last argument: batch first
+    x, given = entry.inputs[0].shape, call.operands[0].shape
+    if len(given) != 3 or len(x) not in (2, 3) or given[:2] != x[:2] or 1 in x[:2] or x[0] == x[1]:
+        return None
+    if not _time_is_second(r, x):
+        return None
+    return Finding(
+        cause="wrong-layout",
+        severity="error",
+        certainty=0.9,
+        title="The recurrent layer takes the batch for time",
+        where=short(call.site) if call.site else call.module,
+        evidence=(
+            f"the {call.name.split('_')[0].upper()} {call.module} goes through the first axis of {given}; "
+            f"there are {x[0]} examples on it, and the {x[1]} steps of time are on the second",
+        ),
+        why="each example is read as what follows on the one before, and no step of time knows of another.",
+        fix=f"batch_first=True in {call.module}",
+        codes=("IWS", "IWF"),
+        explains=("no-progress", "stopped-too-early", "unigram-level", "overfitting"),
+        figure=loss_curve(r),
+    )
+
+
+def _time_is_second(r: Reading, x: tuple[int, ...]) -> bool:
+    """Whether the inputs' first axis is examples: each has a target, or what comes next stands on the second."""
+    targets = r.record.targets
+    if targets.ahead > 0.9:
+        return targets.ahead_axis == 1
+    target = r.loss.target.shape if r.loss is not None and r.loss.target is not None else ()
+    each = len(target) == 1 or (len(target) == 2 and target[1] != x[1])
+    return each and target[0] == x[0]
 
 
 def _channels_last(call: Call) -> Finding | None:
