@@ -27,6 +27,6 @@ def batch_too_small(r: Reading) -> Finding | None:
         why="the mean and variance of so few are mostly chance, and in evaluation other ones are used.",
         fix="use batches of 16 or more, or GroupNorm/LayerNorm",
         codes=("HBS", "LRM"),
-        explains=("no-progress"),
+        explains=("no-progress",),
         figure=loss_curve(r),
     )

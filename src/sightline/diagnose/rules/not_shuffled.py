@@ -36,6 +36,6 @@ def not_shuffled(r: Reading) -> Finding | None:
         why="each stretch of one class pulls the network to answer that class, and undoes the last.",
         fix="shuffle: DataLoader(..., shuffle=True), or a random permutation each epoch",
         codes=("IDS",),
-        explains=("rate-too-high"),
+        explains=("rate-too-high",),
         figure=loss_curve(r),
     )
