@@ -239,14 +239,15 @@ class Record:
     Attributes:
         networks: names.
         modules, parameters, groups: of networks and optimisers, as they were when first seen.
-        rates: (step, lr by group) of the first optimiser, wherever it changed.
+        rates: (step, lr by group) of the first optimiser, wherever it changed; thinned where these are thousands.
         loss: what backward passes started from.
         backward_site: of the last backward pass.
         backwards: passes in all.
         live_backwards: backward passes looked at after which some gradient was not 0.
         uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
             still there.
-        losses: calls of loss functions: of training on the steps looked at, of evaluation all.
+        losses: calls of loss functions: of training on the steps looked at, of evaluation all; where these are
+            thousands, one for each pass, and not for every pass.
         entries: how often each network was called, by (name, training mode, gradients followed).
         updates, looks: steps looked at closely.
         loaders: DataLoaders drawn from.
