@@ -53,7 +53,7 @@ class Finding:
     """One cause of bad training.
 
     Attributes:
-        cause: its name, as rules are registered.
+        cause: its name, one of :data:`~sightline.diagnose.rules.CAUSES`.
         severity: "error": the run can't do what it is meant to; "warning": it does worse than it could, by evidence;
             "advice": worth a look, no evidence of harm.
         certainty: from 0 to 1, how sure the rule is that this is a cause.
