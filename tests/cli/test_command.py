@@ -68,6 +68,7 @@ def test_help_names_every_command(command: Command) -> None:
     assert code == 0
     assert len(COMMANDS) == 18
     assert all(f"  {name}" in out for name in COMMANDS)
+    assert "exit codes:" in out
 
 
 HEAVY = {"lightning_fabric", "torchmetrics", "transformers", "sklearn", "altair", "datasets"}

@@ -14,8 +14,9 @@ from math import isfinite, sqrt
 from statistics import fmean, variance
 
 from sightline.diagnose.changes import changes_forward, measure_of, told
-from sightline.diagnose.course import Course, Pass, coarser
+from sightline.diagnose.course import Course, coarser
 from sightline.diagnose.finding import Outcome, Tried
+from sightline.diagnose.passes import Pass
 from sightline.diagnose.tape import Plain
 
 BLOCKS = 8

@@ -246,7 +246,7 @@ class Record:
     Attributes:
         networks: names.
         modules, parameters, groups: of networks and optimisers, as they were when first seen.
-        rates: (step, lr by group) of the first optimiser, wherever it changed.
+        rates: (step, lr by group) of the first optimiser, wherever it changed; thinned where these are thousands.
         loss: what backward passes started from.
         backward_site: of the last backward pass.
         backwards: passes in all.
@@ -258,7 +258,8 @@ class Record:
             graphs, at the most.
         uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
             still there.
-        losses: calls of loss functions: of training on the steps looked at, of evaluation all.
+        losses: calls of loss functions: of training on the steps looked at, of evaluation all; where these are
+            thousands, one for each pass, and not for every pass.
         entries: how often each network was called, by (name, training mode, gradients followed).
         updates, looks: steps looked at closely.
         loaders: DataLoaders drawn from.

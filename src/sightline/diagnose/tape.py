@@ -81,7 +81,7 @@ class Call:
         return self.arguments[place] if place < len(self.arguments) else default
 
 
-RECTIFIERS = frozenset({"relu", "relu_", "relu6", "clamp_min", "threshold"})
+RECTIFIERS = frozenset({"relu", "relu6", "clamp_min", "threshold"})
 """Functions that are exactly 0 over half of their range."""
 
 BY_ROW = frozenset(
@@ -135,7 +135,8 @@ def tensors_in(values: Any) -> Iterator[Tensor]:
             yield from (v for v in value.values() if isinstance(v, Tensor))
 
 
-def _plain(value: Any) -> Plain:
+def plain(value: Any) -> Plain:
+    """A setting as it can be kept: numbers and words as they are, shapes and the like in words; else None."""
     if isinstance(value, (bool, int, float, str)):
         return value
     return (
@@ -186,8 +187,8 @@ class Tape:
             name=name,
             module=module,
             operands=tuple(self._operand(t) for t in tensors_in((*args, *kwargs.values()))),
-            arguments=tuple(_plain(a) for a in args),
-            keywords={key: _plain(value) for key, value in kwargs.items() if not isinstance(value, Tensor)},
+            arguments=tuple(plain(a) for a in args),
+            keywords={key: plain(value) for key, value in kwargs.items() if not isinstance(value, Tensor)},
             result=facts,
             site=call_site(3),
             grad=torch.is_grad_enabled(),

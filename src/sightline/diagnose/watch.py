@@ -24,6 +24,7 @@ from sightline.diagnose.examples_seen import ExamplesSeen
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
 from sightline.diagnose.loader_watch import LoaderWatch
+from sightline.diagnose.long_series import MOST, add_losses, add_rates
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.neighbours import neighbours
@@ -159,7 +160,7 @@ class Watch:
         self._stack.close()
         with unwatched():
             self._drawn.sort(trained=False)
-            self.record.losses += self._open_losses
+            self._keep_losses()
             self._losses_in()
             self._end_look()
             for name, network in self._networks:
@@ -333,6 +334,12 @@ class Watch:
                         call_site(2),
                     )
                 )
+                if len(self._open_losses) >= MOST:
+                    self._keep_losses()
+
+    def _keep_losses(self) -> None:
+        add_losses(self.record, self._open_losses)
+        self._open_losses.clear()
 
     def _before_backward(self, loss: Tensor) -> None:
         self._modules.paused = True
@@ -345,8 +352,7 @@ class Watch:
             for number, kept in self._probes.items():
                 if not self._cleared[number] and not any(p.alive for p in kept):
                     self._cleared[number] = True
-            self.record.losses += self._open_losses
-            self._open_losses.clear()
+            self._keep_losses()
             self._drawn.sort(trained=True)
             self._roots.append(weakref.ref(loss))
             if self._looking:
@@ -399,9 +405,7 @@ class Watch:
             if self._others < MOST_OTHERS:
                 return
         self._leading, self._others = number, 0
-        rates = tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
-        if not self.record.rates or self.record.rates[-1][1] != rates:
-            self.record.rates.append((self.record.steps, rates))
+        add_rates(self.record, tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups))
         self._end_look()
         self.record.steps += 1
         if self._stop_after is not None and self.record.steps >= self._stop_after:

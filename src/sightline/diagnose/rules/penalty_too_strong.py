@@ -29,12 +29,8 @@ def _penalty(r: Reading, root: int, tree: set[int]) -> float | None:
 @tells("weight-decay-too-strong")
 def penalty_too_strong(r: Reading) -> Finding | None:
     """A penalty on weights, added to the loss, that is larger than the loss."""
-    loss = r.loss
-    if loss is None or not r.looks:
-        return None
-    tape = r.tape
-    root = next((b.producer for b in r.looks[min(1, len(r.looks) - 1)].backwards if b.producer is not None), None)
-    if root is None:
+    tape, root = r.tape, r.root
+    if r.loss is None or root is None:
         return None
     tree = ancestors(tape, root)
     site = ""
