@@ -38,10 +38,18 @@ def probe(parameter: Tensor) -> Probe | None:
     gradient = parameter.grad
     if gradient is None or gradient.layout is not torch.strided:
         return None
-    sparse = Probe(parameter, max(1, gradient.numel() // PLACES) | 1)
-    if gradient.is_contiguous() and sparse.alive:
-        return sparse
+    few = Probe(parameter, max(1, gradient.numel() // PLACES) | 1)
+    if gradient.is_contiguous() and few.alive:
+        return few
     return Probe(parameter, 1) if bool(gradient.any()) else None
+
+
+def flows(parameter: Tensor) -> bool:
+    """Whether a parameter has a gradient that is not 0 everywhere, of any layout."""
+    gradient = parameter.grad
+    if gradient is None or gradient.layout is torch.strided:
+        return probe(parameter) is not None
+    return bool(gradient.any())
 
 
 def probes(optimizer: Optimizer) -> list[Probe]:

@@ -30,7 +30,7 @@ from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch
-from sightline.diagnose.probe import Probe, probe, probes
+from sightline.diagnose.probe import Probe, flows, probes
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
@@ -375,7 +375,7 @@ class Watch:
         if self._looking:
             with unwatched():
                 parameters = (p for _, network in self._networks for p in network.parameters())
-                self.record.live_backwards += any(probe(p) is not None for p in parameters)
+                self.record.live_backwards += any(flows(p) for p in parameters)
 
     # -- updates -------------------------------------------------------------------------------------------------------
 
