@@ -10,7 +10,7 @@ from torch.optim import SGD
 
 from sightline.diagnose import LookSchedule, Record, Watch
 from sightline.diagnose.examples_drawn import ExamplesDrawn
-from sightline.diagnose.examples_seen import ExamplesSeen
+from sightline.diagnose.examples_seen import Drawn, ExamplesSeen
 
 Step = Callable[[nn.Module, Tensor], Tensor]
 
@@ -137,10 +137,10 @@ def test_of_too_many_that_wait_the_oldest_were_evaluated(monkeypatch: pytest.Mon
     seen = ExamplesSeen()
     drawn = ExamplesDrawn(seen)
     for k in range(5):
-        drawn.add("net", [k + 0.1, k + 0.2, k + 0.3, k + 0.4], goes_on=False, grad=True, training=True)
+        drawn.add("net", Drawn([k + 0.1, k + 0.2, k + 0.3, k + 0.4]), goes_on=False, grad=True, training=True)
     drawn.sort(trained=True)
     assert (seen.evaluated, seen.trained) == (12, 8)
-    drawn.add("net", [float(k) for k in range(50)], goes_on=False, grad=True, training=True)
+    drawn.add("net", Drawn([float(k) for k in range(50)]), goes_on=False, grad=True, training=True)
     drawn.sort(trained=True)
     assert seen.trained == 58
 
@@ -149,6 +149,6 @@ def test_sequences_that_end_earlier_are_left_as_they_are() -> None:
     seen = ExamplesSeen()
     drawn = ExamplesDrawn(seen)
     for marks, goes_on in (([1.0, 2.0], False), ([1.0], True), ([1.0, 2.0], False), ([1.0], True), ([3.0, 4.0], True)):
-        drawn.add("net", marks, goes_on=goes_on, grad=True, training=True)
+        drawn.add("net", Drawn(marks), goes_on=goes_on, grad=True, training=True)
     drawn.sort(trained=True)
     assert (seen.trained, seen.distinct) == (4, 4)

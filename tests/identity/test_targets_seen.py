@@ -20,7 +20,7 @@ def test_the_next_token(time_first: bool) -> None:
     x, y = (x.T, y.T) if time_first else (x, y)
     seen = TargetsSeen()
     note_tokens(seen, x, y.reshape(-1))
-    assert seen.ahead == 1
+    assert (seen.ahead, seen.ahead_axis) == (1, 0 if time_first else 1)
     assert seen.in_input < 0.2
 
 

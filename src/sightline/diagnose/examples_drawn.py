@@ -13,7 +13,7 @@ from math import modf
 
 from torch import Tensor
 
-from sightline.diagnose.examples_seen import ExamplesSeen
+from sightline.diagnose.examples_seen import Drawn, ExamplesSeen
 
 MOST_WAITING = 65_536
 """Examples that may wait for a backward pass; the oldest of more than these were evaluated, with gradients on."""
@@ -25,9 +25,15 @@ MOST_STATES = 8
 @dataclass
 class _Batch:
     marks: list[float]
+    runs: tuple[int, ...]
     grad: bool
     training: bool
     calls: int = 1
+
+    @property
+    def drawn(self) -> Drawn:
+        """What was drawn, all calls together."""
+        return Drawn(self.marks, self.runs)
 
     def takes(self, marks: Sequence[float], grad: bool, training: bool) -> bool:
         """Whether a call can be the next of the same sequences."""
@@ -64,42 +70,42 @@ class ExamplesDrawn:
         """What a network's call came to."""
         self._made[network] = [weakref.ref(x) for x in islice(answer, MOST_STATES)]
 
-    def add(self, network: str, marks: list[float], *, goes_on: bool, grad: bool, training: bool) -> None:
+    def add(self, network: str, drawn: Drawn, *, goes_on: bool, grad: bool, training: bool) -> None:
         """A network was called on a batch.
 
         Args:
             network: its name.
-            marks: a number an example.
+            drawn: the batch.
             goes_on: whether it was given its own state too.
             grad: whether gradients were followed.
             training: its mode.
         """
         last = self._last.get(network)
-        if goes_on and last is not None and last.takes(marks, grad, training):
-            last.go_on(marks)
+        if goes_on and last is not None and last.takes(drawn.marks, grad, training):
+            last.go_on(drawn.marks)
             return
         if last is not None and not last.grad:
-            self._seen.evaluate(last.marks)
-        batch = self._last[network] = _Batch(marks, grad, training)
+            self._seen.evaluate(last.drawn)
+        batch = self._last[network] = _Batch(drawn.marks, drawn.runs, grad, training)
         if grad:
             self._waiting.append(batch)
-            self._count += len(marks)
+            self._count += len(drawn.marks)
             while self._count > MOST_WAITING and len(self._waiting) > 1:
                 oldest = self._waiting.popleft()
                 self._count -= len(oldest.marks)
-                self._seen.evaluate(oldest.marks)
+                self._seen.evaluate(oldest.drawn)
 
     def sort(self, *, trained: bool) -> None:
         """Those since the last backward pass were trained on, as far as the network was in the mode it was in last."""
         for last in self._last.values():
             if not last.grad:
-                self._seen.evaluate(last.marks)
+                self._seen.evaluate(last.drawn)
         mode = self._waiting[-1].training if self._waiting else True
         for batch in self._waiting:
             if trained and batch.training == mode:
-                self._seen.train(batch.marks)
+                self._seen.train(batch.drawn)
             else:
-                self._seen.evaluate(batch.marks)
+                self._seen.evaluate(batch.drawn)
         self._waiting.clear()
         self._last.clear()
         self._count = 0

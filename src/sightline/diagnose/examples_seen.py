@@ -1,9 +1,13 @@
 """Which examples a loop has drawn: told apart by a number each, so that repeats and overlaps show."""
 
 from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from sightline.diagnose.text_seen import TextSeen
 
 PLACES = 256
 """Numbers of an example that its mark is made from."""
@@ -21,31 +25,56 @@ def marks(x: Tensor) -> list[float]:
         (True, False)
     """
     flat = x.detach().reshape(len(x), -1)
-    count = flat.shape[1]
-    places = torch.arange(min(count, PLACES), device=x.device) * max(1, count // PLACES)
-    # weights that no simple relation joins; the same in every process
-    weights = torch.frac(torch.arange(1, len(places) + 1, dtype=torch.float64, device=x.device).sqrt() * 7.31) + 0.5
-    return (flat[:, places].double() * weights).sum(1).tolist()
+    some = flat[:, :: max(1, flat.shape[1] // PLACES)][:, :PLACES]
+    return (some.double().contiguous() * _weights(some.shape[1], x.device)).sum(1).tolist()
+
+
+@lru_cache(maxsize=8)
+def _weights(count: int, device: torch.device) -> Tensor:
+    """Numbers that no simple relation joins; the same in every process."""
+    return torch.frac(torch.arange(1, count + 1, dtype=torch.float64, device=device).sqrt() * 7.31) + 0.5
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch: marks of its examples, and of some runs of tokens where it is text."""
+
+    marks: list[float]
+    runs: tuple[int, ...] = ()
 
 
 class ExamplesSeen:
-    """Sets of marks of the examples trained on and of those evaluated."""
+    """Sets of marks of the examples trained on and of those evaluated.
+
+    Attributes:
+        text: the same of stretches of text.
+        trained, evaluated: examples.
+    """
 
     def __init__(self) -> None:
+        self.text = TextSeen()
         self._trained: Counter[float] = Counter()
         self._evaluated: set[float] = set()
         self._batches: list[list[float]] = []
         self.trained = 0
         self.evaluated = 0
 
-    def train(self, batch: list[float]) -> None:
+    def look(self, x: Tensor) -> Drawn:
+        """What is kept of a network's input."""
+        return Drawn(marks(x), self.text.runs(x))
+
+    def train(self, drawn: Drawn) -> None:
         """A batch was trained on."""
+        batch = drawn.marks
+        self.text.train(drawn.runs)
         self.trained += len(batch)
         if len(self._trained) < MOST:
             self._trained.update(batch)
 
-    def evaluate(self, batch: list[float]) -> None:
+    def evaluate(self, drawn: Drawn) -> None:
         """A batch was evaluated."""
+        batch = drawn.marks
+        self.text.evaluate(drawn.runs)
         self.evaluated += len(batch)
         if len(self._evaluated) < MOST:
             self._evaluated.update(batch)
@@ -58,6 +87,13 @@ class ExamplesSeen:
             return 0.0
         usual = sorted(self._trained.values())[len(self._trained) // 2]
         return sum(n >= 1.6 * usual for n in self._trained.values()) / len(self._trained)
+
+    @property
+    def most_drawn(self) -> tuple[float, float]:
+        """Shares of the examples trained on that the most frequent one and the second most frequent are."""
+        counts = [count for _, count in self._trained.most_common(2)] + [0, 0]
+        every = max(1, self._trained.total())
+        return counts[0] / every, counts[1] / every
 
     @property
     def distinct(self) -> int:

@@ -70,6 +70,7 @@ class Finding:
         figure: lines that show it.
         also: titles of findings that this one explains.
         tried: what came of the change, where it was tried.
+        form: a more general cause that this one is a form of: what explains that one explains this.
     """
 
     cause: str
@@ -87,3 +88,4 @@ class Finding:
     figure: Curves | None = None
     also: tuple[str, ...] = ()
     tried: Tried | None = None
+    form: str = ""

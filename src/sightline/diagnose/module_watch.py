@@ -30,7 +30,7 @@ class ModuleWatch:
         functions: steps aside where torch has fast roads of its own.
 
     Attributes:
-        stack: names of the modules at work, outermost first.
+        stack: names of the modules at work, outermost first; where no call is taped those of networks alone.
         paused: True while nothing is to be seen (within a backward pass that computes again, say).
     """
 
@@ -44,6 +44,7 @@ class ModuleWatch:
         self._name, self._entered, self._left, self._functions = name, entered, left, functions
         self.stack: list[str] = []
         self._modules: list[nn.Module] = []
+        self._inner = True
         self.paused = False
 
     @property
@@ -64,6 +65,8 @@ class ModuleWatch:
     def _before(self, module: nn.Module, args: Any) -> None:
         if torch.compiler.is_compiling() or self.paused:  # nothing of the watch goes into a compiled network
             return
+        if not self._inner and self._modules and module is not self._modules[0]:
+            return
         name = self._name(module)
         if name is None:
             return
@@ -73,15 +76,18 @@ class ModuleWatch:
             if compiled or not (module.training or torch.is_grad_enabled()):
                 # torch's own fast roads are taken only where no function is watched
                 self._functions.step_aside()
+            self._inner = self._functions.taping
         self.stack.append(name)
         self._modules.append(module)
 
     def _after(self, module: nn.Module, args: Any, *rest: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or self.paused or not self._modules:
+            return
+        if not self._inner and module is not self._modules[0]:
             return
         # where the forward pass raised, torch hands over no keyword arguments
         kwargs, output = rest if len(rest) == 2 else ({}, None)
-        if self.paused or not self._modules or not any(m is module for m in self._modules):
+        if not any(m is module for m in self._modules):
             return
         while self._modules.pop() is not module:
             self.stack.pop()

@@ -146,7 +146,9 @@ class Reading:
         """Numbers that the network gives an example, as the loss is given them; 1 for a vector."""
         given = self.loss.prediction if self.loss is not None else None
         shape = self.end[-1].result.shape if self.end else given.shape if given is not None else ()
-        return shape[1] if len(shape) > 1 else 1
+        if len(shape) < 2:
+            return 1
+        return shape[-1] if self.end and self.end[-1].name == "linear" else shape[1]
 
     @cached_property
     def left(self) -> float | None:
@@ -213,15 +215,47 @@ class Reading:
     @cached_property
     def data_size(self) -> int:
         """Examples the loop could draw from: of its DataLoaders, or of the tensor that its batches are cut from."""
-        known = max((loader.examples for loader in self.record.loaders), default=0)
+        return max([self._cut_from, *(loader.examples for loader in self.record.loaders)])
+
+    @cached_property
+    def rows_read(self) -> tuple[int, tuple[int, int]]:
+        """Rows of the tensor that batches are chosen from by indices, and the first and the last of them that were.
+
+        All 0 where that is not seen, and where later looks read further on: a store that is being filled, say.
+        """
+        found: list[tuple[float, float]] = []
+        for look, call in self._cuts():
+            indices = [o for o in call.operands[1:] if len(o.shape) == 1 and o.shape[0] == call.result.shape[0]]
+            for operand in indices[:1]:
+                facts = operand.facts if operand.producer is None else look.tape.calls[operand.producer].result
+                if facts is not None and facts.dtype == "int64" and facts.minimum >= 0:
+                    found.append((facts.minimum, facts.maximum))
+        early = found[: len(found) // 2]
+        if len(found) < 6 or max(high for _, high in early) < 0.9 * max(high for _, high in found):
+            return 0, (0, 0)
+        return self._cut_from, (int(min(low for low, _ in found)), int(max(high for _, high in found)))
+
+    @cached_property
+    def few_examples(self) -> int:
+        """Different examples trained on; where they are altered at random, those of the DataLoader they came from."""
+        loaders = [x.examples for x in self.record.loaders if x.examples and x.drawn >= 0.9 * self.record.backwards]
+        return min([self.record.distinct_examples, *loaders])
+
+    @cached_property
+    def _cut_from(self) -> int:
+        """Rows of the largest tensor that batches are cut from."""
+        return max((call.operands[0].shape[0] for _, call in self._cuts()), default=0)
+
+    def _cuts(self) -> Iterator[tuple[Look, Call]]:
+        """Calls that take rows out of a tensor for the network's input in training."""
         for look in self.looks:
             for entry in (e for e in look.entries if e.grad and e.training):
                 for producer, facts in zip(entry.producers, entry.inputs, strict=True):
                     for call in back(look.tape, Operand(producer, "", (), False)):
-                        source = next((o for o in call.operands if o.facts is not None and len(o.shape) > 0), None)
-                        if call.name in ("getitem", "index_select") and source is not None and facts.shape:
-                            known = max(known, source.shape[0])
-        return known
+                        if call.name in ("getitem", "index_select") and call.operands and facts.shape:
+                            source = call.operands[0]
+                            if source.facts is not None and len(source.shape) > 0:
+                                yield look, call
 
     @cached_property
     def end(self) -> tuple[Call, ...]:

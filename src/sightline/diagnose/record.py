@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod, sqrt
 
+from sightline.diagnose.columns_seen import ColumnShift
 from sightline.diagnose.curve import Curve
+from sightline.diagnose.neighbours import Neighbours
 from sightline.diagnose.row_facts import RowFacts
 from sightline.diagnose.tape import Plain, Tape
 from sightline.diagnose.tensor_facts import TensorFacts
+from sightline.diagnose.text_seen import TextShared
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Entry:
             is answered alike.
         given: how the examples of the first tensor given differ, where no gradient flows to it: those of data.
         made: how those differ that came out.
+        neighbours: how alike neighbours are in the first tensor given, where it is pictures or series.
     """
 
     network: str
@@ -96,6 +100,7 @@ class Entry:
     diversity: float | None = None
     given: RowFacts | None = None
     made: RowFacts | None = None
+    neighbours: Neighbours | None = None
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,7 @@ class TargetsSeen:
         ignored, counted: targets that the loss left out, and the others.
         in_input: share of the first batches' targets that are the input's token at the same place.
         ahead: share of them that are the input's token one place on: what comes next is to be told.
+        ahead_axis: along which axis of the input.
     """
 
     facts: TensorFacts | None = None
@@ -220,6 +226,7 @@ class TargetsSeen:
     counted: int = 0
     in_input: float = 0.0
     ahead: float = 0.0
+    ahead_axis: int = 0
 
 
 @dataclass(frozen=True)
@@ -244,6 +251,11 @@ class Record:
         backward_site: of the last backward pass.
         backwards: passes in all.
         live_backwards: backward passes looked at after which some gradient was not 0.
+        early_steps: steps made before any backward pass.
+        drew_in_evaluation: of the first forward passes in evaluation mode without gradients, those that drew random
+            numbers.
+        kept_losses: of the last 64 losses that backward passes started from, those that were still there with their
+            graphs, at the most.
         uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
             still there.
         losses: calls of loss functions: of training on the steps looked at, of evaluation all; where these are
@@ -257,7 +269,12 @@ class Record:
             inputs; shared are those evaluated and trained on.
         repeated: share of the different examples trained on that the data hold more than once.
         partly_shared: batches evaluated of which no example, some, all were trained on.
-        evaluated_inputs: inputs of the first evaluations.
+        text: of inputs that are text, how much of what was evaluated was trained on.
+        evaluated_inputs, evaluated_neighbours: inputs of the first evaluations.
+        most_drawn: share of the examples trained on that are the most frequent one, and the second most frequent.
+        flat_columns: columns of the inputs that are one number in training and vary in evaluation, and columns in all.
+        shift: how far the columns of evaluation are from those of training.
+        replaced: optimisers made anew for the same parameters.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
         unseen: what the watch could not see, by name.
@@ -272,6 +289,9 @@ class Record:
     backward_site: str = ""
     backwards: int = 0
     live_backwards: int = 0
+    early_steps: int = 0
+    drew_in_evaluation: int = 0
+    kept_losses: int = 0
     uncleared: dict[int, int] = field(default_factory=dict)
     cleared: dict[int, int] = field(default_factory=dict)
     losses: list[LossSeen] = field(default_factory=list)
@@ -289,7 +309,13 @@ class Record:
     shared_examples: int = 0
     repeated: float = 0.0
     partly_shared: tuple[int, int, int] = (0, 0, 0)
+    text: TextShared = field(default_factory=TextShared)
     evaluated_inputs: list[TensorFacts] = field(default_factory=list)
+    evaluated_neighbours: list[Neighbours] = field(default_factory=list)
+    most_drawn: tuple[float, float] = (0.0, 0.0)
+    flat_columns: tuple[int, int] = (0, 0)
+    shift: ColumnShift | None = None
+    replaced: int = 0
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
     unseen: list[str] = field(default_factory=list)

@@ -11,7 +11,7 @@ from torch import Tensor
 from sightline.diagnose.attention_facts import AttentionFacts, attention_facts
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.row_facts import RowFacts, row_facts
-from sightline.diagnose.tensor_facts import TensorFacts, tensor_facts
+from sightline.diagnose.tensor_facts import LIMIT, TensorFacts, spread, tensor_facts
 
 MOST_CALLS = 20_000
 """A tape ends there: what comes after in the step is not on it."""
@@ -209,16 +209,29 @@ class Tape:
         return Operand(producer, origin, tuple(tensor.shape), tensor.requires_grad, facts)
 
 
+def _silent(y: Tensor, axis: int) -> Tensor:
+    """Which units along an axis, not the first, are 0 everywhere: all examples are seen only of those 0 in a few."""
+    few = max(1, LIMIT * len(y) // y.numel())
+    silent = _zero(y[:few], axis)
+    if len(y) > few and bool(silent.any()):
+        doubtful = silent.nonzero()[:, 0]
+        silent[doubtful] = _zero(y.index_select(axis, doubtful), axis)
+    return silent
+
+
+def _zero(y: Tensor, axis: int) -> Tensor:
+    others = [a for a in range(y.dim()) if a != axis]
+    return (y.amax(others) == 0) & (y.amin(others) == 0)
+
+
 @torch.no_grad()
 def _units(name: str, y: Tensor, facts: TensorFacts) -> tuple[float | None, int, float | None]:
     """Dead units and how often each was seen, or the saturated share, where the function has such."""
     if name in RECTIFIERS and y.dim() > 1 and facts.zeros > 0:
         axis = 1 if y.dim() in (2, 4, 5) else y.dim() - 1
-        off = (y.detach() == 0).transpose(0, axis).flatten(1)
-        return float(off.all(1).float().mean()), off.shape[1], None
+        off = _silent(y.detach(), axis)
+        return float(off.float().mean()), y.numel() // len(off), None
     slope = SLOPES.get(name)
     if slope is not None and facts.floating and facts.finite:
-        from sightline.diagnose.tensor_facts import spread
-
         return None, 0, float((slope(spread(y).float()) < 0.01).float().mean())
     return (0.0, 0, None) if name in RECTIFIERS and y.dim() > 1 else (None, 0, None)

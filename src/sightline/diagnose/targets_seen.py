@@ -70,7 +70,9 @@ def note_tokens(seen: TargetsSeen, tokens: Tensor, target: Tensor) -> None:
             before = target.reshape(shorter)
         else:
             continue
-        seen.ahead = max(seen.ahead, _agreement(following, before))
+        share = _agreement(following, before)
+        if share > seen.ahead:
+            seen.ahead, seen.ahead_axis = share, axis
 
 
 def _agreement(tokens: Tensor, target: Tensor) -> float:

@@ -20,7 +20,7 @@ def accumulation(r: Reading) -> Finding | None:
     whole = [look for look in r.looks if len({b.site for b in look.backwards}) == 1 and len(look.backwards) > 1]
     if len(whole) < 0.6 * len(r.looks) or not whole:
         return None
-    passes = round(median(len(look.backwards) for look in whole))
+    passes = min(len(look.backwards) for look in whole)  # more where the rest of a pass over the data is added
     factors = [factor for look in whole if (factor := _factor(look)) is not None]
     if passes < 2 or not factors:
         return None

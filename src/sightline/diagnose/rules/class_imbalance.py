@@ -6,6 +6,35 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _nearly_missing(r: Reading) -> Finding | None:
+    """Classes fall apart into frequent ones, about as many each, and some of which there is hardly an example."""
+    classes = r.record.targets.classes
+    if not 4 <= len(classes) <= 50 or r.loss is None or r.loss.target is None or len(r.loss.target.shape) != 1:
+        return None
+    counts = sorted(classes.values(), reverse=True)
+    cut = max(range(1, len(counts)), key=lambda i: counts[i - 1] / counts[i])
+    often, rare = counts[:cut], counts[cut:]
+    # frequencies of words fall ever more slowly: there is no gap between two kinds
+    if often[-1] < 8 * rare[0] or often[0] > 3 * often[-1] or len(rare) < max(2, 0.3 * len(counts)):
+        return None
+    total = sum(counts)
+    return Finding(
+        cause="class-imbalance",
+        severity="warning",
+        certainty=0.65,
+        title="Of some classes there is hardly an example",
+        where="the data",
+        evidence=(
+            f"{len(rare)} of {len(counts)} classes have {rare[-1] / total:.1%} to {rare[0] / total:.1%} of the targets "
+            f"each, the others {often[-1] / total:.0%} to {often[0] / total:.0%}",
+        ),
+        why="the loss hardly asks for them, and a few examples do not tell what their class is like.",
+        fix="more examples of them; draw classes evenly (WeightedRandomSampler) or weight the loss; judge by class",
+        codes=("TRD", "PMC", "TCL"),
+        figure=class_counts(r),
+    )
+
+
 @RULES.register("class-imbalance")
 def class_imbalance(r: Reading) -> Finding | None:
     """One class that makes up nearly all targets."""
@@ -24,7 +53,7 @@ def class_imbalance(r: Reading) -> Finding | None:
         return None
     many = len(classes) >= 5 and share >= 0.7
     if not (share >= 0.9 or many) or share == 1.0:
-        return None
+        return _nearly_missing(r)
     recent = [loss.accuracy for loss in r.record.losses[-10:] if loss.accuracy is not None]
     flat = bool(recent) and abs(sum(recent) / len(recent) - share) < 0.01
     return Finding(

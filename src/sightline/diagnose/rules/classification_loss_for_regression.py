@@ -55,6 +55,13 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
         codes = ("LCH", "LCN", "CPP")
         if amounts:
             codes = ("LCH", "ACH", "CPP")
+    elif kind == "cross_entropy" and truth.floating and (truth.minimum < -0.01 or truth.maximum > 1.01):
+        evidence = (
+            f"cross-entropy takes targets of real numbers for probabilities; these lie between {truth.minimum:.4g} and "
+            f"{truth.maximum:.4g}, and the loss can fall without end"
+        )
+        fix = "use mse_loss for amounts (scaled); whole numbers (.long()) as targets for classes"
+        codes = ("LCH", "ACH", "CPP") if not truth.whole else ("LCH", "LCN", "CPP")
     elif kind == "cross-entropy" and width == 1 and (truth.minimum < -0.01 or truth.maximum > 1.01):
         evidence = (
             f"a cross-entropy written by hand is given targets between {truth.minimum:.4g} and {truth.maximum:.4g}"

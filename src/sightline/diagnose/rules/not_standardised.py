@@ -26,7 +26,6 @@ def _evened(r: Reading) -> bool:
 
 @RULES.register("not-standardised")
 @tells("not-standardised")
-@tells("integer-input", "Pictures left as numbers from 0 to 255.")
 @tells("nan-in-data", "Inputs that hold NaN or infinity.")
 def not_standardised(r: Reading) -> Finding | None:
     """Inputs far from mean 0 and deviation 1, or features of very different sizes, and no layer to even them out."""
@@ -72,7 +71,7 @@ def not_standardised(r: Reading) -> Finding | None:
     if pictures:
         evidence += ": pictures of 0 to 255"
     return Finding(
-        cause="integer-input" if pictures else "not-standardised",
+        cause="not-standardised",
         severity="advice" if r.left is not None and r.left < 0.1 else "warning",
         certainty=0.85,
         title="The inputs are not scaled",

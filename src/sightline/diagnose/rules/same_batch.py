@@ -24,7 +24,7 @@ def same_batch(r: Reading) -> Finding | None:
                 why="next(iter(loader)) begins anew each time: the network learns one batch by heart.",
                 fix="loop `for x, y in loader:`",
                 codes=("IDS", "TRD"),
-                explains=("overfitting",),
+                explains=("overfitting", "too-little-data"),
                 figure=loss_curve(r),
             )
     repeated = r.record.distinct_examples
@@ -47,7 +47,7 @@ def same_batch(r: Reading) -> Finding | None:
             why="the network learns one batch by heart.",
             fix="draw the next batch at every step",
             codes=("IDS", "TRD"),
-            explains=("overfitting",),
+            explains=("overfitting", "too-little-data"),
             figure=loss_curve(r),
         )
     return None
