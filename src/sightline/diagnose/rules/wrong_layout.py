@@ -50,7 +50,7 @@ def _batch_as_time(r: Reading) -> Finding | None:
         severity="error",
         certainty=0.9,
         title="The recurrent layer takes the batch for time",
-        where=short(call.site) if call.site else call.module,
+        where=short(call.site),
         evidence=(
             f"the {call.name.split('_')[0].upper()} {call.module} goes through the first axis of {given}; "
             f"there are {x[0]} examples on it, and the {x[1]} steps of time are on the second",
