@@ -16,8 +16,9 @@ from sightline.core.run_folder import RunFolder
 from sightline.diagnose import Findings
 from sightline.diagnose.again import checked_updates
 from sightline.diagnose.changes import beta_pair, told
-from sightline.diagnose.course import Course, Pass
+from sightline.diagnose.course import Course
 from sightline.diagnose.fix_trial import MOST_UPDATES, try_each
+from sightline.diagnose.passes import Pass
 from sightline.diagnose.tape import Plain
 from sightline.report.read import read_diagnosis
 from sightline.train import RunSpec, open_run, train

@@ -19,7 +19,7 @@ from kills import begin, finish, telling_command, with_a_disk_that_fills
 from kills import command as command_line
 from sightline.cli.main import COMMANDS, main
 from sightline.core.run_folder import RunFolder
-from sightline.diagnose import RULES
+from sightline.diagnose import CAUSES
 
 Answer = tuple[int, str, str]
 Command = Callable[[Sequence[str | Path]], Answer]
@@ -68,6 +68,7 @@ def test_help_names_every_command(command: Command) -> None:
     assert code == 0
     assert len(COMMANDS) == 18
     assert all(f"  {name}" in out for name in COMMANDS)
+    assert "exit codes:" in out
 
 
 HEAVY = {"lightning_fabric", "torchmetrics", "transformers", "sklearn", "altair", "datasets"}
@@ -236,7 +237,7 @@ def test_compare_report_and_list(command: Command, table_run: Path) -> None:
     code, out, _ = command(["list", "--json"])
     assert {kind: len(names) for kind, names in json.loads(out).items()} == {
         "recipes": 21, "models": 29, "data": 5, "objectives": 21, "optimizers": 5, "schedules": 6,
-        "topics": 14, "causes": len(RULES),
+        "topics": 14, "causes": len(CAUSES),
     }  # fmt: skip
 
 

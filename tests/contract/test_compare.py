@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from contract.test_diagnosis_page import finding, found
+from sightline.core.errors import ConfigurationError
 from sightline.core.run_folder import RunFolder
 from sightline.report import compare
 
@@ -84,7 +86,8 @@ def test_a_missing_evaluation_is_said_not_invented(tmp_path: Path) -> None:
     lines = comparison.lines()
     assert "  the same in every field" in lines
     assert "  accuracy   90.0 %   —" in lines
-    assert "  neither run has been evaluated" in compare(b, b).lines()
+    c = run(tmp_path, "c", A, None)
+    assert "  neither run has been evaluated" in compare(b, c).lines()
 
 
 def test_figures_that_are_not_finite_are_shown_as_such(tmp_path: Path) -> None:
@@ -93,6 +96,31 @@ def test_figures_that_are_not_finite_are_shown_as_such(tmp_path: Path) -> None:
     comparison = compare(a, b)
     assert comparison.figures[0].clear is None
     assert "  RMSE   NaN   2.00 ± 0.10" in comparison.lines()
+
+
+def test_what_was_found_in_each_run_is_told(tmp_path: Path) -> None:
+    folders = [run(tmp_path, name, A, None) for name in ("a", "run-b", "c", "d")]
+    folders[0].write("findings.json", found(finding(), finding(severity="warning"), finding(severity="advice")))
+    folders[1].write("findings.json", found(finding(severity="advice")))
+    folders[2].write("findings.json", found(finding(title="\x1b[1mbold", cause="x")))
+    lines = compare(folders[0], folders[1]).lines()
+    at = lines.index("diagnosis")
+    assert lines[at + 1 : at + 3] == [
+        "  a       The learning rate is too high (rate-too-high), and 1 more",
+        "  run-b   nothing amiss",
+    ]
+    lines = compare(folders[2], folders[3]).lines()
+    at = lines.index("diagnosis")
+    assert lines[at + 1 : at + 3] == ["  c   ␛[1mbold (x)", "  d   —"]
+    assert "diagnosis" not in compare(folders[3], run(tmp_path, "e", A, None)).lines()
+    assert compare(folders[0], folders[3]).to_dict()["b"]["diagnosis"] is None
+
+
+def test_one_run_against_itself_is_refused(tmp_path: Path) -> None:
+    a = run(tmp_path, "a", A, None)
+    with pytest.raises(ConfigurationError, match="different runs") as caught:
+        compare(a, RunFolder.open(a.path))
+    assert all((caught.value.expected, caught.value.found, caught.value.do))
 
 
 def test_to_dict_is_plain(tmp_path: Path) -> None:

@@ -81,9 +81,18 @@ def test_names_from_outside_are_never_markup(tmp_path: Path) -> None:
 
 def test_one_run_or_the_same_twice_is_refused(tmp_path: Path) -> None:
     run = classification(tmp_path)
-    for runs in ([run], [run, run]):
-        with pytest.raises(ConfigurationError, match="different runs"):
+    for runs, words in (([run], "two to 12 runs"), ([run, run], "different runs"), ([run] * 13, "two to 12 runs")):
+        with pytest.raises(ConfigurationError, match=words):
             compare_page(runs)
+
+
+def test_the_command_refuses_a_run_that_is_given_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = (str(classification(tmp_path / name).path) for name in ("a", "b"))
+    for words in ([a, a], [a, f"{a}/../{Path(a).name}"], [a, b, b]):
+        assert main(["compare", *words]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert all(part in err for part in ("expected:   different runs", "is given twice", "name each run once")), err
 
 
 def test_the_command_takes_several_and_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,11 +141,14 @@ def test_at_most_three_are_tried_each_alone_and_once() -> None:
     assert made == [{"lr": pytest.approx(0.1 * k)} for k in range(1, MOST_TRIED + 1)]
     outcomes = {finding.cause: finding.tried for finding in found}
     assert all(isinstance(each, Tried) for each in outcomes.values())
-    words = {cause: each.sentence for cause, each in outcomes.items() if each is not None and each.outcome == "by hand"}
-    assert words.keys() == {"by-hand", "longer", "cause-4", "cause-5"}
+    told_of = {cause: (each.outcome, each.sentence) for cause, each in outcomes.items() if each is not None}
+    words = {cause: sentence for cause, (outcome, sentence) in told_of.items() if outcome == "by hand"}
+    not_tried = {cause: sentence for cause, (outcome, sentence) in told_of.items() if outcome == "not tried"}
+    assert words.keys() == {"by-hand", "longer"}
     assert "has to be made by hand" in words["by-hand"]
     assert "training longer" in words["longer"]
-    assert "at most 3" in words["cause-5"]
+    assert not_tried.keys() == {"cause-4", "cause-5"}
+    assert all("not tried: at most 3" in sentence for sentence in not_tried.values())
 
 
 def test_advice_and_healthy_loops_cost_no_run() -> None:

@@ -126,6 +126,22 @@ def test_a_page_is_drawn_and_readable_at_every_width_in_both_themes(
     assert complaints(chromium) == []
 
 
+def test_a_causes_name_is_not_broken_at_its_hyphens(tmp_path: Path, chromium: Browser) -> None:
+    causes = [finding(cause="classification-loss-for-regression"), finding(cause="a-" * 80)]
+    path = tmp_path / "page.html"
+    path.write_text(diagnosis_page(found(*causes), watched()), encoding="utf-8")
+    for width, _ in VIEWS:
+        chromium.look(width)
+        chromium.open(path)
+        lines = (
+            "[...document.querySelectorAll('.cause')].map((name) => name.getClientRects().length && name.offsetHeight)"
+        )
+        first, second = chromium.evaluate(lines)
+        assert 0 < first < 30, width
+        assert second >= first
+        assert chromium.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+
+
 @pytest.mark.parametrize("make", [a_run, a_text_run, a_diagnosis, a_comparison], ids=lambda make: make.__name__)
 def test_every_control_is_reached_by_the_keyboard_and_shows_it(make: Any, tmp_path: Path, chromium: Browser) -> None:
     path = tmp_path / "page.html"

@@ -202,6 +202,25 @@ def zeroed_late(optimizer: Optimizer, loss: Tensor, _: nn.Module) -> None:
     optimizer.step()
 
 
+def stepped_early(optimizer: Optimizer, loss: Tensor, _: nn.Module) -> None:
+    """The step comes before the backward pass."""
+    optimizer.zero_grad()
+    optimizer.step()
+    loss.backward()
+
+
+class Kept:
+    """Keeps every loss, with its graph."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+
+    def __call__(self, optimizer: Optimizer, loss: Tensor, network: nn.Module) -> None:
+        """An update."""
+        usual(optimizer, loss, network)
+        self.losses.append(loss)
+
+
 def never_stepped(optimizer: Optimizer, loss: Tensor, _: nn.Module) -> None:
     """Without step."""
     optimizer.zero_grad()
@@ -384,6 +403,84 @@ def shares(y: Tensor, target: Tensor) -> Tensor:
     return -(F.one_hot(target, 3)[:, :1] * p.log()).sum(1).mean()
 
 
+def by_share(y: Tensor, target: Tensor) -> Tensor:
+    """Squares of relative errors, of targets that cross 0."""
+    return (((y - target) / target) ** 2).mean()
+
+
+def transposed(scores: Tensor, target: Tensor) -> Tensor:
+    """Classes and places exchanged, then joined as if they were not."""
+    return F.cross_entropy(scores.transpose(1, 2).reshape(-1, scores.shape[-1]), target.flatten())
+
+
+def untold_dropout() -> nn.Sequential:
+    """Dropout by a function, on for ever."""
+    return nn.Sequential(nn.Linear(2, 32), nn.ReLU(), Calls(F.dropout, 0.1), nn.Linear(32, 3))
+
+
+def told_dropout() -> nn.Sequential:
+    """Dropout by a function that is told the mode."""
+
+    class Told(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            """Dropped in training."""
+            return F.dropout(x, 0.1, self.training)
+
+    return nn.Sequential(nn.Linear(2, 32), nn.ReLU(), Told(), nn.Linear(32, 3))
+
+
+def made_anew() -> nn.Module:
+    """The last layer is made in every forward pass."""
+
+    class Anew(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(2, 16)
+
+        def forward(self, x: Tensor) -> Tensor:
+            """Scores of random weights."""
+            scores: Tensor = nn.Linear(16, 3)(self.first(x).relu())
+            return scores
+
+    return Anew()
+
+
+def attention(axis: int) -> nn.Module:
+    """A causal language model of one head, whose softmax runs over an axis."""
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.places, self.out = nn.Embedding(11, 16), nn.Embedding(12, 16), nn.Linear(16, 11)
+            self.query, self.key, self.value = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 16)
+
+        def forward(self, x: Tensor) -> Tensor:
+            """Scores of the next token."""
+            h = self.embed(x) + self.places(torch.arange(x.shape[1]))
+            scores = self.query(h) @ self.key(h).mT / 4
+            hidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+            return self.out(h + scores.masked_fill(hidden, -1e9).softmax(axis) @ self.value(h))
+
+    return Attention()
+
+
+def residual(normalise: bool) -> nn.Module:
+    """Four residual blocks over pictures."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+            self.norm: nn.Module = nn.BatchNorm2d(8) if normalise else nn.Identity()
+
+        def forward(self, x: Tensor) -> Tensor:
+            """x and what the branch adds."""
+            return x + self.second(self.norm(self.first(x)).relu())
+
+    blocks = [Block() for _ in range(4)]
+    return nn.Sequential(nn.Conv2d(3, 8, 3), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+
+
 def squeezed(x: Tensor) -> Tensor:
     """A hard sigmoid by hand, so flat that it hardly leaves its middle."""
     return torch.clamp(0.01 * x + 0.5, 0, 1)
@@ -429,6 +526,8 @@ HEALTHY = {
     "amounts": AMOUNTS,
     "pictures": PICTURES,
     "tokens": TOKENS,
+    "told-dropout": replace(DROPOUT, network=told_dropout),
+    "attention": replace(TOKENS, network=lambda: attention(-1)),
 }
 
 
@@ -461,7 +560,11 @@ FAULTS: list[tuple[str, Program]] = [
     # the loop
     ("gradients-not-zeroed", replace(CLASSES, update=lambda: never_zeroed)),
     ("zero-grad-misplaced", replace(CLASSES, update=lambda: zeroed_late)),
+    ("step-before-backward", replace(CLASSES, update=lambda: stepped_early)),
     ("no-updates", replace(CLASSES, update=lambda: never_stepped)),
+    ("graph-accumulated", replace(CLASSES, update=Kept)),
+    ("training-mode-in-evaluation", replace(DROPOUT, network=untold_dropout)),
+    ("recreated-parameters", replace(CLASSES, network=made_anew)),
     ("parameters-not-in-optimizer", replace(CLASSES, optimizer=_last_only)),
     ("recreated-parameters", replace(CLASSES, optimizer=_of_another)),
     (
@@ -493,11 +596,18 @@ FAULTS: list[tuple[str, Program]] = [
     ("label-range", replace(CLASSES, data=relabelled(lambda y: y + 1))),
     ("ignored-index", replace(CLASSES, loss=partial(F.cross_entropy, ignore_index=0))),
     ("unstable-loss", replace(CLASSES, loss=logarithm)),
+    ("unstable-loss", replace(AMOUNTS, loss=by_share)),
+    ("shape-scrambled", replace(TOKENS, network=lambda: attention(-1), loss=transposed)),
+    ("softmax-wrong-dimension", replace(TOKENS, network=lambda: attention(-2))),
+    (
+        "classification-loss-for-regression",
+        replace(CLASSES, data=relabelled(lambda y: F.one_hot(y, 3) * 4.0 - 2.0)),
+    ),
     # data
     ("not-standardised", replace(CLASSES, data=lambda: blobs(scale=100.0, shift=300.0))),
     ("constant-input", replace(CLASSES, data=redrawn(torch.zeros_like))),
     ("nan-in-data", replace(CLASSES, data=redrawn(lambda x: x.masked_fill(x > 2, torch.nan)))),
-    ("integer-input", replace(PICTURES, data=lambda: pictures(scale=255.0))),
+    ("not-standardised", replace(PICTURES, data=lambda: pictures(scale=255.0))),
     ("constant-targets", replace(CLASSES, data=relabelled(torch.zeros_like))),
     (
         "class-imbalance",
@@ -541,7 +651,7 @@ FAULTS: list[tuple[str, Program]] = [
         replace(CLASSES, network=changed(lambda name, p: p.mul_(30) if "weight" in name else p), optimizer=adam(1e-4)),
     ),
     (
-        "bad-initialisation",
+        "dead-units",
         replace(CLASSES, network=changed(lambda name, p: p.fill_(-8.0) if name == "0.bias" else p)),
     ),
     ("symmetric-weights", replace(CLASSES, network=changed(lambda _, p: p.fill_(0.1)))),

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.diagnose.causes import combined
+from sightline.diagnose import Findings, Record
+from sightline.diagnose.causes import combined, findings
 from sightline.diagnose.finding import ORDER, Finding, Severity
 
 
@@ -61,3 +62,15 @@ def test_something_is_always_told_and_everything_once(drawn: list[tuple[set[str]
     causes = {each.cause for each in kept}
     strong = [each for each in kept if each.severity != "advice"]
     assert not any(set(each.explains) & causes for each in strong)
+
+
+def test_a_causes_name_stays_whole_in_the_terminal() -> None:
+    for length in range(40, 90):
+        one = Finding("rate-too-high", "warning", 0.5, "x" * length, "here", ("seen",), "why", "fix")
+        assert "rate-too-high]" in str(Findings((one,), "Watched Net."))
+
+
+def test_what_a_program_ended_with_is_told_in_one_sentence() -> None:
+    told = str(findings(Record(stopped="IndexError: Target 5 is out of bounds.", backwards=1)))
+    assert "The program ended with IndexError: Target 5 is out of bounds." in " ".join(told.split())
+    assert ".." not in told

@@ -1,6 +1,7 @@
 """A watch that changes something: what it says and no more, and with nothing to change nothing."""
 
 from collections.abc import Callable, Mapping
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -252,12 +253,48 @@ def test_modes_are_right_for_a_pass_and_afterwards_as_they_were(mode: str) -> No
         {"betas": "0.9"},
         {"betas": "a, b"},
         {"module": "x"},
+        {"lr": -1.0},
+        {"lr": 0.0},
+        {"lr": nan},
+        {"lr": inf},
+        {"momentum": 1.0},
+        {"momentum": -0.1},
+        {"betas": "(0.9, 1.0)"},
+        {"betas": "(-0.1, 0.9)"},
+        {"betas": "(0.9, nan)"},
+        {"eps": -1e-8},
+        {"weight_decay": inf},
+        {"zero_grad": False},
+        {"standardise": False},
+        {"clip_norm": 0},
+        {"dropout": 3.0},
+        {"dropout": 1.0},
+        {"leaky_relu": -0.5},
+        {"redraw": ""},
+        {"leave_out": " ", "module": "m", "site": "s"},
+        {"epochs": 0},
+        {"epochs": 2.5},
     ],
 )
 def test_what_is_no_change_is_told_in_three_parts(change: Mapping[str, Any], as_a_user_calls: None) -> None:
     with pytest.raises(ConfigurationError) as caught:
         ChangedWatch(change)
     assert all((caught.value.expected, caught.value.found, caught.value.do))
+
+
+@pytest.mark.parametrize("stop_after", [0, -3])
+def test_an_end_after_no_update_is_told_in_three_parts(stop_after: int) -> None:
+    with pytest.raises(ConfigurationError, match="1 update or more") as caught:
+        ChangedWatch({}, stop_after=stop_after)
+    assert all((caught.value.expected, caught.value.found, caught.value.do))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"eps": 0.0}, {"momentum": 0}, {"weight_decay": 0.0}, {"betas": "(0, 0.5)"}, {"dropout": 0.0}, {"epochs": 4.0}],
+)
+def test_what_lies_on_the_edge_of_sense_is_taken(change: Mapping[str, Any]) -> None:
+    assert ChangedWatch(change).change == change
 
 
 def test_the_vocabulary() -> None:
@@ -270,3 +307,4 @@ def test_the_vocabulary() -> None:
     assert not in_a_program({})
     assert not in_a_program({"epochs": 4})
     assert not in_a_program({"unknown": 4})
+    assert not in_a_program({"lr": nan})

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sightline.diagnose.comparison import compared, loss_difference, paired
-from sightline.diagnose.course import Course, Pass, coarser
+from sightline.diagnose.course import Course, coarser
+from sightline.diagnose.passes import Pass
 
 LR = {"lr": 0.1}
 N = 64

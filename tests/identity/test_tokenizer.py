@@ -400,9 +400,9 @@ def test_what_is_no_text_and_no_token_is_refused(kind: str) -> None:
         tokenizer.encode("a\ud800")
     with pytest.raises(DataError, match=r"half of a surrogate pair.* as text 2 of 2"):
         tokenizer.encode_batch(["fine", "a\udfff"])
-    with pytest.raises(DataError, match="a int"):
+    with pytest.raises(DataError, match="an int"):
         tokenizer.encode(bad)
-    with pytest.raises(DataError, match="a int as text 1 of 2"):
+    with pytest.raises(DataError, match="an int as text 1 of 2"):
         tokenizer.encode_batch([bad, "fine"])
     with pytest.raises(ConfigurationError, match="did you mean 'mask'"):
         tokenizer.special("masks")

@@ -86,15 +86,42 @@ def test_weights_statistics_modes_and_streams_are_as_without() -> None:
     assert record.distinct_evaluated == 40
 
 
-def test_at_most_2048_examples_are_drawn() -> None:
-    loader = Drawing(DataLoader(TensorDataset(torch.zeros(4096, 4), torch.zeros(4096).long()), batch_size=1000))
-    trained(loader)
-    assert loader.drawn == 3
+@pytest.mark.parametrize(("size", "examples"), [(1000, [1000, 1000, 48]), (4096, [2048]), (1024, [1024, 1024])])
+def test_at_most_2048_examples_are_measured(size: int, examples: list[int]) -> None:
+    loader = Drawing(DataLoader(TensorDataset(torch.randn(4096, 4), torch.arange(4096) % 3), batch_size=size))
+    _, record, _ = trained(loader)
+    assert [loss.examples for loss in record.losses if not loss.grad] == examples
+    assert loader.drawn == len(examples)
+    assert record.evaluated_examples == 2048
+    assert not record.unseen
+
+
+def test_of_a_batch_with_several_targets_an_example_the_first_examples_are_measured() -> None:
+    class Places(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.inner(x).flatten(0, 1)
+            return y
+
+    net = Places()
+    validation = [(torch.randn(3000, 2, 4), torch.arange(6000) % 3)]
+    with sightline.watch(net, validation=validation) as w:
+        nn.functional.cross_entropy(net(torch.randn(8, 2, 4)), torch.arange(16) % 3).backward()
+    assert [loss.examples for loss in w.record.losses if not loss.grad] == [4096]
+    assert w.record.evaluated_examples == 2048
+    with torch.no_grad():
+        right = nn.functional.cross_entropy(net(validation[0][0][:2048]), validation[0][1][:4096])
+    assert w.record.losses[-1].value == pytest.approx(float(right), rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("batches", "words"),
     [
+        ([], "gives no examples"),
+        ([(torch.zeros(0, 4), torch.zeros(0).long())], "gives no examples"),
         ([{"x": 1}], "no pairs"),
         ([(torch.zeros(2, 5), torch.zeros(2).long())], "RuntimeError"),
         ([(torch.zeros(2, 4), torch.zeros(2))], "something else"),
@@ -107,6 +134,7 @@ def test_what_can_not_be_measured_is_told(batches: list[Any], words: str) -> Non
     assert record.unseen[0].startswith("validation (")
     assert net.training
     assert not net.body[3].training
+    assert all(loss.grad for loss in record.losses)
 
 
 def test_a_loop_without_a_loss_of_torch_is_told() -> None:

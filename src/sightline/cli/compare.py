@@ -1,4 +1,4 @@
-"""``sightline compare``: runs side by side."""
+"""``sightline compare``: runs beside each other."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from sightline.core.files import to_json
 def run(words: Sequence[str]) -> int:
     """Compare as the words say."""
     parser = Arguments(
-        "compare", "What runs do differently, and what came of it: the first against each of the others."
+        "compare",
+        "What runs do differently, what was found in each, and what came of it: the first against each of the others.",
     )
     parser.add_argument("first", help="a run folder")
     parser.add_argument("others", nargs="+", metavar="other", help="another run folder, or several")
@@ -27,8 +28,10 @@ def run(words: Sequence[str]) -> int:
 
     from sightline.core.run_folder import RunFolder
     from sightline.report import compare, write_comparison
+    from sightline.report.compare import all_different
 
     folders = [RunFolder.open(name) for name in (given.first, *given.others)]
+    all_different(folders)
     compared = [compare(folders[0], other) for other in folders[1:]]
     if page is not None:
         write_comparison(page, folders)

@@ -18,7 +18,7 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse_args(words)
 
     from sightline.data import DATASETS
-    from sightline.diagnose import RULES
+    from sightline.diagnose import CAUSES
     from sightline.explain import EXPLANATIONS
     from sightline.models import MODELS
     from sightline.objectives import OBJECTIVES
@@ -33,10 +33,9 @@ def run(words: Sequence[str]) -> int:
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
         "topics": EXPLANATIONS,
-        "causes": RULES,
     }
-    chosen = {kind: registries[kind] for kind in kinds if given.kind in (None, kind)}
-    listing = {kind: {name: r.summary(name) for name in r} for kind, r in chosen.items()}
+    listing = {kind: {name: r.summary(name) for name in r} for kind, r in registries.items()} | {"causes": CAUSES}
+    listing = {kind: listing[kind] for kind in kinds if given.kind in (None, kind)}
     if given.json:
         sys.stdout.write(to_json(listing, indent=1) + "\n")
         return 0

@@ -21,10 +21,10 @@ COMMANDS = {
     "list": "recipes, models, data sets, objectives, optimisers, schedules, topics, causes of bad training",
     "model": "a network layer by layer: shapes, parameters, cost, receptive field",
     "data": "look at a data set: what is there, and what is wrong with it",
-    "compare": "two runs side by side: what differs, and by how much",
+    "compare": "runs beside each other: what differs, what was found in each, their figures",
     "report": "rebuild report.html from the run folder alone",
     "diagnose": "run your own training program, unchanged, and say what is wrong with it; or a run",
-    "check": "the first updates of your own training program: what is certainly wrong",
+    "check": "the first updates of your own training program, unchanged: what is certainly wrong",
     "explain": "the theory in numbers and figures: gradient descent, momentum, ridge, double descent …",
 }
 
@@ -44,6 +44,12 @@ options:
   --version    the version
   --debug      with any command: show the traceback of an error
 
+exit codes:
+  0            all went well; of diagnose and check: nothing was found
+  1            diagnose and check: something was found, or the program ended with an error; else: the loss became NaN
+  2            a mistake, told in three parts: what was expected, what was found, what to do
+  128 + n      ended by the signal n: 130 after Ctrl-C
+
 first steps:
   sightline train digits-resnet               a small ResNet on handwritten digits, in under a minute
   sightline train resnet --data ./photos      your own pictures, one folder a class
@@ -54,7 +60,7 @@ first steps:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (0 well, 2 a user's mistake, 128 + n a signal)."""
+    """Run the command line; returns the exit code (see ``USAGE``)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without Unicode shows letters it lacks by their numbers

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sightline.core.errors import CheckpointError
 from sightline.core.files import from_json, not_writable, sync_folder, to_json, write_whole
+from sightline.core.kinds import a_kind
 from sightline.core.run_folder import RunFolder
 
 MANIFEST = "manifest.json"
@@ -49,7 +50,7 @@ def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
             return {"list": [walk(v, f"{place}.{i}") for i, v in enumerate(value)]}
         if value is None or isinstance(value, bool | int | float | str):
             return {"value": value}
-        raise TypeError(f"{place or 'state'}: a {type(value).__name__} can't be kept in a checkpoint")
+        raise TypeError(f"{place or 'state'}: {a_kind(value)} can't be kept in a checkpoint")
 
     return walk(state, ""), tensors
 

@@ -59,3 +59,25 @@ def shown(value: Any) -> str:
         return ""
     text = repr(value)
     return f"{text}, " if len(text) <= 40 else ""
+
+
+def with_article(name: str) -> str:
+    """A class's name as it is said: "an" before a vowel, and before a letter that is read as one begins.
+
+    Example:
+        >>> [with_article(name) for name in ("int", "str", "MLP", "UNet", "Encoder")]
+        ['an int', 'a str', 'an MLP', 'a UNet', 'an Encoder']
+    """
+    by_letters = name[:2].isupper()
+    vowels = "AEFHILMNORSX" if by_letters else "aeioAEIO"
+    return f"{'an' if name[:1] in tuple(vowels) else 'a'} {name}"
+
+
+def a_kind(value: object) -> str:
+    """What a value is: "an int", "a str".
+
+    Example:
+        >>> a_kind(5)
+        'an int'
+    """
+    return with_article(type(value).__name__)

@@ -12,6 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from sightline.core.errors import DataError
+from sightline.core.kinds import a_kind
 from sightline.core.schema import TextSchema
 from sightline.core.words import one_of
 from sightline.data.character_table import character_table
@@ -333,7 +334,7 @@ class Tokenizer:
 def _not_encoded(texts: Sequence[str], error: Exception) -> DataError:
     """The error for the first of some texts that is none; the library's own words where all are."""
     for number, text in enumerate(texts, 1):
-        found = None if isinstance(text, str) else f"a {type(text).__name__}"
+        found = None if isinstance(text, str) else a_kind(text)
         if found is None and any("\ud800" <= letter <= "\udfff" for letter in text):
             found = "half of a surrogate pair, which is no character"
         if found:

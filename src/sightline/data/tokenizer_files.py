@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.core.errors import DataError
+from sightline.core.kinds import a_kind
 from sightline.data.special_tokens import HUB_NAMES
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def read_object(text: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise damaged(where, str(error)) from error
     if not isinstance(content, dict):
-        raise damaged(where, f"a {type(content).__name__} instead of an object")
+        raise damaged(where, f"{a_kind(content)} instead of an object")
     return content
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, get_args
 
 from sightline.core.errors import ConfigurationError, DataError
+from sightline.core.kinds import a_kind
 from sightline.core.words import one_of
 from sightline.data.character_table import ONE_CHARACTER
 from sightline.data.special_tokens import names_of
@@ -101,7 +102,7 @@ class _Texts:
         empty = True
         for number, text in enumerate(self.texts, 1):
             if not isinstance(text, str):
-                raise DataError(expected=f"a string as text {number}", found=f"a {type(text).__name__}", do=STRINGS)
+                raise DataError(expected=f"a string as text {number}", found=a_kind(text), do=STRINGS)
             try:
                 text.encode()
             except UnicodeEncodeError as error:

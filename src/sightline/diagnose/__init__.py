@@ -10,11 +10,12 @@ from sightline.diagnose.findings import Findings
 from sightline.diagnose.first_updates import check
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.record import Record
-from sightline.diagnose.rules import RULES
+from sightline.diagnose.rules import CAUSES, RULES
 from sightline.diagnose.script import diagnose, watch_script
 from sightline.diagnose.watch import Watch
 
 __all__ = [
+    "CAUSES",
     "CHANGES",
     "RULES",
     "ChangedWatch",

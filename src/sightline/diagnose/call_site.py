@@ -3,6 +3,7 @@
 import os
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -27,9 +28,18 @@ def call_site(depth: int = 1) -> str:
     other = ""
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_TORCH, _OURS, "<frozen", "<@beartype")):
-            if not name.startswith(_LIBRARIES):
-                return f"{name}:{frame.f_lineno}"
+        whose = _whose(name)
+        if whose == "user":
+            return f"{name}:{frame.f_lineno}"
+        if whose == "library":
             other = other or f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return other or "?:0"
+
+
+@cache
+def _whose(file: str) -> str:
+    """Of torch or of this, "", of a "library", or the "user"'s own."""
+    if file.startswith((_TORCH, _OURS, "<frozen", "<@beartype")):
+        return ""
+    return "library" if file.startswith(_LIBRARIES) else "user"

@@ -9,9 +9,6 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 from sightline.diagnose.rules import RULES
 
-FORMS = {"unigram-level": "no-progress"}
-"""Causes that are a form of another: what explains that one explains them."""
-
 
 def findings(record: Record) -> Findings:
     """Causes found in a record, the most severe and likeliest first; none: nothing speaks against the run.
@@ -106,4 +103,5 @@ def _symptoms(cause: Finding, found: list[Finding]) -> list[Finding]:
 
 def _explains(cause: Finding, symptom: Finding) -> bool:
     """Whether one finding accounts for another."""
-    return cause is not symptom and bool({symptom.cause, FORMS.get(symptom.cause)} & set(cause.explains))
+    same = cause.cause == symptom.cause  # two rules that see one cause tell it once
+    return cause is not symptom and (same or bool({symptom.cause, symptom.form} & set(cause.explains)))

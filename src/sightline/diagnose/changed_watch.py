@@ -31,7 +31,7 @@ class ChangedWatch(Watch):
         stop_after: end the loop after so many updates, by raising :class:`EnoughSeen`; none: never.
 
     Raises:
-        ConfigurationError: for a change in other words.
+        ConfigurationError: for a change in other words or of numbers that make no sense, or an end after no update.
 
     Lecture: U7
 

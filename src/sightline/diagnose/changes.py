@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from sightline.core.errors import ConfigurationError, near
@@ -21,30 +22,71 @@ class Change:
             the training loss is measured under another noise, so validation decides; "accuracy", the loss itself is
             another function of the network's answers.
         forward: whether the first forward pass is another with it.
+        positive: of a number: whether it has to be above 0; else it may be 0, and never less.
+        below: of a number: it has to be less than this.
+        words: those that may be given; none: any.
     """
 
     told: str
     kind: type
     measure: Measure = "loss"
     forward: bool = False
+    positive: bool = False
+    below: float = inf
+    words: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> str:
+        """What it may be, in words.
+
+        Example:
+            >>> CHANGES["dropout"].wanted, CHANGES["epochs"].wanted
+            ('a number from 0 to below 1', 'a whole number above 0')
+        """
+        if self.kind is bool:
+            return "true"
+        if self.kind is str:
+            return " or ".join(self.words) or "a word"
+        least = "above 0" if self.positive else "from 0 on"
+        span = f"from 0 to below {self.below:g}" if self.below < inf else least
+        return f"a {'whole ' if self.kind is int else ''}number {span}"
+
+    def takes(self, value: Plain) -> bool:
+        """Whether a value makes sense here; NaN and infinity never do.
+
+        Example:
+            >>> CHANGES["lr"].takes(0.1), CHANGES["lr"].takes(-1.0), CHANGES["lr"].takes(float("nan"))
+            (True, False, False)
+        """
+        if self.kind is bool:
+            return value is True
+        if self.kind is str:
+            return isinstance(value, str) and (value in self.words if self.words else bool(value.strip()))
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return self.within(value) and (self.kind is float or value == int(value))
+
+    def within(self, number: float) -> bool:
+        """Whether a number is large enough and small enough."""
+        return (number > 0 if self.positive else number >= 0) and number < self.below
 
 
 CHANGES: dict[str, Change] = {
-    "lr": Change("lr = {}", float),
-    "momentum": Change("momentum = {}", float),
-    "betas": Change("betas = {}", str),
+    "lr": Change("lr = {}", float, positive=True),
+    "momentum": Change("momentum = {}", float, below=1.0),
+    "betas": Change("betas = {}", str, below=1.0),
     "eps": Change("eps = {}", float),
     "weight_decay": Change("weight_decay = {}", float),
     "zero_grad": Change("gradients set to zero after each update", bool),
-    "clip_norm": Change("gradients clipped to a norm of {}", float),
-    "dropout": Change("dropout of at most {}", float, "validation", True),
-    "mode": Change("the network in {} mode", str, "validation", True),
+    "clip_norm": Change("gradients clipped to a norm of {}", float, positive=True),
+    "dropout": Change("dropout of at most {}", float, "validation", True, below=1.0),
+    "mode": Change("the network in {} mode", str, "validation", True, words=("training", "evaluation")),
     "standardise": Change("inputs standardised by the first batches", bool, forward=True),
     "redraw": Change("fresh initial weights for {}", str, forward=True),
     "train": Change("{} trained", str),
-    "leaky_relu": Change("leaky ReLU of slope {} instead of ReLU", float, forward=True),
+    "leaky_relu": Change("leaky ReLU of slope {} instead of ReLU", float, forward=True, below=1.0),
     "leave_out": Change("{} left out", str, "accuracy", True),
-    "epochs": Change("{} epochs", int),
+    "epochs": Change("{} epochs", int, positive=True),
 }
 """What a change may say.
 
@@ -68,14 +110,13 @@ Names are separated by ", ".
 """
 
 PLACE = ("module", "site")
-MODES = ("training", "evaluation")
 
 
 def checked(change: Mapping[str, Plain]) -> dict[str, Plain]:
     """A change, if it is one in these words.
 
     Raises:
-        ConfigurationError: for an unknown word, or a value of another kind.
+        ConfigurationError: for an unknown word, a value of another kind, or a senseless number (lr = −1, NaN).
 
     Example:
         >>> checked({"lr": 0.01})
@@ -88,12 +129,9 @@ def checked(change: Mapping[str, Plain]) -> dict[str, Plain]:
             raise ConfigurationError(
                 expected="a change that can be tried", found=f"{word} = {value!r}", do=near(word, CHANGES)
             )
-        kind = CHANGES[word].kind
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) if kind in (float, int) else False
-        if not fits and (not isinstance(value, kind) or (word == "mode" and value not in MODES)):
-            wanted = " or ".join(MODES) if word == "mode" else {float: "a number", int: "a number"}.get(kind, "a word")
+        if not CHANGES[word].takes(value):
             raise ConfigurationError(
-                expected=f"{word}: {'true' if kind is bool else wanted}", found=repr(value), do="give such a value"
+                expected=f"{word}: {CHANGES[word].wanted}", found=repr(value), do="give such a value"
             )
     if "betas" in change:
         beta_pair(change)
@@ -104,7 +142,7 @@ def beta_pair(change: Mapping[str, Plain]) -> tuple[float, ...]:
     """Adam's two, out of their word.
 
     Raises:
-        ConfigurationError: where they are no two numbers.
+        ConfigurationError: where they are not two numbers from 0 to below 1.
 
     Example:
         >>> beta_pair({"betas": "(0.9, 0.999)"})
@@ -114,9 +152,11 @@ def beta_pair(change: Mapping[str, Plain]) -> tuple[float, ...]:
         found = tuple(float(part) for part in str(change["betas"]).strip("()[] ").split(","))
     except ValueError:
         found = ()
-    if len(found) != 2:
+    if len(found) != 2 or not all(map(CHANGES["betas"].within, found)):
         raise ConfigurationError(
-            expected="betas: two numbers", found=repr(change["betas"]), do='write them as "(0.9, 0.999)"'
+            expected="betas: two numbers, neither below 0, both below 1",
+            found=repr(change["betas"]),
+            do='write them as "(0.9, 0.999)"',
         )
     return found
 
@@ -168,5 +208,6 @@ def changes_forward(change: Mapping[str, Plain]) -> bool:
 
 
 def in_a_program(change: Mapping[str, Plain]) -> bool:
-    """Whether a watch can make it in a program that stays as it is."""
-    return bool(change) and "epochs" not in change and all(word in CHANGES or word in PLACE for word in change)
+    """Whether a watch can make it in a program that stays as it is: known words, with values that make sense."""
+    known = (word in CHANGES and CHANGES[word].takes(value) for word, value in change.items() if word not in PLACE)
+    return bool(change) and "epochs" not in change and all(known)

@@ -14,8 +14,9 @@ from math import isfinite, sqrt
 from statistics import fmean, variance
 
 from sightline.diagnose.changes import changes_forward, measure_of, told
-from sightline.diagnose.course import Course, Pass, coarser
+from sightline.diagnose.course import Course, coarser
 from sightline.diagnose.finding import Outcome, Tried
+from sightline.diagnose.passes import Pass
 from sightline.diagnose.tape import Plain
 
 BLOCKS = 8
@@ -73,7 +74,7 @@ class Difference:
     @property
     def told(self) -> str:
         """The numbers in words."""
-        shown = [f"{v:.4g}" if isfinite(v) else "no number" for v in (self.before, self.after)]
+        shown = [f"{v:.4g}" if isfinite(v) else "not a number" for v in (self.before, self.after)]
         error = "" if self.error is None else f" ± {self.error:.2g}"
         apart = f" ({self.after - self.before:+.3g}{error})" if isfinite(self.after - self.before) else ""
         return f"{self.measure} {shown[0]} without it, {shown[1]} with it{apart}"

@@ -5,29 +5,13 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
+from sightline.diagnose.passes import Pass, passes
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.record import LossSeen, Record
+from sightline.diagnose.record import Record
 from sightline.diagnose.tensor_facts import TensorFacts
 
 SQUARED = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 """Losses that mean the same whatever the last function of the network is."""
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One look at a split, or at a training batch.
-
-    Attributes:
-        step: updates made before.
-        loss: mean.
-        accuracy: of classes; None where there are none.
-        examples: how many.
-    """
-
-    step: int
-    loss: float
-    accuracy: float | None
-    examples: int
 
 
 @dataclass(frozen=True)
@@ -77,8 +61,8 @@ class Course:
             passes=record.loss.count,
             losses=tuple(record.loss.values),
             span=record.loss.span,
-            validation=_by_step([seen for seen in record.losses if not seen.grad]),
-            training=_by_step([seen for seen in record.losses if seen.grad]),
+            validation=passes(seen for seen in record.losses if not seen.grad),
+            training=passes(seen for seen in record.losses if seen.grad),
             weights=_numbers([p.facts for p in record.parameters]),
             targets=_numbers([record.targets.facts] if record.targets.facts is not None else []),
             guess=reading.guess,
@@ -128,20 +112,6 @@ def coarser(values: Sequence[float], span: int, wanted: int) -> list[float]:
     """
     every = max(1, wanted // span)
     return [sum(values[i : i + every]) / every for i in range(0, len(values) - every + 1, every)]
-
-
-def _by_step(losses: Sequence[LossSeen]) -> tuple[Pass, ...]:
-    found: dict[int, list[LossSeen]] = {}
-    for loss in losses:
-        found.setdefault(loss.step, []).append(loss)
-    passes = []
-    for step, seen in sorted(found.items()):
-        n = sum(each.examples for each in seen)
-        mean = sum(each.value * each.examples for each in seen) / max(1, n)
-        right = [(each.accuracy, each.examples) for each in seen if each.accuracy is not None]
-        accuracy = sum(a * k for a, k in right) / sum(k for _, k in right) if right else None
-        passes.append(Pass(step, mean, accuracy, n))
-    return tuple(passes)
 
 
 def _numbers(facts: Sequence[TensorFacts]) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ MOST_POINTS = 1_000
 
 
 def digest(record: Record) -> dict[str, Any]:
-    """What a page draws of a watch; every value that is no number stays one.
+    """What a page draws of a watch; every value that is not a number stays one.
 
     Keys: ``loss``, ``validation``, ``accuracy``, ``rates``: lists of [step, value]; ``guess``: the loss of the best
     constant guess, or None; ``layers``: names of the weights by depth, the steps looked at, and by layer and step the
@@ -58,7 +58,7 @@ def digest(record: Record) -> dict[str, Any]:
 
 
 def _kept(values: Sequence[float], stride: int) -> list[int]:
-    """Places of a long curve: of every stretch the highest and the lowest, and the first that is no number."""
+    """Places of a long curve: of every stretch the highest and the lowest, and the first that is not a number."""
     if stride == 1:
         return list(range(len(values)))
     kept: set[int] = set()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,11 +25,14 @@ def marks(x: Tensor) -> list[float]:
         (True, False)
     """
     flat = x.detach().reshape(len(x), -1)
-    count = flat.shape[1]
-    places = torch.arange(min(count, PLACES), device=x.device) * max(1, count // PLACES)
-    # weights that no simple relation joins; the same in every process
-    weights = torch.frac(torch.arange(1, len(places) + 1, dtype=torch.float64, device=x.device).sqrt() * 7.31) + 0.5
-    return (flat[:, places].double() * weights).sum(1).tolist()
+    some = flat[:, :: max(1, flat.shape[1] // PLACES)][:, :PLACES]
+    return (some.double().contiguous() * _weights(some.shape[1], x.device)).sum(1).tolist()
+
+
+@lru_cache(maxsize=8)
+def _weights(count: int, device: torch.device) -> Tensor:
+    """Numbers that no simple relation joins; the same in every process."""
+    return torch.frac(torch.arange(1, count + 1, dtype=torch.float64, device=device).sqrt() * 7.31) + 0.5
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ Severity = Literal["error", "warning", "advice"]
 
 ORDER: tuple[Severity, ...] = ("error", "warning", "advice")
 
-Outcome = Literal["helped", "no difference", "worse", "not compared", "by hand"]
+Outcome = Literal["helped", "no difference", "worse", "not compared", "not tried", "by hand"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Tried:
 
     Attributes:
         outcome: "helped", "no difference", "worse"; "not compared": it was made and nothing can be said, or it could
-            not be made; "by hand": no second run was made, the change is not one that can be tried.
+            not be made; "not tried": no second run was made, as many changes as are allowed had been tried; "by hand":
+            none either, the change is not one that can be tried.
         sentence: what was done and what it came to, with the numbers.
         updates: of each run that were compared.
         measure: what was compared: "training loss", "validation loss", "validation accuracy", "training accuracy".
@@ -52,7 +53,7 @@ class Finding:
     """One cause of bad training.
 
     Attributes:
-        cause: its name, as rules are registered.
+        cause: its name, one of :data:`~sightline.diagnose.rules.CAUSES`.
         severity: "error": the run can't do what it is meant to; "warning": it does worse than it could, by evidence;
             "advice": worth a look, no evidence of harm.
         certainty: from 0 to 1, how sure the rule is that this is a cause.
@@ -69,6 +70,7 @@ class Finding:
         figure: lines that show it.
         also: titles of findings that this one explains.
         tried: what came of the change, where it was tried.
+        form: a more general cause that this one is a form of: what explains that one explains this.
     """
 
     cause: str
@@ -86,3 +88,4 @@ class Finding:
     figure: Curves | None = None
     also: tuple[str, ...] = ()
     tried: Tried | None = None
+    form: str = ""

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from math import isfinite
-from textwrap import fill
+from textwrap import fill as textwrap_fill
 from typing import Any
 
 from sightline.diagnose.finding import Curves, Finding, Tried
@@ -11,6 +12,7 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 
 WIDTH = 100
+fill = partial(textwrap_fill, width=WIDTH, break_on_hyphens=False)  # a cause's name stays whole
 STOPPED = " The program ended with "
 
 
@@ -53,7 +55,7 @@ class Findings(tuple[Finding, ...]):
 
     def __str__(self) -> str:
         """The verdict, then each finding with its evidence, its reason and the change to make."""
-        blocks = [fill(self.verdict, WIDTH), fill(self.seen, WIDTH)]
+        blocks = [fill(self.verdict), fill(self.seen)]
         for number, finding in enumerate(self, 1):
             blocks.append(_block(number, finding))
         return "\n\n".join(blocks)
@@ -92,7 +94,7 @@ def _curves(plain: Mapping[str, Any]) -> Curves:
 
 
 def _block(number: int, f: Finding) -> str:
-    lines = [fill(f"{number}. {f.title}  [{f.severity}, {f.certainty:.0%} sure: {f.cause}]", WIDTH)]
+    lines = [fill(f"{number}. {f.title}  [{f.severity}, {f.certainty:.0%} sure: {f.cause}]")]
     parts: Mapping[str, tuple[str, ...]] = {
         "where": (f.where,),
         "seen": f.evidence,
@@ -104,7 +106,7 @@ def _block(number: int, f: Finding) -> str:
     for word, sentences in parts.items():
         for index, sentence in enumerate(sentences):
             head = f"   {word if index == 0 else '':<6}"
-            lines.append(fill(sentence, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)))
+            lines.append(fill(sentence, initial_indent=head, subsequent_indent=" " * len(head)))
     return "\n".join(lines)
 
 
@@ -114,13 +116,13 @@ def seen(record: Record) -> str:
     training = Reading(record).training
     loss = ""
     if training is not None:
-        parts = [f"{v:.4g}" if isfinite(v) else "no number" for v in (training.start, training.end)]
+        parts = [f"{v:.4g}" if isfinite(v) else "not a number" for v in (training.start, training.end)]
         loss = f", loss {parts[0]} → {parts[1]}"
     size = sum(p.size for p in record.parameters)
     text = f"Watched {networks} ({size:,} parameters): {record.steps:,} updates{loss}"
     text += f", {len(record.looks)} looked at closely."
     if record.stopped:
-        text += f"{STOPPED}{record.stopped.splitlines()[0][:300]}."
+        text += f"{STOPPED}{record.stopped.splitlines()[0][:300].removesuffix('.')}."
     if record.by_hand:
         text += " Weights are updated by hand, which is not seen."
     if record.unseen:

@@ -17,7 +17,7 @@ BY_HAND = Tried("by hand", "this change has to be made by hand.")
 LONGER_BY_HAND = Tried(
     "by hand", "training longer has to be tried by hand: a second run makes no more updates than are allowed."
 )
-NOT_REACHED = Tried("by hand", f"not tried: at most {MOST_TRIED} changes are.")
+NOT_REACHED = Tried("not tried", f"this change was not tried: at most {MOST_TRIED} are.")
 
 
 def try_each(

@@ -59,7 +59,7 @@ class FunctionWatch(TorchFunctionMode):
         super().__init__()
         self.taping = False
         self.asleep = False
-        self._away = False
+        self._away = self._resting = False
         self._call, self._loss = call, loss
         self._before_backward, self._after_backward = before_backward, after_backward
 
@@ -103,23 +103,43 @@ class FunctionWatch(TorchFunctionMode):
     @contextmanager
     def awake(self) -> Iterator[None]:
         """Within, calls are seen, wherever that is."""
-        before, self.asleep = self.asleep, False
+        before = self.asleep
+        self.wake()
         try:
             yield
         finally:
-            self.asleep = before
+            if before:
+                self.rest()
 
-    def step_aside(self) -> None:
-        """Until :meth:`step_back`, functions run as if there were no watch: torch's own fast roads are open."""
-        if not self._away and _get_current_function_mode() is self:
-            _pop_mode()
-            self._away = True
+    def rest(self) -> None:
+        """Until :meth:`wake`, calls are let through unseen, and where no other mode is in the way at no cost."""
+        self.asleep = True
+        if self.step_aside():
+            self._resting = True
+
+    def wake(self) -> None:
+        """The end of a rest."""
+        self.asleep = False
+        if self._resting:
+            self.step_back()
+
+    def step_aside(self) -> bool:
+        """Until :meth:`step_back`, functions run as if there were no watch: torch's own fast roads are open.
+
+        Returns:
+            Whether it was in the way.
+        """
+        if self._away or _get_current_function_mode() is not self:
+            return False
+        _pop_mode()
+        self._away = True
+        return True
 
     def step_back(self) -> None:
         """See again."""
         if self._away:
             _push_mode(self)
-            self._away = False
+            self._away = self._resting = False
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import DataLoader, SequentialSampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from sightline.diagnose.function_watch import FunctionWatch
@@ -67,7 +67,7 @@ def _seen(count: _Count) -> LoaderSeen:
         examples=examples,
         batch_size=loader.batch_size or 0,
         batches=_length(loader) if examples else 0,
-        shuffled=isinstance(loader.sampler, RandomSampler) or not isinstance(loader.sampler, SequentialSampler),
+        shuffled=not isinstance(loader.sampler, SequentialSampler),
         iterators=count.iterators,
         drawn=count.drawn,
     )

@@ -26,11 +26,11 @@ class ModuleWatch:
     Args:
         name: the name of a module, or None for one that is not watched.
         entered: told (module, tensors given) when the loop calls a network.
-        left: told (module, tensors given, tensor that came out) when that is through.
+        left: told (module, tensors given, tensors that came out) when that is through.
         functions: steps aside where torch has fast roads of its own.
 
     Attributes:
-        stack: names of the modules at work, outermost first.
+        stack: names of the modules at work, outermost first; where no call is taped those of networks alone.
         paused: True while nothing is to be seen (within a backward pass that computes again, say).
     """
 
@@ -38,12 +38,13 @@ class ModuleWatch:
         self,
         name: Callable[[nn.Module], str | None],
         entered: Callable[[nn.Module, list[Tensor]], None],
-        left: Callable[[nn.Module, list[Tensor], Tensor | None], None],
+        left: Callable[[nn.Module, list[Tensor], list[Tensor]], None],
         functions: FunctionWatch,
     ) -> None:
         self._name, self._entered, self._left, self._functions = name, entered, left, functions
         self.stack: list[str] = []
         self._modules: list[nn.Module] = []
+        self._inner = True
         self.paused = False
 
     @property
@@ -64,6 +65,8 @@ class ModuleWatch:
     def _before(self, module: nn.Module, args: Any) -> None:
         if torch.compiler.is_compiling() or self.paused:  # nothing of the watch goes into a compiled network
             return
+        if not self._inner and self._modules and module is not self._modules[0]:
+            return
         name = self._name(module)
         if name is None:
             return
@@ -73,20 +76,23 @@ class ModuleWatch:
             if compiled or not (module.training or torch.is_grad_enabled()):
                 # torch's own fast roads are taken only where no function is watched
                 self._functions.step_aside()
+            self._inner = self._functions.taping
         self.stack.append(name)
         self._modules.append(module)
 
     def _after(self, module: nn.Module, args: Any, *rest: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or self.paused or not self._modules:
+            return
+        if not self._inner and module is not self._modules[0]:
             return
         # where the forward pass raised, torch hands over no keyword arguments
         kwargs, output = rest if len(rest) == 2 else ({}, None)
-        if self.paused or not self._modules or not any(m is module for m in self._modules):
+        if not any(m is module for m in self._modules):
             return
         while self._modules.pop() is not module:
             self.stack.pop()
         self.stack.pop()
         if not self.stack:
             self._functions.step_back()
-            found = next(tensors_in(output if isinstance(output, (list, tuple)) else (output,)), None)
-            self._left(module, list(tensors_in((*args, *kwargs.values()))), found)
+            made = list(tensors_in(output if isinstance(output, (list, tuple)) else (output,)))
+            self._left(module, list(tensors_in((*args, *kwargs.values()))), made)

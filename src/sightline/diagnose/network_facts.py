@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from sightline.diagnose.function_watch import unwatched
 from sightline.diagnose.record import GroupSeen, ModuleSeen, ParameterSeen
-from sightline.diagnose.tape import Plain
+from sightline.diagnose.tape import Plain, plain
 from sightline.diagnose.tensor_facts import tensor_facts
 
 
@@ -67,7 +67,7 @@ def groups_of(optimizer: Optimizer, known: set[int]) -> list[GroupSeen]:
     return [
         GroupSeen(
             type(optimizer).__name__,
-            {key: _plain(value) for key, value in group.items() if key != "params"},
+            {key: _setting(value) for key, value in group.items() if key != "params"},
             sum(p.numel() for p in group["params"]),
             sum(id(p) not in known for p in group["params"]) if known else 0,
         )
@@ -75,9 +75,10 @@ def groups_of(optimizer: Optimizer, known: set[int]) -> list[GroupSeen]:
     ]
 
 
-def _plain(value: object) -> Plain:
-    if isinstance(value, (bool, int, float, str)) or value is None:
-        return value
-    if isinstance(value, Tensor) and value.numel() == 1:
-        return float(value)
-    return str(value)
+def _setting(value: object) -> Plain:
+    """Of an optimiser, whose numbers may be tensors."""
+    return plain(tuple(map(_number, value)) if isinstance(value, (list, tuple)) else _number(value))
+
+
+def _number(value: object) -> object:
+    return float(value) if isinstance(value, Tensor) and value.numel() == 1 else value

@@ -63,6 +63,7 @@ class OptimizerWatch:
 
     Attributes:
         by_closure: whether the step at hand makes its forward and backward passes itself.
+        replaced: optimisers that took the place of one of the same kind and parameters.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class OptimizerWatch:
         self._looking, self._name, self._wanted = looking, name, wanted
         self._stepping, self._stepped, self._awake, self._seen = stepping, stepped, awake, seen
         self.by_closure = False
+        self.replaced = 0
         self.optimizers: list[Optimizer] = []
         self._before_step: _Before | None = None
         self._follow: dict[int, _Follow] = {}
@@ -98,9 +100,15 @@ class OptimizerWatch:
         self._follow.clear()
 
     def number(self, optimizer: Optimizer) -> int:
-        """By order of first step."""
+        """By order of first step; one that is made anew for the same parameters takes the place of the old one."""
         for index, known in enumerate(self.optimizers):
             if known is optimizer:
+                return index
+        first = _first(optimizer)
+        for index, known in enumerate(self.optimizers):
+            if type(known) is type(optimizer) and _first(known) is first is not None:
+                self.optimizers[index] = optimizer
+                self.replaced += 1
                 return index
         self.optimizers.append(optimizer)
         return len(self.optimizers) - 1
@@ -182,6 +190,11 @@ class OptimizerWatch:
             self._follow[b.optimizer] = _Follow(b.parameters, change, along, seen)
         else:
             self._seen(seen)
+
+
+def _first(optimizer: Optimizer) -> Tensor | None:
+    """Its first parameter."""
+    return next((p for group in optimizer.param_groups for p in group["params"]), None)
 
 
 def _norms(tensors: Sequence[Tensor]) -> list[float]:

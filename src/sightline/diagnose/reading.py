@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from sightline.diagnose.constant_guess import constant_guess
+from sightline.diagnose.passes import passes
 from sightline.diagnose.record import Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Call, Operand, Tape
 from sightline.diagnose.tape_paths import LossCall, back, end_of_network, is_layer, loss_call, multiplied
@@ -68,17 +69,19 @@ class Reading:
         return [look for look in self.record.looks if any(b.producer is not None for b in look.backwards)]
 
     @cached_property
+    def look(self) -> Look | None:
+        """The second such step (the first may hold preparations), else the first."""
+        return next(iter(self.looks[1:2] or self.looks), None)
+
+    @cached_property
     def tape(self) -> Tape:
-        """Of the second such step (the first may hold preparations), else of the first; empty if there is none."""
-        return self.looks[min(1, len(self.looks) - 1)].tape if self.looks else Tape()
+        """Of that step; empty if there is none."""
+        return self.look.tape if self.look is not None else Tape()
 
     @cached_property
     def entry(self) -> Entry | None:
         """The network's call that was trained, in that step."""
-        if not self.looks:
-            return None
-        look = self.looks[min(1, len(self.looks) - 1)]
-        return next((e for e in look.entries if e.grad), None)
+        return next((e for e in self.look.entries if e.grad), None) if self.look is not None else None
 
     @cached_property
     def loss(self) -> LossCall | None:
@@ -88,10 +91,8 @@ class Reading:
     @cached_property
     def root(self) -> int | None:
         """The call that gave what was differentiated in that step."""
-        if not self.looks:
-            return None
-        look = self.looks[min(1, len(self.looks) - 1)]
-        return next(b.producer for b in look.backwards if b.producer is not None)
+        backwards = self.look.backwards if self.look is not None else ()
+        return next((b.producer for b in backwards if b.producer is not None), None)
 
     @cached_property
     def two_players(self) -> bool:
@@ -145,7 +146,9 @@ class Reading:
         """Numbers that the network gives an example, as the loss is given them; 1 for a vector."""
         given = self.loss.prediction if self.loss is not None else None
         shape = self.end[-1].result.shape if self.end else given.shape if given is not None else ()
-        return shape[1] if len(shape) > 1 else 1
+        if len(shape) < 2:
+            return 1
+        return shape[-1] if self.end and self.end[-1].name == "linear" else shape[1]
 
     @cached_property
     def left(self) -> float | None:
@@ -200,21 +203,7 @@ class Reading:
     @cached_property
     def validation_passes(self) -> list[tuple[int, float, float | None]]:
         """(step, mean loss, mean accuracy) of each pass of evaluation."""
-        found: dict[int, list[LossSeen]] = {}
-        for loss in self.validation:
-            found.setdefault(loss.step, []).append(loss)
-        passes = []
-        for step, losses in sorted(found.items()):
-            n = sum(loss.examples for loss in losses)
-            right = [(loss.accuracy, loss.examples) for loss in losses if loss.accuracy is not None]
-            passes.append(
-                (
-                    step,
-                    sum(loss.value * loss.examples for loss in losses) / max(1, n),
-                    sum(a * k for a, k in right) / sum(k for _, k in right) if right else None,
-                )
-            )
-        return passes
+        return [(each.step, each.loss, each.accuracy) for each in passes(self.validation)]
 
     @cached_property
     def modal(self) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod, sqrt
 
+from sightline.diagnose.columns_seen import ColumnShift
 from sightline.diagnose.curve import Curve
 from sightline.diagnose.neighbours import Neighbours
 from sightline.diagnose.row_facts import RowFacts
@@ -245,14 +246,20 @@ class Record:
     Attributes:
         networks: names.
         modules, parameters, groups: of networks and optimisers, as they were when first seen.
-        rates: (step, lr by group) of the first optimiser, wherever it changed.
+        rates: (step, lr by group) of the first optimiser, wherever it changed; thinned where these are thousands.
         loss: what backward passes started from.
         backward_site: of the last backward pass.
         backwards: passes in all.
         live_backwards: backward passes looked at after which some gradient was not 0.
+        early_steps: steps made before any backward pass.
+        drew_in_evaluation: of the first forward passes in evaluation mode without gradients, those that drew random
+            numbers.
+        kept_losses: of the last 64 losses that backward passes started from, those that were still there with their
+            graphs, at the most.
         uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
             still there.
-        losses: calls of loss functions: of training on the steps looked at, of evaluation all.
+        losses: calls of loss functions: of training on the steps looked at, of evaluation all; where these are
+            thousands, one for each pass, and not for every pass.
         entries: how often each network was called, by (name, training mode, gradients followed).
         updates, looks: steps looked at closely.
         loaders: DataLoaders drawn from.
@@ -266,6 +273,8 @@ class Record:
         evaluated_inputs, evaluated_neighbours: inputs of the first evaluations.
         most_drawn: share of the examples trained on that are the most frequent one, and the second most frequent.
         flat_columns: columns of the inputs that are one number in training and vary in evaluation, and columns in all.
+        shift: how far the columns of evaluation are from those of training.
+        replaced: optimisers made anew for the same parameters.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
         unseen: what the watch could not see, by name.
@@ -280,6 +289,9 @@ class Record:
     backward_site: str = ""
     backwards: int = 0
     live_backwards: int = 0
+    early_steps: int = 0
+    drew_in_evaluation: int = 0
+    kept_losses: int = 0
     uncleared: dict[int, int] = field(default_factory=dict)
     cleared: dict[int, int] = field(default_factory=dict)
     losses: list[LossSeen] = field(default_factory=list)
@@ -302,6 +314,8 @@ class Record:
     evaluated_neighbours: list[Neighbours] = field(default_factory=list)
     most_drawn: tuple[float, float] = (0.0, 0.0)
     flat_columns: tuple[int, int] = (0, 0)
+    shift: ColumnShift | None = None
+    replaced: int = 0
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
     unseen: list[str] = field(default_factory=list)

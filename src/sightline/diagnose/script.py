@@ -4,12 +4,12 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from sightline.core.errors import DataError
 from sightline.diagnose.causes import findings
 from sightline.diagnose.enough import EnoughSeen
 from sightline.diagnose.findings import Findings
+from sightline.diagnose.own_frames import as_unwatched
 from sightline.diagnose.record import Record
 from sightline.diagnose.watch import Watch
 
@@ -19,8 +19,8 @@ def watch_script(
 ) -> Record:
     """Run a program as ``python path args`` would, and see its training.
 
-    An error that ends the program is told on standard error, as Python tells it, and kept in the record; its exit is
-    not passed on.
+    An error that ends the program is told on standard error, as Python tells it without a watch, and kept in the
+    record; its exit is not passed on.
 
     Args:
         path: the program.
@@ -50,8 +50,8 @@ def watch_script(
                 sys.stderr.write(f"{end.code}\n")
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the program's own: told as Python tells it, and kept
         watch.record.stopped = f"{type(error).__name__}: {error}".removesuffix(": ")
-        own = _from(error.__traceback__, path)
-        sys.excepthook(type(error), error.with_traceback(own), own)
+        as_unwatched(error, path)
+        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         sys.argv = argv
         if folder in sys.path:
@@ -62,11 +62,3 @@ def watch_script(
 def diagnose(path: Path, args: Sequence[str] = ()) -> Findings:
     """Findings of a program's training."""
     return findings(watch_script(path, args))
-
-
-def _from(trace: TracebackType | None, path: Path) -> TracebackType | None:
-    """A traceback from the program's own first line on; the whole where that is not in it."""
-    own = trace
-    while own is not None and own.tb_frame.f_code.co_filename != str(path):
-        own = own.tb_next
-    return own or trace

@@ -11,7 +11,7 @@ from torch import Tensor
 from sightline.diagnose.attention_facts import AttentionFacts, attention_facts
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.row_facts import RowFacts, row_facts
-from sightline.diagnose.tensor_facts import TensorFacts, tensor_facts
+from sightline.diagnose.tensor_facts import LIMIT, TensorFacts, spread, tensor_facts
 
 MOST_CALLS = 20_000
 """A tape ends there: what comes after in the step is not on it."""
@@ -81,7 +81,7 @@ class Call:
         return self.arguments[place] if place < len(self.arguments) else default
 
 
-RECTIFIERS = frozenset({"relu", "relu_", "relu6", "clamp_min", "threshold"})
+RECTIFIERS = frozenset({"relu", "relu6", "clamp_min", "threshold"})
 """Functions that are exactly 0 over half of their range."""
 
 BY_ROW = frozenset(
@@ -135,7 +135,8 @@ def tensors_in(values: Any) -> Iterator[Tensor]:
             yield from (v for v in value.values() if isinstance(v, Tensor))
 
 
-def _plain(value: Any) -> Plain:
+def plain(value: Any) -> Plain:
+    """A setting as it can be kept: numbers and words as they are, shapes and the like in words; else None."""
     if isinstance(value, (bool, int, float, str)):
         return value
     return (
@@ -186,8 +187,8 @@ class Tape:
             name=name,
             module=module,
             operands=tuple(self._operand(t) for t in tensors_in((*args, *kwargs.values()))),
-            arguments=tuple(_plain(a) for a in args),
-            keywords={key: _plain(value) for key, value in kwargs.items() if not isinstance(value, Tensor)},
+            arguments=tuple(plain(a) for a in args),
+            keywords={key: plain(value) for key, value in kwargs.items() if not isinstance(value, Tensor)},
             result=facts,
             site=call_site(3),
             grad=torch.is_grad_enabled(),
@@ -208,16 +209,29 @@ class Tape:
         return Operand(producer, origin, tuple(tensor.shape), tensor.requires_grad, facts)
 
 
+def _silent(y: Tensor, axis: int) -> Tensor:
+    """Which units along an axis, not the first, are 0 everywhere: all examples are seen only of those 0 in a few."""
+    few = max(1, LIMIT * len(y) // y.numel())
+    silent = _zero(y[:few], axis)
+    if len(y) > few and bool(silent.any()):
+        doubtful = silent.nonzero()[:, 0]
+        silent[doubtful] = _zero(y.index_select(axis, doubtful), axis)
+    return silent
+
+
+def _zero(y: Tensor, axis: int) -> Tensor:
+    others = [a for a in range(y.dim()) if a != axis]
+    return (y.amax(others) == 0) & (y.amin(others) == 0)
+
+
 @torch.no_grad()
 def _units(name: str, y: Tensor, facts: TensorFacts) -> tuple[float | None, int, float | None]:
     """Dead units and how often each was seen, or the saturated share, where the function has such."""
     if name in RECTIFIERS and y.dim() > 1 and facts.zeros > 0:
         axis = 1 if y.dim() in (2, 4, 5) else y.dim() - 1
-        off = (y.detach() == 0).transpose(0, axis).flatten(1)
-        return float(off.all(1).float().mean()), off.shape[1], None
+        off = _silent(y.detach(), axis)
+        return float(off.float().mean()), y.numel() // len(off), None
     slope = SLOPES.get(name)
     if slope is not None and facts.floating and facts.finite:
-        from sightline.diagnose.tensor_facts import spread
-
         return None, 0, float((slope(spread(y).float()) < 0.01).float().mean())
     return (0.0, 0, None) if name in RECTIFIERS and y.dim() > 1 else (None, 0, None)

@@ -181,6 +181,10 @@ LAYERS = frozenset(
 """Calls that multiply by a matrix."""
 
 
+DRAWN = frozenset(["uniform", "normal", "kaiming_uniform", "xavier_uniform", "trunc_normal", "orthogonal"])
+"""Calls that fill a tensor with random numbers, in place."""
+
+
 def weights_of(tape: Tape, call: Call) -> tuple[str, ...]:
     """Names of the parameters that a call is given, straight or turned round."""
     return tuple(name for operand in call.operands if (name := parameter_of(tape, operand)))
@@ -333,10 +337,12 @@ def multiplied(tape: Tape, call: Call, root: int | None) -> float | None:
     factor, at = 1.0, call.index
     for index in sorted(i for i in ancestors(tape, root) if i > call.index):
         later = tape.calls[index]
-        if later.name not in ("mul", "div", "add") or not any(o.producer == at for o in later.operands):
+        if later.name not in ("mul", "div", "add", "neg") or not any(o.producer == at for o in later.operands):
             continue
         at = index
-        if later.name != "add":
+        if later.name == "neg":
+            factor = -factor
+        elif later.name != "add":
             number = next((float(a) for a in later.arguments if isinstance(a, (int, float))), None)
             if not number:
                 return None
@@ -349,9 +355,20 @@ def end_of_network(tape: Tape, prediction: Operand | None) -> tuple[Call, ...]:
     calls: list[Call] = []
     for call in back(tape, prediction):
         calls.append(call)
-        if is_layer(tape, call) or (weights_of(tape, call) and call.name not in SHAPE_ONLY):
+        if is_layer(tape, call) or (weights_of(tape, call) and call.name not in SHAPE_ONLY) or fresh_weight(tape, call):
             return tuple(calls)
     return ()  # of a network that is not watched nothing is known
+
+
+def fresh_weight(tape: Tape, call: Call) -> Operand | None:
+    """The matrix of a layer that was drawn within this very step; None for others."""
+    if call.name not in LAYERS or not call.grad:
+        return None
+    for operand in call.operands[1:]:
+        made = operand.producer
+        if operand.grad and len(operand.shape) > 1 and made is not None and tape.calls[made].name in DRAWN:
+            return operand
+    return None
 
 
 def straight_before(tape: Tape, layer: Call) -> Call | None:

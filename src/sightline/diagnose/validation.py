@@ -63,7 +63,7 @@ def validate(network: nn.Module, loader: Iterable[Any], loss: TrainingLoss) -> s
 
     Args:
         network: as it is trained.
-        loader: of batches; at most 2,048 examples are drawn.
+        loader: of batches; no more are drawn than 2,048 examples need, and the last one is cut to these.
         loss: the loop's own.
 
     Returns:
@@ -80,7 +80,9 @@ def validate(network: nn.Module, loader: Iterable[Any], loss: TrainingLoss) -> s
                 pair = tuple(batch) if isinstance(batch, list | tuple) else ()
                 if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
                     return "its batches are no pairs of a tensor of inputs and one of targets"
-                inputs, target = (part.to(device) for part in pair)
+                inputs, target = (part.to(device) for part in _first(*pair, MOST_EXAMPLES - seen))
+                if not len(inputs):
+                    continue
                 outputs = network(inputs)
                 if not loss.takes(outputs, target):
                     return "the loop gives its loss function something else than the network's outputs and the targets"
@@ -88,12 +90,21 @@ def validate(network: nn.Module, loader: Iterable[Any], loss: TrainingLoss) -> s
                 seen += len(inputs)
                 if seen >= MOST_EXAMPLES:
                     break
+            if not seen:
+                return "its loader gives no examples"
     except Exception as error:  # noqa: BLE001 - of the user's loader or network: told among what was not seen
         return f"{type(error).__name__}: {error}"
     finally:
         for module, mode in modes:
             module.training = mode
     return ""
+
+
+def _first(inputs: Tensor, target: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The first examples of a batch; whole where it can't be told which targets are theirs."""
+    if len(inputs) <= most or len(target) % len(inputs):
+        return inputs, target
+    return inputs[:most], target[: most * (len(target) // len(inputs))]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,20 +13,24 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sightline.core.errors import InputError
+from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.kinds import a_kind
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
 from sightline.diagnose.columns_seen import ColumnsSeen
 from sightline.diagnose.enough import EnoughSeen
-from sightline.diagnose.examples_seen import Drawn, ExamplesSeen
+from sightline.diagnose.examples_drawn import ExamplesDrawn
+from sightline.diagnose.examples_seen import ExamplesSeen
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
 from sightline.diagnose.loader_watch import LoaderWatch
+from sightline.diagnose.long_series import MOST, add_losses, add_rates
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch
+from sightline.diagnose.probe import Probe, flows, probes
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
@@ -35,6 +40,12 @@ from sightline.diagnose.validation import TrainingLoss, validate
 
 MOST_NETWORKS = 32
 MOST_EVALUATED = 16
+GLANCES = 8
+"""Evaluations of which is seen whether they draw random numbers."""
+
+KEPT = 64
+"""Losses that are followed, to see whether the loop keeps them with their graphs."""
+
 MOST_OTHERS = 8
 """Updates of other optimisers in a row, after which the one that counts the updates has had its day."""
 
@@ -55,6 +66,7 @@ class Watch:
 
     Raises:
         InputError: for what is no module or no optimiser.
+        ConfigurationError: for an end after no update.
 
     Lecture: U7
 
@@ -79,6 +91,10 @@ class Watch:
         validation: Iterable[Any] | None = None,
         stop_after: int | None = None,
     ) -> None:
+        if stop_after is not None and stop_after < 1:
+            raise ConfigurationError(
+                expected="stop_after: 1 update or more", found=str(stop_after), do="leave it out to see the whole loop"
+            )
         self.record = Record()
         self._validation, self._stop_after = validation, stop_after
         self._loss: TrainingLoss | None = None
@@ -103,17 +119,20 @@ class Watch:
         )
         self._loaders = LoaderWatch(self._functions)
         self._examples = ExamplesSeen()
+        self._drawn = ExamplesDrawn(self._examples)
         self._columns = ColumnsSeen()
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
         self._backwards: list[Backward] = []
-        self._pending: list[tuple[bool, Drawn]] = []
         self._late: list[Tensor] = []
         self._open_losses: list[LossSeen] = []
+        self._roots: deque[weakref.ref[Tensor]] = deque(maxlen=KEPT)
         self._mode = True
+        self._random: Tensor | None = None
+        self._glances = GLANCES
         self._tokens: weakref.ref[Tensor] | None = None
-        self._probes: dict[int, list[Tensor]] = {}
+        self._probes: dict[int, list[Probe]] = {}
         self._cleared: dict[int, bool] = {}
         self._leading = self._others = 0
         self._looking = False
@@ -140,8 +159,8 @@ class Watch:
             self._validate(self._validation)
         self._stack.close()
         with unwatched():
-            self._sort_examples(trained=False)
-            self.record.losses += self._open_losses
+            self._drawn.sort(trained=False)
+            self._keep_losses()
             self._losses_in()
             self._end_look()
             for name, network in self._networks:
@@ -162,6 +181,8 @@ class Watch:
         )
         r.text = seen.text.shared()
         r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
+        r.shift = self._columns.shift()
+        r.replaced = self._steps.replaced
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""
@@ -212,26 +233,37 @@ class Watch:
         return self._names[id(module)]
 
     def _entered(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
-        self._functions.asleep = False  # an optimiser's step that raised did not wake it
+        self._functions.wake()  # an optimiser's step that raised did not
         if self._looking and self._tape is None:
             self._begin_look()
         self._mode = module.training
+        if not module.training and not torch.is_grad_enabled() and self._glances:
+            self._random = _random_state()
         self._given(next((x for x in inputs if x.dim() > 0), None))
 
     def _given(self, x: Tensor | None) -> None:
         """What a network is called on: kept in mind where it is tokens."""
         self._tokens = weakref.ref(x) if x is not None and not x.is_floating_point() else None
 
-    def _left(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor | None) -> None:
-        grad = torch.is_grad_enabled()
+    def _left(self, module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        grad, output = torch.is_grad_enabled(), outputs[0] if outputs else None
         name = self._names[id(module)]
         key = (name, module.training, grad)
+        if self._random is not None:
+            self._glances -= 1
+            self.record.drew_in_evaluation += not torch.equal(self._random, _random_state())
+            self._random = None
         self.record.entries[key] = self.record.entries.get(key, 0) + 1
         with unwatched():
-            first = next((x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad), None)
+            state = self._drawn.fed_back(name, inputs)
+            data = (x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad)
+            first = next((x for x in data if not any(x is each for each in state)), None)
+            self._drawn.made(name, outputs)
             self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
-                self._drawn(self._examples.look(first), grad, module.training)
+                self._drawn.add(
+                    name, self._examples.look(first), goes_on=bool(state), grad=grad, training=module.training
+                )
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self._evaluated(first)
             if self._tape is not None:
@@ -262,23 +294,6 @@ class Watch:
         near = neighbours(x)
         if near is not None:
             self.record.evaluated_neighbours.append(near)
-
-    def _drawn(self, batch: Drawn, grad: bool, training: bool) -> None:
-        """Examples that a network was called on: of training only if a backward pass follows."""
-        if grad and len(self._pending) < 64:
-            self._pending.append((training, batch))
-        else:
-            self._examples.evaluate(batch)
-
-    def _sort_examples(self, *, trained: bool) -> None:
-        """Those since the last backward pass were trained on, as far as the network was in the mode it was in last."""
-        mode = self._pending[-1][0] if self._pending else True
-        for training, batch in self._pending:
-            if trained and training == mode:
-                self._examples.train(batch)
-            else:
-                self._examples.evaluate(batch)
-        self._pending.clear()
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -319,6 +334,12 @@ class Watch:
                         call_site(2),
                     )
                 )
+                if len(self._open_losses) >= MOST:
+                    self._keep_losses()
+
+    def _keep_losses(self) -> None:
+        add_losses(self.record, self._open_losses)
+        self._open_losses.clear()
 
     def _before_backward(self, loss: Tensor) -> None:
         self._modules.paused = True
@@ -328,13 +349,15 @@ class Watch:
                 self._late.append(loss.detach().double().mean())
             else:
                 self.record.loss.add(float(loss.detach().double().mean()))
-            for number, probes in self._probes.items():
-                if not self._cleared[number] and all(p.grad is None or not bool(p.grad.any()) for p in probes):
+            for number, kept in self._probes.items():
+                if not self._cleared[number] and not any(p.alive for p in kept):
                     self._cleared[number] = True
-            self.record.losses += self._open_losses
-            self._open_losses.clear()
-            self._sort_examples(trained=True)
+            self._keep_losses()
+            self._drawn.sort(trained=True)
+            self._roots.append(weakref.ref(loss))
             if self._looking:
+                kept = sum((root := ref()) is not None and root.grad_fn is not None for ref in self._roots)
+                self.record.kept_losses = max(self.record.kept_losses, kept - 1)
                 self.record.backward_site = call_site(3)
                 producer = None if self._tape is None else self._tape.producer(loss)
                 value = float(loss.detach().double().mean())
@@ -351,20 +374,21 @@ class Watch:
         self._modules.paused = False
         if self._looking:
             with unwatched():
-                gradients = (p.grad for _, network in self._networks for p in network.parameters())
-                self.record.live_backwards += any(g is not None and bool(g.any()) for g in gradients)
+                parameters = (p for _, network in self._networks for p in network.parameters())
+                self.record.live_backwards += any(flows(p) for p in parameters)
 
     # -- updates -------------------------------------------------------------------------------------------------------
 
     def _stepping(self, optimizer: Optimizer, number: int) -> None:
         if number not in self._probes:
             self._meet_optimizer(optimizer)
+        self.record.early_steps += self.record.backwards == 0 and not self._steps.by_closure
         if number in self._probes and not self._steps.by_closure:  # a closure clears within the step
             counts = self.record.cleared if self._cleared[number] else self.record.uncleared
             counts[number] = counts.get(number, 0) + 1
-        self._probes[number] = _probes(optimizer)
+        self._probes[number] = probes(optimizer)
         self._cleared[number] = not self._probes[number]
-        self._functions.asleep = True
+        self._functions.rest()
 
     def _meet_optimizer(self, optimizer: Optimizer) -> None:
         """An optimiser that makes its first step."""
@@ -375,15 +399,13 @@ class Watch:
         ]
 
     def _stepped(self, optimizer: Optimizer, number: int) -> None:
-        self._functions.asleep = False
+        self._functions.wake()
         if number != self._leading:
             self._others += 1
             if self._others < MOST_OTHERS:
                 return
         self._leading, self._others = number, 0
-        rates = tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
-        if not self.record.rates or self.record.rates[-1][1] != rates:
-            self.record.rates.append((self.record.steps, rates))
+        add_rates(self.record, tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups))
         self._end_look()
         self.record.steps += 1
         if self._stop_after is not None and self.record.steps >= self._stop_after:
@@ -412,16 +434,10 @@ class Watch:
         self._backwards.clear()
 
 
-def _probes(optimizer: Optimizer) -> list[Tensor]:
-    """Small views of a few gradients that are not 0: gone or 0 again once gradients were cleared."""
-    every = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    found: list[Tensor] = []
-    for p in every[:: max(1, len(every) // 8)]:
-        if p.grad is not None and p.grad.layout is torch.strided and bool(p.grad.any()):
-            found.append(p)
-        if len(found) == 2:
-            break
-    return found
+def _random_state() -> Tensor:
+    """Of torch's own streams of random numbers, on the CPU and on the accelerator in use."""
+    state = torch.random.get_rng_state()
+    return torch.cat([state, torch.cuda.get_rng_state()]) if torch.cuda.is_initialized() else state
 
 
 def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:
@@ -433,7 +449,7 @@ def _several(given: Any, kind: type[Any], what: str) -> tuple[Any, ...]:
         if not isinstance(value, kind):
             raise InputError(
                 expected=f"{what}, or several",
-                found=f"a {type(value).__name__}",
+                found=a_kind(value),
                 do="give what the loop calls and steps",
             )
     return found

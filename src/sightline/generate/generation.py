@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.kinds import a_kind
 from sightline.core.memory import telling_memory
 from sightline.core.seeds import Seeds
 from sightline.generate.arguments import checked_ends, checked_limits, checked_prompts, require_options
@@ -92,7 +93,7 @@ def generate(
     if not callable(model):
         raise InputError(
             expected="a network of next tokens, or a function that gives their scores",
-            found=f"a {type(model).__name__}",
+            found=a_kind(model),
             do="give the network itself: run.model, or from_pretrained(…)",
         )
     method = Greedy() if method is None else method

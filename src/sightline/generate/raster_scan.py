@@ -151,7 +151,7 @@ def _scan(
     if not bool(finite):
         raise InputError(
             expected="finite logits of every pixel",
-            found="some that are infinite or no numbers",
+            found="some that are infinite or NaN",
             do="look at the weights: the training may have failed",
         )
     return images

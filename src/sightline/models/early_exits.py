@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sightline.core.config import Choice, Option, fields_of, resolve
 from sightline.core.errors import CheckpointError, ConfigurationError
+from sightline.core.kinds import a_kind
 from sightline.core.schema import Schema
 from sightline.models.auxiliary import AuxiliaryOutputs
 from sightline.models.fitness import require_images
@@ -234,7 +235,7 @@ def _rehearse(backbone: StagedPredictor, input_shape: tuple[int, ...]) -> tuple[
     if not torch.equal(features, expected):
         raise ConfigurationError(
             expected="a network whose features are gather(stages(x))",
-            found=f"a {type(backbone).__name__} that computes something else",
+            found=f"{a_kind(backbone)} that computes something else",
             do="put all of its computation into its stages",
         )
     outputs = copy.head(features).sum()

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.kinds import with_article
 from sightline.core.schema import Task
 from sightline.core.words import one_of
 from sightline.models.text_predictor import TextPredictor, TextTask
@@ -235,7 +236,7 @@ class EncoderDecoder(TextPredictor):
         """None are needed: texts are restored or written, and nothing else."""
         if task not in WRITTEN or num_outputs is not None:
             raise ConfigurationError(
-                expected=f"a task in which a text is written, for a {cls.__name__}: {' or '.join(WRITTEN)}",
+                expected=f"a task in which a text is written, for {with_article(cls.__name__)}: {' or '.join(WRITTEN)}",
                 found=f"task {task}" + ("" if num_outputs is None else f" with {num_outputs} outputs"),
                 do="use a BERT for classes of texts and tokens, and for spans",
             )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sightline.core.config import Choice
 from sightline.core.errors import CheckpointError
+from sightline.core.kinds import with_article
 from sightline.models.misfit import find_misfit
 
 P = TypeVar("P", bound="Predictor")
@@ -138,7 +139,7 @@ class Predictor(nn.Module, PyTorchModelHubMixin):
             predictor.load_state_dict(_with_tied(predictor, load_file(weights, device=map_location)), strict=strict)
         except (TypeError, RuntimeError, OSError, SafetensorError) as error:
             raise CheckpointError(
-                expected=f"a {cls.__name__} saved by save_pretrained in {model_id}",
+                expected=f"{with_article(cls.__name__)} saved by save_pretrained in {model_id}",
                 found=_told(error),
                 do="load it with the class that saved it, or save it again",
             ) from error

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sightline.core.errors import CheckpointError, ConfigurationError, near
-from sightline.core.kinds import require_kind
+from sightline.core.kinds import require_kind, with_article
 from sightline.core.schema import Task
 from sightline.models.hugging_face import bart, bert, convnext, gpt2, resnet, t5, unet, vit
 from sightline.models.hugging_face.diffusers import is_diffusers, load_unet
@@ -210,7 +210,7 @@ def _load_own(network: type[Predictor], files: Source, num_outputs: int | None) 
     if "num_outputs" not in arguments:
         raise CheckpointError(
             expected=f"a network in {files.name} that is built for num_outputs",
-            found=f"a {network.__name__}, which is not",
+            found=f"{with_article(network.__name__)}, which is not",
             do="load it as it is, and replace its head",
         )
     before = {name: weight for name, weight in saved.state_dict().items() if not name.startswith("head.")}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sightline.core.errors import CheckpointError
+from sightline.core.kinds import a_kind
 from sightline.core.schema import Task
 from sightline.models.text_predictor import TextPredictor
 
@@ -78,7 +79,7 @@ def completed(network: TextPredictor, weights: Mapping[str, Tensor]) -> dict[str
         given = [other for other in places[id(value)] if other in weights]
         if len(given) > 1 and not torch.equal(weights[given[0]], weights[given[1]]):
             raise CheckpointError(
-                expected=f"one weight for {given[0]} and {given[1]}, which are tied in a {type(network).__name__}",
+                expected=f"one weight for {given[0]} and {given[1]}, which are tied in {a_kind(network)}",
                 found="two that differ",
                 do="choose a checkpoint whose head is its token embedding",
             )

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError
+from sightline.core.kinds import a_kind, with_article
 from sightline.core.schema import Task
 from sightline.models.predictor import Predictor
 
@@ -85,7 +86,7 @@ class TextPredictor(Predictor):
             ConfigurationError: for a task that the class has no head for, or no number where one is needed.
         """
         raise ConfigurationError(
-            expected=f"a task that a {cls.__name__} has a head for",
+            expected=f"a task that {with_article(cls.__name__)} has a head for",
             found=f"{task} with " + ("no number of outputs" if num_outputs is None else f"num_outputs = {num_outputs}"),
             do="use a GPT or a BERT for classes of texts, a BERT for classes of tokens and for spans",
         )
@@ -114,7 +115,7 @@ class TextPredictor(Predictor):
         if not is_tensor or tokens.ndim != 2 or tokens.dtype not in (torch.int64, torch.int32) or not tokens.shape[1]:
             raise InputError(
                 expected="token numbers (batch, num_tokens) in torch.int64, at least 1 in a text",
-                found=f"shape {tuple(tokens.shape)} in {tokens.dtype}" if is_tensor else f"a {type(tokens).__name__}",
+                found=f"shape {tuple(tokens.shape)} in {tokens.dtype}" if is_tensor else a_kind(tokens),
                 do="encode the texts with the network's tokenizer, and put them side by side",
             )
         total = earlier + tokens.shape[1]

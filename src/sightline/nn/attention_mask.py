@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sightline.core.errors import InputError
+from sightline.core.kinds import a_kind
 from sightline.nn.causal_mask import causal_triangle
 
 
@@ -88,7 +89,7 @@ def _require(name: str, given: object, num_keys: int) -> None:
     if not isinstance(given, Tensor) or (given.dtype == torch.bool) != (name == "mask"):
         raise InputError(
             expected=f"a {name} in {wanted}",
-            found=str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}",
+            found=str(given.dtype) if isinstance(given, Tensor) else a_kind(given),
             do="give mask.bool(), or as bias= what is to be added" if name == "mask" else "give a mask as mask=",
         )
     if given.shape[-1] != num_keys:  # one column would serve for all keys

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
+from sightline.core.kinds import a_kind
 from sightline.core.words import one_of
 from sightline.nn.adjoint import integrate_adjoint
 from sightline.nn.convnext_block import ConvNeXtBlock
@@ -138,7 +139,7 @@ class BlockField(nn.Module):
             if found := _other_step(block):
                 raise ConfigurationError(
                     expected="blocks that are h ← h + F(h), with F in their branch",
-                    found=f"block {number}, a {type(block).__name__}: {found}",
+                    found=f"block {number}, {a_kind(block)}: {found}",
                     do="give pre-activation blocks of one stage, without its first, or the layers of F",
                 )
 

@@ -1,12 +1,15 @@
 """Two runs side by side: which configuration fields differ, and whether their figures do."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite, sqrt
 from typing import Any
 
+from sightline.core.errors import ConfigurationError
 from sightline.core.run_folder import RunFolder
 from sightline.report import text
-from sightline.report.read import Metric, Row, leaves, read_run
+from sightline.report.diagnosis_section import ALARMS
+from sightline.report.read import Metric, RunRecord, leaves, read_run
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,19 @@ class Figure:
         return sqrt(self.a_error**2 + self.b_error**2)
 
     @property
+    def name(self) -> str:
+        """The metric as people write it, with its unit."""
+        return metric_name(self.metric, self.unit)
+
+    @property
+    def change(self) -> str:
+        """The difference with its sign and its standard error; "" where there is none."""
+        if self.difference is None:
+            return ""
+        sign = "+" if self.difference > 0 else ""
+        return sign + text.figure(self.metric, self.difference, self.standard_error)
+
+    @property
     def clear(self) -> bool | None:
         """Whether the difference exceeds two of its standard errors; none where that can't be said."""
         if self.difference is None or self.standard_error is None or not isfinite(self.standard_error):
@@ -91,6 +107,7 @@ class Side:
         seconds: training time.
         steps: updates done.
         parameters: trainable parameters.
+        diagnosis: the first cause of harm that was found, or that there is none.
     """
 
     name: str
@@ -98,6 +115,17 @@ class Side:
     seconds: float | None
     steps: int | None
     parameters: int | None
+    diagnosis: str | None = None
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """How it stands, by name, in words; "—" for what is not recorded."""
+        return {
+            "state": self.state,
+            "time": "—" if self.seconds is None else text.duration(self.seconds),
+            "updates": "—" if self.steps is None else f"{self.steps:,}",
+            "parameters": "—" if self.parameters is None else f"{self.parameters:,}",
+        }
 
 
 @dataclass(frozen=True)
@@ -121,8 +149,11 @@ class Comparison:
     def lines(self) -> list[str]:
         """The comparison as plain text, in columns."""
         rows = [["", self.a.name, self.b.name]]
-        rows += [[name, a, b] for name, a, b in self._sides() if (a, b) != ("—", "—")]
-        told = [*_columns(rows), "", "configuration"]
+        stand = [[name, a, self.b.rows[name]] for name, a in self.a.rows.items()]
+        told = _columns([*rows, *(row for row in stand if row[1:] != ["—", "—"])])
+        if self.a.diagnosis is not None or self.b.diagnosis is not None:
+            told += ["", "diagnosis", *_columns([[f"  {s.name}", s.diagnosis or "—"] for s in (self.a, self.b)])]
+        told += ["", "configuration"]
         fields = [[f"  {d.path}", _field(d.a, d.in_a), _field(d.b, d.in_b)] for d in self.differences]
         told += _columns(fields) if fields else ["  the same in every field"]
         for split in dict.fromkeys(figure.split for figure in self.figures):
@@ -130,17 +161,6 @@ class Comparison:
         if not self.figures:
             told += ["", "figures", "  neither run has been evaluated"]
         return told
-
-    def _sides(self) -> list[tuple[str, str, str]]:
-        def told(value: int | float | None, seconds: bool = False) -> str:
-            return "—" if value is None else text.duration(value) if seconds else f"{value:,}"
-
-        return [
-            ("state", self.a.state, self.b.state),
-            ("time", told(self.a.seconds, True), told(self.b.seconds, True)),
-            ("updates", told(self.a.steps), told(self.b.steps)),
-            ("parameters", told(self.a.parameters), told(self.b.parameters)),
-        ]
 
 
 def compare(a: RunFolder, b: RunFolder) -> Comparison:
@@ -153,21 +173,21 @@ def compare(a: RunFolder, b: RunFolder) -> Comparison:
         b: the second run.
 
     Raises:
+        ConfigurationError: for one run, given twice.
         RunFolderError: when a file of either run is damaged; it names the file.
     """
+    all_different([a, b])
     first, second = read_run(a), read_run(b)
-    left, right = dict(leaves(first.spec)), dict(leaves(second.spec))
+    left, right = specs = [dict(leaves(record.spec)) for record in (first, second)]
     differences = [
-        Difference(path, left.get(path), right.get(path), path in left, path in right)
-        for path in dict.fromkeys([*left, *right])
-        if (path in left) != (path in right) or left[path] != right[path]
+        Difference(path, left.get(path), right.get(path), path in left, path in right) for path in differing(specs)
     ]
     ours = {(e.split, m.name): m for e in first.evaluations for m in e.metrics}
     theirs = {(e.split, m.name): m for e in second.evaluations for m in e.metrics}
     figures = [_figure(*key, ours.get(key), theirs.get(key)) for key in dict.fromkeys([*ours, *theirs])]
     return Comparison(
-        a=_side(a, first.status, first.seconds),
-        b=_side(b, second.status, second.seconds),
+        a=side(a, first),
+        b=side(b, second),
         differences=tuple(differences),
         figures=tuple(sorted(figures, key=lambda f: {"test": 0, "validation": 1}.get(f.split, 2))),
     )
@@ -186,9 +206,61 @@ def _figure(split: str, name: str, a: Metric | None, b: Metric | None) -> Figure
     )
 
 
-def _side(folder: RunFolder, status: Row, seconds: float | None) -> Side:
+def all_different(folders: Sequence[RunFolder]) -> None:
+    """Refuse a run that is given twice.
+
+    Raises:
+        ConfigurationError: for it.
+    """
+    if len({folder.path.resolve() for folder in folders}) < len(folders):
+        raise ConfigurationError(
+            expected="different runs",
+            found=f"{', '.join(folder.name for folder in folders)}: one of them is given twice",
+            do="name each run once",
+        )
+
+
+def differing(specs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Dotted paths of the fields that not all configurations have, or not with one value.
+
+    Example:
+        >>> differing([{"seed": 0, "optim.lr": 0.1}, {"seed": 0, "optim.lr": 0.2, "optim.momentum": 0.9}])
+        ['optim.lr', 'optim.momentum']
+    """
+    paths = dict.fromkeys(path for spec in specs for path in spec)
+    first = specs[0]
+    return [path for path in paths if any(path not in spec or spec[path] != first.get(path) for spec in specs)]
+
+
+def side(folder: RunFolder, record: RunRecord) -> Side:
+    """How a run stands and what was found in it."""
+    status = record.status
     whole = {key: status[key] if isinstance(status.get(key), int) else None for key in ("step", "parameters")}
-    return Side(folder.name, str(status["state"]), seconds, whole["step"], whole["parameters"])
+    return Side(
+        folder.name, str(status["state"]), record.seconds, whole["step"], whole["parameters"], _diagnosis(record)
+    )
+
+
+def _diagnosis(record: RunRecord) -> str | None:
+    """The first finding of harm with its cause's name; none where the run was not watched."""
+    if record.diagnosis is None:
+        return None
+    found = [row for row in record.findings if row.get("severity") in ALARMS]
+    if not found:
+        return "nothing amiss" if record.diagnosis.found["trained"] else "nothing was trained"
+    title, cause = (text.visible(text.plain(found[0].get(key) or "")) for key in ("title", "cause"))
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return (f"{title} ({cause})" if title and cause else title or cause) + more
+
+
+def metric_name(metric: str, unit: str) -> str:
+    """A metric as people write it, with its unit.
+
+    Example:
+        >>> metric_name("r2", ""), metric_name("seconds", "s")
+        ('R²', 'seconds (s)')
+    """
+    return text.label(metric) + (f" ({unit})" if unit else "")
 
 
 def _field(value: Any, present: bool) -> str:
@@ -200,13 +272,8 @@ def _figure_row(figure: Figure) -> list[str]:
         "—" if value is None else text.figure(figure.metric, value, error)
         for value, error in ((figure.a, figure.a_error), (figure.b, figure.b_error))
     ]
-    name = text.label(figure.metric) + (f" ({figure.unit})" if figure.unit else "")
-    if figure.difference is None:
-        return [f"  {name}", *values, ""]
-    sign = "+" if figure.difference > 0 else ""
-    change = sign + text.figure(figure.metric, figure.difference, figure.standard_error)
     verdicts = {True: "more than two standard errors", False: "within two standard errors", None: ""}
-    return [f"  {name}", *values, f"{change}  {verdicts[figure.clear]}".rstrip()]
+    return [f"  {figure.name}", *values, f"{figure.change}  {verdicts[figure.clear]}".rstrip()]
 
 
 def _columns(rows: list[list[str]]) -> list[str]:

@@ -10,7 +10,7 @@ from sightline.core.errors import ConfigurationError
 from sightline.core.files import write_whole
 from sightline.core.run_folder import RunFolder
 from sightline.report import page_parts, text
-from sightline.report.compare import Comparison, compare
+from sightline.report.compare import Comparison, Side, all_different, compare, differing, metric_name, side
 from sightline.report.curves import series
 from sightline.report.diagnosis_section import Drawing
 from sightline.report.figures import named_lines
@@ -49,12 +49,13 @@ def compare_page(runs: Sequence[RunFolder | Path | str]) -> str:
         RunFolderError: when a folder is no run, or holds a damaged file.
     """
     folders = [RunFolder.open(run.path if isinstance(run, RunFolder) else run) for run in runs]
-    if not 2 <= len(folders) <= MOST_RUNS or len({folder.path.resolve() for folder in folders}) < len(folders):
+    if not 2 <= len(folders) <= MOST_RUNS:
         raise ConfigurationError(
-            expected=f"two to {MOST_RUNS} different runs",
-            found=", ".join(folder.name for folder in folders) or "none",
-            do="name each run once",
+            expected=f"two to {MOST_RUNS} runs",
+            found=f"{len(folders)}",
+            do="draw so many at once",
         )
+    all_different(folders)
     records = [read_run(folder) for folder in folders]
     names = _names(folders)
     charts: dict[str, Spec] = {}
@@ -67,7 +68,7 @@ def compare_page(runs: Sequence[RunFolder | Path | str]) -> str:
             title=" against ".join(names) if len(names) == 2 else f"{len(names)} runs",
             names=names,
             lead=_lead(records, names, both),
-            sides=_sides(records),
+            sides=_sides([side(folder, record) for folder, record in zip(folders, records, strict=True)]),
             curves=curves,
             fields=_fields(records),
             figures=_figures(records, both),
@@ -120,21 +121,9 @@ def _lead(records: Sequence[RunRecord], names: Sequence[str], both: Comparison |
     return f"{words}. The difference is {told}{clear}."
 
 
-def _sides(records: Sequence[RunRecord]) -> list[Line]:
-    def whole(value: Any) -> str:
-        return f"{value:,}" if isinstance(value, int) else "—"
-
-    def fault(record: RunRecord) -> str:
-        found = [row for row in record.findings if row.get("severity") in ("error", "warning")]
-        return text.plain(found[0].get("title") or found[0].get("cause")) if found else "nothing amiss"
-
-    lines = [
-        Line("state", [str(record.status["state"]) for record in records]),
-        Line("diagnosis", [fault(r) if r.diagnosis is not None else "—" for r in records]),
-        Line("time", ["—" if r.seconds is None else text.duration(r.seconds) for r in records]),
-        Line("updates", [whole(r.status.get("step")) for r in records]),
-        Line("parameters", [whole(r.status.get("parameters")) for r in records]),
-    ]
+def _sides(sides: Sequence[Side]) -> list[Line]:
+    every = [{"diagnosis": each.diagnosis or "—"} | each.rows for each in sides]
+    lines = [Line(name, [rows[name] for rows in every]) for name in every[0]]
     return [line for line in lines if set(line.values) != {"—"}]
 
 
@@ -174,12 +163,9 @@ def _line(rows: Sequence[Row], key: str) -> list[tuple[float, float]]:
 def _fields(records: Sequence[RunRecord]) -> list[Line]:
     """Fields of the configuration that are not the same in all runs."""
     specs: list[Mapping[str, Any]] = [dict(leaves(record.spec)) for record in records]
-    lines = []
-    for path in dict.fromkeys(path for spec in specs for path in spec):
-        values = [spec.get(path) for spec in specs]
-        if not all(path in spec for spec in specs) or any(value != values[0] for value in values):
-            lines.append(Line(path, [text.plain(spec[path]) if path in spec else "—" for spec in specs]))
-    return lines
+    return [
+        Line(path, [text.plain(spec[path]) if path in spec else "—" for spec in specs]) for path in differing(specs)
+    ]
 
 
 def _figures(records: Sequence[RunRecord], both: Comparison | None) -> list[Line]:
@@ -191,11 +177,7 @@ def _figures(records: Sequence[RunRecord], both: Comparison | None) -> list[Line
         metrics = [figures.get((split, name)) for figures in told]
         unit = next((m.unit for m in metrics if m and m.unit), "")
         values = [text.figure(name, m.value, m.standard_error) if m else "—" for m in metrics]
-        title = f"{split} {text.label(name)}" + (f" ({unit})" if unit else "")
         figure = differences.get((split, name))
-        change, clear = "", None
-        if figure is not None and figure.difference is not None:
-            sign = "+" if figure.difference > 0 else ""
-            change, clear = sign + text.figure(name, figure.difference, figure.standard_error), figure.clear
-        lines.append(Line(title, values, change, clear))
+        change, clear = (figure.change, figure.clear) if figure is not None else ("", None)
+        lines.append(Line(f"{split} {metric_name(name, unit)}", values, change, clear))
     return lines

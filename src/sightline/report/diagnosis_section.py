@@ -44,7 +44,7 @@ class Card:
         fix: the change to make.
         also: findings that it explains.
         tried: what came of the change; "" where it was not tried.
-        outcome: of that: "helped", "no difference", "worse", "not compared", "by hand"; "" likewise.
+        outcome: of that: "helped", "no difference", "worse", "not compared", "not tried", "by hand"; "" likewise.
         chart: the name of its figure; "" for none.
     """
 

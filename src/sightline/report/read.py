@@ -10,6 +10,7 @@ import yaml
 
 from sightline.core.errors import DataError, RunFolderError
 from sightline.core.files import from_json
+from sightline.core.kinds import a_kind, with_article
 from sightline.core.run_folder import RunFolder
 
 Row = Mapping[str, Any]
@@ -240,7 +241,7 @@ def read_spec(folder: RunFolder) -> Row:
     with reading(folder, "spec.yaml"):
         spec = yaml.safe_load(folder.text("spec.yaml"))
         if not isinstance(spec, dict):
-            raise TypeError(f"a {type(spec).__name__}, not a mapping")
+            raise TypeError(f"{a_kind(spec)}, not a mapping")
     return spec
 
 
@@ -342,5 +343,5 @@ def _optional(folder: RunFolder, name: str, kind: type, absent: Any) -> Any:
     with reading(folder, name):
         value = from_json(folder.text(name))
         if not isinstance(value, kind):
-            raise TypeError(f"a {type(value).__name__} where a {kind.__name__} belongs")
+            raise TypeError(f"{a_kind(value)} where {with_article(kind.__name__)} belongs")
     return value

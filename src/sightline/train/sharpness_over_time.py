@@ -96,8 +96,9 @@ def measure_sharpness(run: "Run") -> SharpnessOverTime:
         run: finished or not; a checkpoint before the first update is left out.
 
     Raises:
-        ConfigurationError: for a run of two players, which descend no common loss.
-        CheckpointError: when there is none with an update, or one is damaged.
+        ConfigurationError: for a run of two players, which descend no common loss, or one without a checkpoint after
+            an update.
+        CheckpointError: when a checkpoint is damaged.
         InputError: for a loss that is not finite.
 
     Source: Cohen et al. 2021, "Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability"; for

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError
+from sightline.core.kinds import a_kind
 from sightline.data.batch import Batch
 from sightline.objectives import Objective
 from sightline.objectives.image_objective import ImageObjective
@@ -268,7 +269,7 @@ def require_inputs(model: nn.Module, objective: Objective, batch: Batch, num_out
         one = "one example" if count == 1 else f"{count} terms of one example"
         raise ConfigurationError(
             expected=f"a model with {num_outputs} outputs for {one}: a tensor of shape ({count}, {num_outputs})",
-            found=f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}",
+            found=f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else a_kind(outputs),
             do="build the model from the data's schema",
         )
 

@@ -59,7 +59,7 @@ def _write(folder: RunFolder, record: Record, since: int, *, broken: bool = Fals
         return  # nothing was left to train: what was found before stands
     _add_logged(record, folder, since)
     if broken:
-        record.loss.add(nan)  # a loss that is no number ends the run before it is logged
+        record.loss.add(nan)  # a loss that is not a number ends the run before it is logged
     try:
         found, drawn = findings(record).to_dict(), digest(record)
     except Exception as error:  # noqa: BLE001 - a mistake of a rule's must not cost a training that went well

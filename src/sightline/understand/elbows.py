@@ -184,7 +184,7 @@ def _linear(name: str, layer: nn.Linear, slopes: Tensor, intercepts: Tensor) -> 
     if W.shape[1] != slopes.shape[1] or not bool(W.isfinite().all()) or not bool(b.isfinite().all()):
         raise InputError(
             expected=f"finite weights for {slopes.shape[1]} inputs at '{name}'",
-            found=f"{W.shape[1]} inputs" if W.shape[1] != slopes.shape[1] else "some that are infinite or no numbers",
+            found=f"{W.shape[1]} inputs" if W.shape[1] != slopes.shape[1] else "some that are infinite or NaN",
             do="give a network with one input x",
         )
     return slopes @ W.T, intercepts @ W.T + b

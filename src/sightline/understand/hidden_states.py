@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sightline.core.errors import ConfigurationError, InputError, near
-from sightline.core.kinds import require_kind
+from sightline.core.kinds import a_kind, require_kind
 from sightline.core.words import one_of
 
 States = Sequence[Float[Tensor, "batch num_tokens width"]]
@@ -231,7 +231,7 @@ def pool_tokens(
     if not isinstance(tokens, Tensor) or tokens.ndim != 3:
         raise InputError(
             expected="a tensor (batch, num_tokens, width)",
-            found=f"shape {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else f"a {type(tokens).__name__}",
+            found=f"shape {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else a_kind(tokens),
             do="give one layer of the hidden states",
         )
     if present is None:
@@ -239,7 +239,7 @@ def pool_tokens(
     if not isinstance(present, Tensor) or present.dtype != torch.bool:
         raise InputError(
             expected="present as a tensor of true and false",
-            found=str(present.dtype) if isinstance(present, Tensor) else f"a {type(present).__name__}",
+            found=str(present.dtype) if isinstance(present, Tensor) else a_kind(present),
             do="give present.bool(), true where a token is text",
         )
     if present.shape != tokens.shape[:2] or not bool(present.any(1).all()):

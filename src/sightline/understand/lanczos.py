@@ -85,7 +85,7 @@ def lanczos(
         w = product(q)
         if not bool(w.isfinite().all()):
             raise InputError(
-                expected="finite products", found="some that are infinite or no numbers", do="look at the loss first"
+                expected="finite products", found="some that are infinite or NaN", do="look at the loss first"
             )
         diagonal.append(float(q @ w))
         stacked = torch.stack(basis)

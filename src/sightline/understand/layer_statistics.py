@@ -84,7 +84,7 @@ def layer_statistics(
 
     Raises:
         ConfigurationError: for max_rows below 2.
-        InputError: for no batch, or a loss that is no number.
+        InputError: for no batch, or a loss that is not a number.
 
     Source: dead units and saturation, the lecture notes, lectures 3 and 13; effective rank Roy & Vetterli 2007
 

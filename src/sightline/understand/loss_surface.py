@@ -33,7 +33,7 @@ class LossSurface:
         seed: of the chance in the network, if it has some.
 
     Raises:
-        InputError: for no batch, weights of another number, no trainable parameter, or a loss that is no number or
+        InputError: for no batch, weights of another number, no trainable parameter, or a loss that is not a number or
             that does not depend on the parameters.
 
     Lecture: U3

@@ -6,11 +6,13 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding, Severity
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.record import Look
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tape_paths import loss_call, multiplied
 
 
 @RULES.register("accumulation")
+@tells("accumulation-not-averaged", "Gradients gathered over several batches, whose losses are not averaged.")
+@tells("accumulation-averaged-twice", "Gradients gathered over several batches, whose losses are averaged twice.")
 def accumulation(r: Reading) -> Finding | None:
     """Gradients gathered over several batches, whose losses are not averaged, or averaged twice."""
     if r.record.steps < 3 or len({u.optimizer for u in r.record.updates}) != 1 or r.record.uncleared.get(0, 0) > 2:
@@ -18,7 +20,7 @@ def accumulation(r: Reading) -> Finding | None:
     whole = [look for look in r.looks if len({b.site for b in look.backwards}) == 1 and len(look.backwards) > 1]
     if len(whole) < 0.6 * len(r.looks) or not whole:
         return None
-    passes = round(median(len(look.backwards) for look in whole))
+    passes = min(len(look.backwards) for look in whole)  # more where the rest of a pass over the data is added
     factors = [factor for look in whole if (factor := _factor(look)) is not None]
     if passes < 2 or not factors:
         return None

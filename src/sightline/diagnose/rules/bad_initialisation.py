@@ -29,11 +29,11 @@ def bad_initialisation(r: Reading) -> Finding | None:
         and r.trained_network(p.name)
         and p.facts.finite
     }
-    if not sizes or _normed(r):
-        return None
-    large = {name: s for name, s in sizes.items() if s > 6}
-    small = {name: s for name, s in sizes.items() if s < 0.06 and name != last_weight(r)}
     grown = r.training is not None and r.guess is not None and r.guess > 0 and r.training.start > 4 * r.guess
+    if not sizes or (_normed(r) and not (grown and sizes.get(last_weight(r), 0.0) > 4)):
+        return None
+    large = {name: s for name, s in sizes.items() if s > 6 or (grown and s > 4 and name == last_weight(r))}
+    small = {name: s for name, s in sizes.items() if s < 0.06 and name != last_weight(r)}
     if large and (grown or max(large.values()) > 15 or not r.learned):
         found, what = large, "large"
     elif small and (not r.learned or (r.left is not None and r.left > 0.4)):
@@ -57,7 +57,6 @@ def bad_initialisation(r: Reading) -> Finding | None:
         codes=("WCI",),
         change={"redraw": ", ".join(found)},
         explains=(
-            "loss-at-start",
             "rate-too-high",
             "rate-too-low",
             "vanishing-gradients",
@@ -66,6 +65,7 @@ def bad_initialisation(r: Reading) -> Finding | None:
             "no-progress",
             "stopped-too-early",
             "dead-units",
+            "attention-collapse",
         ),
         figure=loss_curve(r),
     )

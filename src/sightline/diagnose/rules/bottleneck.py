@@ -1,10 +1,47 @@
 """A hidden layer too narrow for what has to pass."""
 
+from math import prod
+
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.tape_paths import ancestors
+from sightline.diagnose.tape import Call
+from sightline.diagnose.tape_paths import ancestors, weights_of
+
+
+def _widths(call: Call) -> tuple[int, int]:
+    """Numbers of one place that a layer is given and makes; of a convolution, those of the whole example."""
+    given, made = call.operands[0].shape, call.result.shape
+    if call.name in ("linear", "lstm", "gru", "rnn_tanh", "rnn_relu") and given and made:
+        return given[-1], made[-1]
+    if call.name in ("conv1d", "conv2d", "conv3d") and len(made) > 2:
+        return prod(given[1:]), prod(made[1:])
+    if call.name == "embedding" and len(call.operands) > 1 and len(call.operands[1].shape) == 2:
+        return call.operands[1].shape
+    return 0, 0
+
+
+def _outputs(r: Reading) -> int:
+    """Numbers that the network gives an example: of pictures all pixels."""
+    last = r.end[-1] if r.end else None
+    if last is not None and last.name.startswith("conv") and r.loss is not None and "cross" not in r.loss.kind:
+        return prod(last.result.shape[1:])
+    return r.width
+
+
+def _goes_round(r: Reading, narrow: set[int]) -> bool:
+    """Whether another way leads past narrow layers: a skip connection, or a gate."""
+    before = {i for i in ancestors(r.tape, min(narrow)) if r.tape.calls[i].module and r.tape.calls[i].grad}
+    waiting = [r.loss.prediction.producer] if r.loss is not None and r.loss.prediction is not None else []
+    seen: set[int | None] = {None, *narrow}
+    while waiting:
+        at = waiting.pop()
+        if at is None or at in seen:
+            continue
+        seen.add(at)
+        waiting += [o.producer for o in r.tape.calls[at].operands]
+    return bool(before & seen - narrow)
 
 
 @RULES.register("bottleneck")
@@ -17,34 +54,30 @@ def bottleneck(r: Reading) -> Finding | None:
         wanted = len(r.record.targets.classes) or r.width
         if wanted < 4 or r.width > 500:
             return None
-    elif r.width >= 16:
+    elif _outputs(r) >= 16:
         wanted = 4  # as many numbers come out as go in, about
     else:
         return None
-    classes, width = wanted, r.width
+    classes, width = wanted, _outputs(r)
+    most = 1 if classes == 4 else classes // 2 if r.left is not None and r.left > 0.5 else max(2, classes // 4)
     on_the_way = ancestors(r.tape, loss.prediction.producer if loss.prediction is not None else None)
     narrow = [
-        c
-        for c in r.layers
-        if c.name == "linear"
-        and c.index in on_the_way
-        and c.result.shape
-        and c.result.shape[-1] <= max(1 if classes == 4 else 2, classes // 4)
-        and c.result.shape[-1] < width
-        and c.operands[0].shape[-1] > 2 * c.result.shape[-1]
+        (c, given, made)
+        for c in r.tape.calls
+        if c.grad and c.index in on_the_way and weights_of(r.tape, c)
+        for given, made in [_widths(c)]
+        if 0 < made <= most and made < width and given > 2 * made
     ]
-    if not narrow:
+    if not narrow or _goes_round(r, {c.index for c, _, _ in narrow}):
         return None
-    c = narrow[0]
+    c, given, made = narrow[0]
     return Finding(
         cause="bottleneck",
         severity="warning",
         certainty=0.7,
         title="A hidden layer is too narrow",
         where=c.module,
-        evidence=(
-            f"{c.operands[0].shape[-1]} numbers go through {c.result.shape[-1]} on their way to {width} outputs",
-        ),
+        evidence=(f"{given:,} numbers go through {made} on their way to {width} outputs",),
         why="what does not fit through the narrow layer is lost to all that follow.",
         fix=f"make it at least {max(16, 2 * classes)} wide",
         codes=("LCN", "MWA"),

@@ -19,12 +19,8 @@ PAIRED = frozenset({"sub", "rsub", "mul", "div", "add", *LOSS_NAMES}) - {
 @RULES.register("broadcast-loss")
 def broadcast_loss(r: Reading) -> Finding | None:
     """Outputs and targets of different shapes that are stretched against each other."""
-    if not r.looks:
-        return None
-    look = r.looks[min(1, len(r.looks) - 1)]
-    tree = ancestors(look.tape, next((b.producer for b in look.backwards if b.producer is not None), None))
-    for index in sorted(tree):
-        call = look.tape.calls[index]
+    for index in sorted(ancestors(r.tape, r.root)):
+        call = r.tape.calls[index]
         if call.name not in PAIRED or len(call.operands) < 2:
             continue
         a, b = call.operands[:2]
@@ -46,7 +42,7 @@ def broadcast_loss(r: Reading) -> Finding | None:
                 why="the best answer to all targets at once is their mean: the network learns to ignore its input.",
                 fix="give both one shape, for example output.squeeze(-1), or target.view_as(output)",
                 codes=("IWS",),
-                explains=("no-progress", "stopped-too-early", "rate-too-low", "rate-too-high", "loss-at-start"),
+                explains=("no-progress", "stopped-too-early", "rate-too-low", "rate-too-high"),
                 figure=loss_curve(r),
             )
     return None

@@ -3,7 +3,7 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 
 
 def _softmax(r: Reading) -> bool:
@@ -17,6 +17,11 @@ def _stands_still(r: Reading) -> bool:
 
 
 @RULES.register("classification-loss-for-regression")
+@tells(
+    "classification-loss-for-regression",
+    "A loss that is not meant for such targets, as one over classes where there are amounts.",
+)
+@tells("regression-loss-for-classes", "A loss for amounts, where the targets look like classes.")
 def classification_loss_for_regression(r: Reading) -> Finding | None:
     """A loss that is not meant for such targets: for classes where there are amounts, or the reverse."""
     loss = r.loss
@@ -50,6 +55,13 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
         codes = ("LCH", "LCN", "CPP")
         if amounts:
             codes = ("LCH", "ACH", "CPP")
+    elif kind == "cross_entropy" and truth.floating and (truth.minimum < -0.01 or truth.maximum > 1.01):
+        evidence = (
+            f"cross-entropy takes targets of real numbers for probabilities; these lie between {truth.minimum:.4g} and "
+            f"{truth.maximum:.4g}, and the loss can fall without end"
+        )
+        fix = "use mse_loss for amounts (scaled); whole numbers (.long()) as targets for classes"
+        codes = ("LCH", "ACH", "CPP") if not truth.whole else ("LCH", "LCN", "CPP")
     elif kind == "cross-entropy" and width == 1 and (truth.minimum < -0.01 or truth.maximum > 1.01):
         evidence = (
             f"a cross-entropy written by hand is given targets between {truth.minimum:.4g} and {truth.maximum:.4g}"
@@ -100,9 +112,7 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
             "stopped-too-early",
             "rate-too-low",
             "unstable-loss",
-            "loss-at-start",
             "target-scale",
-            "logarithm-of-zero",
             "rate-too-high",
             "exploding-gradients",
             "softmax-wrong-dimension",

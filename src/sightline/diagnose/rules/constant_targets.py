@@ -3,10 +3,12 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 
 
 @RULES.register("constant-targets")
+@tells("constant-targets")
+@tells("wrong-labels", "A game whose real and made examples carry one label.")
 def constant_targets(r: Reading) -> Finding | None:
     """Targets that are all one and the same."""
     t = r.record.targets
@@ -17,7 +19,7 @@ def constant_targets(r: Reading) -> Finding | None:
         return None
     value = next(iter(t.classes)) if t.classes else t.values[0]
     return Finding(
-        cause="constant-targets",
+        cause="wrong-labels" if r.two_players else "constant-targets",
         severity="error",
         certainty=0.9,
         title="All targets are the same",

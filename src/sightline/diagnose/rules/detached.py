@@ -11,12 +11,13 @@ from sightline.diagnose.tape_paths import weights_of
 @RULES.register("detached")
 def detached(r: Reading) -> Finding | None:
     """Trainable parameters in the optimiser that never get a gradient: cut off, or not used."""
-    updates = r.updates
-    if len(updates) < 2 or not any(u.names for u in updates):
-        return None
-    always = set(updates[0].without).intersection(*(u.without for u in updates[1:]))
+    always: set[str] = set()
+    for number in {u.optimizer for u in r.record.updates}:
+        updates = [u for u in r.record.updates if u.optimizer == number]
+        if len(updates) >= 2 and (any(u.names for u in updates) or r.two_players):
+            always |= set(updates[0].without).intersection(*(u.without for u in updates[1:]))
     always = {name for name in always if not name.startswith("a tensor")}
-    if not always:
+    if not always or not any(u.names for u in r.record.updates):
         return None
     used = {name for call in r.tape.calls for name in weights_of(r.tape, call)}
     cut = sorted(always & used)
@@ -41,6 +42,14 @@ def detached(r: Reading) -> Finding | None:
             ".item() or no_grad()"
         ),
         codes=("FRZ",),
-        explains=("vanishing-gradients", "no-progress", "rate-too-low", "stopped-too-early"),
+        explains=(
+            "vanishing-gradients",
+            "no-progress",
+            "rate-too-low",
+            "stopped-too-early",
+            "discriminator-too-strong",
+            "mode-collapse",
+            "collapsed-outputs",
+        ),
         figure=gradient_by_layer(r),
     )

@@ -28,7 +28,8 @@ def exploding_gradients(r: Reading) -> Finding | None:
         title="Gradients explode",
         where=r.network,
         evidence=(
-            f"the gradient's norm went from {finite[0]:.3g} to " + ("no number" if broken else f"{max(finite):.3g}"),
+            f"the gradient's norm went from {finite[0]:.3g} to "
+            + ("NaN or infinity" if broken else f"{max(finite):.3g}"),
         ),
         why="one such step throws the weights far from where they were.",
         fix="lower the rate, clip the norm at about 1, or warm the rate up",

@@ -2,7 +2,7 @@
 
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tape import Operand
 from sightline.diagnose.tape_paths import SHAPE_ONLY, back
 from sightline.diagnose.two_players import games
@@ -11,6 +11,7 @@ RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "re
 
 
 @RULES.register("generator-cannot-reach-data")
+@tells("output-cannot-reach-targets")
 def generator_cannot_reach_data(r: Reading) -> Finding | None:
     """A generator whose last function has a range that does not hold the data."""
     seen = [(look, game) for look in r.looks for game in games(look)] if r.two_players else []
@@ -27,7 +28,7 @@ def generator_cannot_reach_data(r: Reading) -> Finding | None:
     if low >= least - 0.1 * (high - low) and high <= most + 0.1 * (high - low):
         return None
     return Finding(
-        cause="generator-cannot-reach-data",
+        cause="output-cannot-reach-targets",
         severity="error",
         certainty=0.92,
         title="The generator can't make what is real",

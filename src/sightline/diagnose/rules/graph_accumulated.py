@@ -5,6 +5,9 @@ from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.tape_paths import ancestors
 
+MANY = 24
+"""More losses than a loop holds at a time that forgets each after its step."""
+
 
 @RULES.register("graph-accumulated")
 def graph_accumulated(r: Reading) -> Finding | None:
@@ -12,6 +15,18 @@ def graph_accumulated(r: Reading) -> Finding | None:
     look = r.looks[-1] if len(r.looks) > 2 else None
     if look is None or not look.backwards:
         return None
+    if r.record.kept_losses >= MANY:
+        return Finding(
+            cause="graph-accumulated",
+            severity="warning",
+            certainty=0.85,
+            title="Losses are kept together with their graphs",
+            where=short(look.backwards[-1].site),
+            evidence=(f"{r.record.kept_losses} losses of earlier steps were still there, with the graphs behind them",),
+            why="each step's graph stays in memory as long as its loss does.",
+            fix="keep loss.item() (or loss.detach())",
+            codes=(),
+        )
     root = max((b.producer for b in look.backwards if b.producer is not None), default=None)
     tree = ancestors(look.tape, root)
     for call in look.tape.calls:

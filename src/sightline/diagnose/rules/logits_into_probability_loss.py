@@ -64,8 +64,6 @@ def logits_into_probability_loss(r: Reading) -> Finding | None:
             "stopped-too-early",
             "rate-too-high",
             "unstable-loss",
-            "loss-at-start",
-            "logarithm-of-zero",
             "dead-units",
             "exploding-gradients",
             "wrong-labels",

@@ -47,7 +47,7 @@ def missing_nonlinearity(r: Reading) -> Finding | None:
         not in ("cross_entropy", "dropout", "max_pool2d", "max_pool1d", "clamp", "log", "softmax", "log_softmax")
     ]
     whole = not [c for c in inner if c.index < layers[-1].index] if layers else False
-    if not pairs or (not whole and len(pairs) < 1):
+    if not pairs:
         return None
     lines = [f"{a.module or a.site} and {b.module or b.site}" for a, b in pairs]
     return Finding(

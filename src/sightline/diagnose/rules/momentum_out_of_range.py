@@ -30,7 +30,7 @@ def momentum_out_of_range(r: Reading) -> Finding | None:
                 fix="momentum = 0.9; betas = (0.9, 0.999)",
                 codes=("OCH", "HLR", "HAE"),
                 change={"momentum": 0.9} if heavy else {"betas": "(0.9, 0.999)"},
-                explains=("noisy-loss", "rate-too-high", "no-progress", "stopped-too-early"),
+                explains=("rate-too-high", "no-progress", "stopped-too-early"),
                 figure=loss_curve(r),
             )
     return None

@@ -3,7 +3,7 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 
 
 def _evened(r: Reading) -> bool:
@@ -25,6 +25,8 @@ def _evened(r: Reading) -> bool:
 
 
 @RULES.register("not-standardised")
+@tells("not-standardised")
+@tells("nan-in-data", "Inputs that hold NaN or infinity.")
 def not_standardised(r: Reading) -> Finding | None:
     """Inputs far from mean 0 and deviation 1, or features of very different sizes, and no layer to even them out."""
     entry = r.entry
@@ -69,7 +71,7 @@ def not_standardised(r: Reading) -> Finding | None:
     if pictures:
         evidence += ": pictures of 0 to 255"
     return Finding(
-        cause="integer-input" if pictures else "not-standardised",
+        cause="not-standardised",
         severity="advice" if r.left is not None and r.left < 0.1 else "warning",
         certainty=0.85,
         title="The inputs are not scaled",
@@ -85,7 +87,6 @@ def not_standardised(r: Reading) -> Finding | None:
         codes=("CPP",),
         change={"standardise": True},
         explains=(
-            "loss-at-start",
             "exploding-gradients",
             "rate-too-high",
             "dead-units",

@@ -3,11 +3,16 @@
 from sightline.diagnose.figures import update_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import names
 
 
 @RULES.register("parameters-not-in-optimizer")
+@tells("parameters-not-in-optimizer")
+@tells(
+    "recreated-parameters",
+    "An optimiser that has tensors which the network no longer uses: made before the network was whole.",
+)
 def parameters_not_in_optimizer(r: Reading) -> Finding | None:
     """Trainable parameters that get gradients and that no optimiser has."""
     if not r.record.groups:

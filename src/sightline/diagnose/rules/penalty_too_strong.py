@@ -3,7 +3,7 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import shrinkage
 from sightline.diagnose.tape_paths import ancestors, weights_of
 
@@ -26,14 +26,11 @@ def _penalty(r: Reading, root: int, tree: set[int]) -> float | None:
 
 
 @RULES.register("penalty-too-strong")
+@tells("weight-decay-too-strong")
 def penalty_too_strong(r: Reading) -> Finding | None:
     """A penalty on weights, added to the loss, that is larger than the loss."""
-    loss = r.loss
-    if loss is None or not r.looks:
-        return None
-    tape = r.tape
-    root = next((b.producer for b in r.looks[min(1, len(r.looks) - 1)].backwards if b.producer is not None), None)
-    if root is None:
+    tape, root = r.tape, r.root
+    if r.loss is None or root is None:
         return None
     tree = ancestors(tape, root)
     site = ""

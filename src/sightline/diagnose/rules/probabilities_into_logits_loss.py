@@ -52,7 +52,6 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
             "no-progress",
             "stopped-too-early",
             "vanishing-gradients",
-            "loss-at-start",
             "dead-units",
         ),
         figure=loss_curve(r),

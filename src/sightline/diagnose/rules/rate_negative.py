@@ -2,16 +2,40 @@
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
-from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.rules.registry import RULES, tells
+from sightline.diagnose.tape_paths import multiplied
+
+
+def _turned_round(r: Reading) -> Finding | None:
+    """A loss that is multiplied by a number below 0 before its backward pass: it is maximised."""
+    if r.loss is None or r.loss.by_hand or r.loss.others or r.two_players or r.learned:
+        return None
+    factor = multiplied(r.tape, r.loss.call, r.root)
+    if factor is None or factor >= 0:
+        return None
+    return Finding(
+        cause="rate-negative",
+        severity="error",
+        certainty=0.85,
+        title="The loss is maximised",
+        where=short(r.loss.call.site),
+        evidence=(f"{r.loss.kind} is multiplied by {factor:.3g} before its backward pass",),
+        why="every update makes the outputs worse.",
+        fix="leave the sign as it is: an optimiser lowers what backward() was called on",
+        codes=("HLR", "LCH"),
+        explains=("rate-too-high", "no-progress", "stopped-too-early", "unstable-loss", "exploding-gradients"),
+        figure=loss_curve(r),
+    )
 
 
 @RULES.register("rate-negative")
+@tells("rate-negative")
 def rate_negative(r: Reading) -> Finding | None:
     """A learning rate that is not above 0."""
     rates = [lr for group in r.record.groups if isinstance(lr := group.settings.get("lr"), (int, float))]
     if not rates or min(rates) > 0:
-        return None
+        return _turned_round(r)
     worst = min(rates)
     zero = worst == 0 and r.record.rates and max(max(rate) for _, rate in r.record.rates) > 0
     if zero:

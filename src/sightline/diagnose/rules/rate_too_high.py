@@ -37,9 +37,9 @@ def rate_too_high(r: Reading) -> Finding | None:
     if broken:
         certainty = 0.6 + 0.35 * (big > 0.05)
         evidence.append(
-            f"the loss is no number from update {r.record.loss.not_finite:,} on"
+            f"the loss is not a number from update {r.record.loss.not_finite:,} on"
             if r.record.loss.not_finite is not None
-            else "the loss ends as no number"
+            else "the loss ends as NaN or infinity"
         )
     elif worse or grew:
         certainty = 0.6 + 0.3 * (big > 0.05)
@@ -89,7 +89,6 @@ def rate_too_high(r: Reading) -> Finding | None:
             "exploding-gradients",
             "dead-units",
             "unstable-loss",
-            "noisy-loss",
             "saturation",
             "overfitting",
             "collapsed-outputs",

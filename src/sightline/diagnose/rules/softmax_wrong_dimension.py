@@ -1,11 +1,12 @@
-"""A softmax over one single score, or over the examples of the batch."""
+"""A softmax over one single score, over the examples of the batch, or over attention's queries."""
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import left_out
 from sightline.diagnose.tape import Call, Plain
+from sightline.diagnose.tape_paths import back
 
 
 def _divided_by_own_sum(r: Reading, call: Call) -> bool:
@@ -25,9 +26,22 @@ def _without(r: Reading, call: Call) -> dict[str, Plain]:
     return left_out(r, call) if wanted else {}
 
 
+def _summed_over(r: Reading, call: Call) -> int | None:
+    """The axis that weights are summed over: the last, where a product takes them as its first factor."""
+    for later in r.tape.calls[call.index + 1 :]:
+        first = later.operands[0] if later.name in ("matmul", "bmm") and len(later.operands) == 2 else None
+        if first is None or first.shape != call.result.shape or len(first.shape) < 3:
+            continue
+        if any(c.index == call.index for c in back(r.tape, first, limit=3)):
+            return len(first.shape) - 1
+    return None
+
+
 @RULES.register("softmax-wrong-dimension")
+@tells("softmax-wrong-dimension", "A softmax over the examples of the batch, or over the queries of attention.")
+@tells("softmax-over-one-unit", "A softmax over one single score.")
 def softmax_wrong_dimension(r: Reading) -> Finding | None:
-    """A softmax over one single score, or over the examples of the batch."""
+    """A softmax over one single score, over the examples of the batch, or over attention's queries."""
     for call in r.tape.calls:
         by_hand = _divided_by_own_sum(r, call)
         if not (by_hand or call.name in ("softmax", "log_softmax")) or not call.grad or not call.operands:
@@ -52,6 +66,13 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
                 f"softmax over axis {axis} of {shape}: the {shape[0]} examples of a batch compete with each other"
             )
             codes = ("ACH", "IWS")
+        elif not by_hand and _summed_over(r, call) not in (None, axis % len(shape)):
+            what, fix = "the queries", f"give dim={_summed_over(r, call)} (or −1): the axis that the product sums over"
+            evidence = (
+                f"softmax over axis {axis} of {shape}, and then a product that sums over the last: the weights of one "
+                "query add up to no fixed number"
+            )
+            codes = ("ACH", "IWS")
         else:
             continue
         return Finding(
@@ -70,7 +91,6 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
                 "rate-too-low",
                 "stopped-too-early",
                 "probabilities-into-logits-loss",
-                "loss-at-start",
                 "vanishing-gradients",
             ),
             figure=loss_curve(r),

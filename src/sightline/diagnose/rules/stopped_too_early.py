@@ -39,7 +39,9 @@ def stopped_too_early(r: Reading) -> Finding | None:
     epochs = r.record.trained_examples / max(1, r.record.distinct_examples)
     nothing_yet = r.left > 0.85 if r.left is not None else r.fallen < 0.2
     barely = epochs < 1.6 and (
-        (nothing_yet and _falls(values, 0.005)) or (r.left is not None and r.left > 0.65 and _falls(values, 0.1))
+        (nothing_yet and _falls(values, 0.005))
+        or (r.left is not None and r.left > 0.65 and _falls(values, 0.1))
+        or (r.left is not None and r.left > 0.3 and _falls(values, 0.25))
     )
     if not barely and (not falling or not far or epochs > 3.5):
         return None

@@ -52,7 +52,6 @@ def symmetric_weights(r: Reading) -> Finding | None:
             "rate-too-high",
             "vanishing-gradients",
             "exploding-gradients",
-            "loss-at-start",
             "dead-units",
             "saturation",
             "bad-initialisation",

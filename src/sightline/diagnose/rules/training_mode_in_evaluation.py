@@ -2,8 +2,54 @@
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
-from sightline.diagnose.reading import Reading
+from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
+
+DROPOUT = frozenset(["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"])
+FUSED = "scaled_dot_product_attention"
+RANDOM = frozenset(
+    [
+        "rand",
+        "randn",
+        "rand_like",
+        "randn_like",
+        "randint",
+        "randint_like",
+        "randperm",
+        "bernoulli",
+        "normal",
+        "uniform",
+    ]
+) | {"multinomial", "rrelu", "gumbel_softmax", "poisson", "exponential", "log_normal"}
+"""Functions other than dropout that draw random numbers."""
+
+
+def _dropped(r: Reading) -> Finding | None:
+    """Dropout by a function that is not told the mode: it drops in evaluation, too."""
+    inside = [c for c in r.tape.calls if c.module and c.grad]
+    drops = [
+        c
+        for c in inside
+        if (c.name in DROPOUT and c.option("p", 1, 0.5)) or (c.name == FUSED and c.option("dropout_p", 4, 0.0))
+    ]
+    if not drops or any(c.name in RANDOM for c in inside) or not r.record.drew_in_evaluation:
+        return None
+    call = drops[0]
+    return Finding(
+        cause="training-mode-in-evaluation",
+        severity="warning",
+        certainty=0.9,
+        title="Dropout stays on in evaluation",
+        where=short(call.site),
+        evidence=(
+            f"{r.record.drew_in_evaluation} forward passes in evaluation mode drew random numbers; {call.module} calls "
+            f"{call.name} as a function",
+        ),
+        why="a function does not know of model.eval(): part of the signal is dropped whenever the network is used.",
+        fix="pass training=self.training (dropout_p=p if self.training else 0.0), or use nn.Dropout",
+        codes=("VRM", "PMC", "RCD"),
+        figure=loss_curve(r),
+    )
 
 
 @RULES.register("training-mode-in-evaluation")
@@ -11,6 +57,8 @@ def training_mode_in_evaluation(r: Reading) -> Finding | None:
     """Evaluation with dropout on, or with batch statistics."""
     calls = sum(n for (_, training, grad), n in r.record.entries.items() if training and not grad)
     right = sum(n for (_, training, grad), n in r.record.entries.items() if not training and not grad)
+    if right and not r.two_players and (dropped := _dropped(r)) is not None:
+        return dropped
     if not r.modal or calls < 1 or right > calls or r.two_players:
         return None
     kinds = ", ".join(r.modal)

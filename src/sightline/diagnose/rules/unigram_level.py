@@ -26,17 +26,19 @@ def unigram_level(r: Reading) -> Finding | None:
     return Finding(
         cause="unigram-level",
         severity="warning",
-        certainty=0.6,
+        certainty=0.7,
         title="The loss stays at that of the tokens' frequencies",
         where=r.network,
         evidence=(
             f"the loss came from {t.start:.3g} to {t.end:.3g}; to know only how frequent each of the {len(classes)} "
             f"tokens is gives {r.guess:.3g}",
+            f"{r.record.targets.ahead:.0%} of the targets are the input's next token",
         ),
         why="the output's bias is all that was learned: what comes before makes no difference to what is told.",
         fix="look whether targets are the inputs one place on (tokens[:, 1:]) and in the same order; then at the rate, "
         "and whether positions and earlier tokens reach the output (a mask turned round hides them)",
         lecture=("U7", "S1"),
         codes=("TCL", "HLR", "MWA"),
-        explains=("no-progress",),
+        explains=("no-progress", "collapsed-outputs"),
+        form="no-progress",
     )

@@ -1,15 +1,55 @@
-"""The first number that is none, and the call that made it."""
+"""The first NaN or infinity, and the call that made it."""
+
+from math import prod
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.tape_paths import weights_of
+from sightline.diagnose.tape_paths import ancestors, weights_of
+
+
+def _near_zero(r: Reading) -> Finding | None:
+    """A loss that divides by data that come near 0, or cross it."""
+    tree = ancestors(r.tape, r.root)
+    for call in r.tape.calls:
+        if call.name != "div" or call.module or call.index not in tree or len(call.operands) != 2:
+            continue
+        above, below = call.operands
+        facts = r.facts(below)
+        if not above.grad or below.grad or facts is None or not facts.finite or prod(facts.shape) < 8:
+            continue
+        crosses = facts.minimum < 0 < facts.maximum and not facts.zeros
+        near = 0 < facts.minimum < 0.01 * facts.mean
+        size = max(abs(call.result.minimum), abs(call.result.maximum))
+        if not (crosses or near) or not size > 5 * call.result.deviation or facts.whole:
+            continue
+        return Finding(
+            cause="unstable-loss",
+            severity="warning",
+            certainty=0.75,
+            title="The loss divides by numbers near 0",
+            where=short(call.site),
+            evidence=(
+                f"div by data between {facts.minimum:.3g} and {facts.maximum:.3g}: quotients of up to {size:.3g}, "
+                f"{size / max(call.result.deviation, 1e-30):.0f} times their deviation",
+            ),
+            why="a few examples with a small divisor rule the loss and every gradient.",
+            fix="divide by a size that can't be small (a standard deviation, |y| + 1), or leave the division out",
+            codes=("LWC", "LCH"),
+            explains=("rate-too-high", "clipping-always-active", "exploding-gradients"),
+            figure=loss_curve(r),
+        )
+    return None
 
 
 @RULES.register("unstable-loss")
 def unstable_loss(r: Reading) -> Finding | None:
     """The first number that is none, and the call that made it."""
+    return _first_none(r) or _near_zero(r)
+
+
+def _first_none(r: Reading) -> Finding | None:
     for look in r.record.looks:
         for call in look.tape.calls:
             if call.result.finite or call.name in (
@@ -41,7 +81,7 @@ def unstable_loss(r: Reading) -> Finding | None:
                 cause="unstable-loss",
                 severity="error",
                 certainty=0.9 if written else 0.6,
-                title=f"{call.name} makes numbers that are none",
+                title=f"{call.name} makes NaN or infinity",
                 where=short(call.site),
                 evidence=(f"at update {look.step:,}, {call.name}{range_of} gave NaN or infinity first",),
                 why="one NaN in the loss makes every gradient NaN, and every weight after the next step.",

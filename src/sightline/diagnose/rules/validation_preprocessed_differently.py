@@ -5,8 +5,10 @@ from statistics import median
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
-from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.rules.registry import RULES, tells
+from sightline.diagnose.tape import Call
+from sightline.diagnose.tape_paths import ancestors
 
 
 def _order_lost(r: Reading) -> Finding | None:
@@ -40,12 +42,74 @@ def _order_lost(r: Reading) -> Finding | None:
     )
 
 
+AUGMENTING = frozenset(
+    ["flip", "fliplr", "flipud", "transpose", "rot90", "roll", "permute", "affine_grid", "grid_sample", "masked_fill"]
+) | {"rand", "randn", "rand_like", "randn_like", "bernoulli", "normal", "dropout"}
+"""Functions that move the numbers of a picture, or draw noise for it."""
+
+
+def _augmenting(r: Reading) -> Call | None:
+    """The call in the loop itself that changes what the network is given in training, if there is one."""
+    for look in r.looks:
+        for e in look.entries:
+            if e.grad and e.producers:
+                made = (look.tape.calls[i] for i in sorted(ancestors(look.tape, e.producers[0]), reverse=True))
+                found = next((call for call in made if call.name in AUGMENTING and not call.module), None)
+                if found is not None:
+                    return found
+    return None
+
+
+def _pictures(r: Reading) -> bool:
+    return r.entry is not None and bool(r.entry.inputs) and len(r.entry.inputs[0].shape) == 4
+
+
+def _by_column(r: Reading) -> Finding | None:
+    """Pictures whose mean is another one in evaluation, pixel by pixel."""
+    shift = r.record.shift
+    if shift is None or not _pictures(r) or r.two_players:
+        return None
+    if shift.pattern < 0.28 or shift.exchanged > 0.85 or shift.columns < 64:
+        return None
+    call = _augmenting(r)
+    return Finding(
+        cause="augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
+        severity="warning",
+        certainty=0.6,
+        title="Augmented pictures are unlike those of evaluation"
+        if call is not None
+        else "Validation shows other pictures",
+        where=short(call.site) if call is not None else "the data",
+        evidence=(
+            f"the mean pictures of training and evaluation are {shift.pattern:.2f} deviations apart and "
+            f"correlate by {shift.exchanged:.2f}",
+            *((f"{call.name} changes the pictures in training",) if call is not None else ()),
+        ),
+        why="turned or mirrored, a picture can mean something else, and what is evaluated is seldom trained on."
+        if call is not None
+        else "the network is judged on inputs of a kind that it never saw.",
+        fix="augment only by what leaves the label true, and less often"
+        if call is not None
+        else "prepare both in the same way: order of the axes, of the channels, direction",
+        codes=("CPP", "TCL") if call is not None else ("CPP", "VRM"),
+        explains=("overfitting", "wrong-labels"),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("validation-preprocessed-differently")
+@tells("validation-preprocessed-differently")
+@tells("augmentation-changes-label", "Augmentation that turns pictures into ones that mean something else.")
 def validation_preprocessed_differently(r: Reading) -> Finding | None:
     """Inputs that are prepared otherwise in evaluation than in training."""
-    lost = _order_lost(r)
-    if lost is not None and not r.two_players:
-        return lost
+    by_moments = _by_moments(r)
+    if by_moments is not None and by_moments.severity == "warning":
+        return by_moments
+    return (None if r.two_players else _order_lost(r)) or _by_column(r) or by_moments
+
+
+def _by_moments(r: Reading) -> Finding | None:
+    """Inputs whose mean or deviation is another one in evaluation."""
     trained = [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
     seen = [x for x in r.record.evaluated_inputs if x.floating and x.finite]
     if not trained or not seen or r.two_players:
@@ -64,9 +128,11 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
     apart = abs(other - mean) / deviation
     if apart < 0.4 + 2 * wobble and 0.5 < spread / deviation < 2:
         return None
-    drift = apart < 1.5 and 0.4 < spread / deviation < 2.5  # later data may differ so much by themselves
+    # later data may differ so much by themselves
+    drift = apart < 1.5 and 0.4 < spread / deviation < 2.5 and not _pictures(r)
+    call = _augmenting(r) if _pictures(r) and apart < 1.5 else None
     return Finding(
-        cause="validation-preprocessed-differently",
+        cause="augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
         severity="advice" if drift else "warning",
         certainty=0.5 if drift else 0.8,
         title="Validation is other data than training" if drift else "Validation is prepared otherwise than training",
@@ -74,6 +140,7 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
         evidence=(
             f"inputs have mean {mean:.3g} and deviation {deviation:.3g} in training, {other:.3g} and "
             f"{spread:.3g} in evaluation",
+            *((f"{call.name} at {short(call.site)} changes the pictures in training",) if call is not None else ()),
         ),
         why="the network is judged on inputs of a kind that it never saw.",
         fix="apply the same scaling, with the training data's figures, to both"

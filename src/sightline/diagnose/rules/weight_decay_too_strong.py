@@ -26,9 +26,9 @@ def weight_decay_too_strong(r: Reading) -> Finding | None:
     if decay <= (USUAL_DECOUPLED if decoupled else 0):
         return None
     shrink = shrinkage(r.record)
-    lr = max(updates[-1].rates, default=0.0)
     pulls = []
     for u in updates[len(updates) // 2 :]:
+        lr = max(u.rates, default=0.0)
         for g, w, d in zip(u.gradient, u.weight, u.update, strict=True):
             if w > 0:
                 pulls.append(lr * decay * w / d if decoupled and d > 0 else decay * w / g if g > 0 else 1e9)

@@ -82,10 +82,42 @@ def _by_heart(r: Reading) -> Finding | None:
     )
 
 
+def _nothing_to_learn(r: Reading) -> Finding | None:
+    """What is left where updates are of a usual size, and still no better than a constant guess: the data."""
+    t = r.training
+    if (
+        t is None
+        or not t.finite
+        or r.left is None
+        or not 0.96 < r.left < 1.05
+        or not 1e-3 < (r.update_ratio or 0.0) < 3e-2
+        or r.record.steps < 100
+        or r.two_players
+    ):
+        return None
+    return Finding(
+        cause="wrong-labels",
+        severity="warning",
+        certainty=0.66,
+        title="The targets do not seem to follow from the inputs",
+        where="the data",
+        evidence=(
+            f"the loss ends at {t.end:.4g}, a constant guess has {r.guess:.4g}",
+            f"an update changes a weight by {r.update_ratio:.2g} of its size, as usual, and no other fault was found",
+        ),
+        why="the network moves and finds nothing to learn: targets are permuted, or belong to other inputs.",
+        fix="check that inputs and targets are shuffled together and read in one order; then try to learn ten examples",
+        codes=("TCL", "IDS"),
+        explains=("no-progress", "collapsed-outputs"),
+        form="no-progress",
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("wrong-labels")
 def wrong_labels(r: Reading) -> Finding | None:
     """Targets that the inputs do not tell: learned by heart, and not right on new data."""
-    other = _amounts(r) or _by_heart(r)
+    other = _amounts(r) or _by_heart(r) or _nothing_to_learn(r)
     if other is not None:
         return other
     passes = [p for p in r.validation_passes if p[2] is not None]

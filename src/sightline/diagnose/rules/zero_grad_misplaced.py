@@ -3,18 +3,23 @@
 from sightline.diagnose.figures import gradient_norm
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 
 
 @RULES.register("zero-grad-misplaced")
+@tells(
+    "zero-grad-misplaced", "An optimiser that steps while its gradients are gone: set to zero after the backward pass."
+)
+@tells("step-before-backward", "An optimiser that steps before the backward pass, on gradients that are not there yet.")
 def zero_grad_misplaced(r: Reading) -> Finding | None:
     """The optimiser steps while its gradients are gone: set to zero after backward, or not yet computed."""
     updates = [u for u in r.record.updates if u.optimizer == 0]
     without = [u for u in updates if u.zero or (not u.names and u.without)]
     if len(updates) < 2 or len(without) < 0.8 * len(updates) or r.record.live_backwards < 0.5 * len(updates):
         return None
+    early = r.record.early_steps > 0
     return Finding(
-        cause="zero-grad-misplaced",
+        cause="step-before-backward" if early else "zero-grad-misplaced",
         severity="error",
         certainty=0.95,
         title="Updates are made without gradients",
@@ -22,11 +27,14 @@ def zero_grad_misplaced(r: Reading) -> Finding | None:
         evidence=(
             f"{r.record.backwards:,} backward passes were made, but at {len(without)} of "
             f"{len(updates)} updates looked at "
-            "every gradient was missing or exactly 0, though it was not right after the backward pass",
+            "every gradient was missing or exactly 0, though it was not right after the backward pass"
+            + ("; the first update came before any backward pass" if early else ""),
         ),
         why=(
-            "gradients are cleared between backward() and step(), or step() comes before backward(): "
+            "step() comes before backward(), and what backward() computes is cleared before the next step: "
             "nothing is learned."
+            if early
+            else "gradients are cleared between backward() and step(): nothing is learned."
         ),
         fix="keep the order zero_grad(), backward(), step()",
         codes=("NZG",),

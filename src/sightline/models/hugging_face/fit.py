@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from sightline.core.errors import CheckpointError, SightlineError
+from sightline.core.kinds import with_article
 from sightline.models.predictor import Predictor
 
 Convert = Callable[[Mapping[str, Any], Mapping[str, Tensor]], tuple[dict[str, Any], dict[str, Tensor]]]
@@ -23,7 +24,7 @@ def building(network: type[Predictor], name: str) -> Iterator[None]:
     except (SightlineError, TypeError, ValueError, RuntimeError, KeyError) as error:
         found = f"{error.found} instead of {error.expected}" if isinstance(error, SightlineError) else str(error)
         raise CheckpointError(
-            expected=f"a {network.__name__} that can be built from config.json of {name}",
+            expected=f"{with_article(network.__name__)} that can be built from config.json of {name}",
             found=found,
             do="check that config.json and the weights belong together",
         ) from error

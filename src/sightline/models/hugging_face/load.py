@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sightline.core.checkpoint import read_mark
 from sightline.core.errors import CheckpointError, ConfigurationError
+from sightline.core.kinds import a_kind
 
 PREFIX = "hf:"
 WEIGHTS = constants.SAFETENSORS_SINGLE_FILE
@@ -94,7 +95,7 @@ class Source:
         except (ValueError, OSError, RecursionError) as error:
             raise self._damaged(file, _line(error)) from error
         if not isinstance(content, dict):
-            raise self._damaged(file, f"a {type(content).__name__} instead of an object")
+            raise self._damaged(file, f"{a_kind(content)} instead of an object")
         return content
 
     def read_text(self, file: str) -> str | None:

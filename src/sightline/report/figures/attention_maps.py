@@ -30,7 +30,7 @@ def head_pictures(thousandths: Sequence[Sequence[Sequence[float]]]) -> list[str]
     """
     weights = np.asarray(thousandths, dtype=np.float64) / 1000
     if weights.ndim != 3 or not ((weights >= 0) & (weights <= 1.001)).all():
-        raise ValueError("attention weights are no numbers from 0 to 1,000 in heads of equal rows")
+        raise ValueError("attention weights are not numbers from 0 to 1,000 in heads of equal rows")
     opacity = np.minimum(255, np.round(255 * np.sqrt(weights))).astype(np.uint8)
     return [_uri(head) for head in opacity]
 
