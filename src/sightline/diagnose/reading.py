@@ -215,7 +215,8 @@ class Reading:
     @cached_property
     def data_size(self) -> int:
         """Examples the loop could draw from: of its DataLoaders, or of the tensor that its batches are cut from."""
-        return max([self._cut_from, *(loader.examples for loader in self.record.loaders)])
+        loaders = (loader.examples for loader in self.record.loaders)
+        return max([0, *loaders, *(call.operands[0].shape[0] for _, call in self._cuts())])
 
     @cached_property
     def rows_read(self) -> tuple[int, tuple[int, int]]:
@@ -223,28 +224,26 @@ class Reading:
 
         All 0 where that is not seen, and where later looks read further on: a store that is being filled, say.
         """
-        found: list[tuple[float, float]] = []
+        found: list[tuple[int, float, float]] = []
         for look, call in self._cuts():
             indices = [o for o in call.operands[1:] if len(o.shape) == 1 and o.shape[0] == call.result.shape[0]]
             for operand in indices[:1]:
                 facts = operand.facts if operand.producer is None else look.tape.calls[operand.producer].result
                 if facts is not None and facts.dtype == "int64" and facts.minimum >= 0:
-                    found.append((facts.minimum, facts.maximum))
-        early = found[: len(found) // 2]
-        if len(found) < 6 or max(high for _, high in early) < 0.9 * max(high for _, high in found):
+                    found.append((call.operands[0].shape[0], facts.minimum, facts.maximum))
+        if len(found) < 6:
             return 0, (0, 0)
-        return self._cut_from, (int(min(low for low, _ in found)), int(max(high for _, high in found)))
+        last, early = (max(high for _, _, high in some) for some in (found, found[: len(found) // 2]))
+        if early < 0.9 * last:
+            return 0, (0, 0)
+        return max(rows for rows, _, _ in found), (int(min(low for _, low, _ in found)), int(last))
 
     @cached_property
     def few_examples(self) -> int:
         """Different examples trained on; where they are altered at random, those of the DataLoader they came from."""
-        loaders = [x.examples for x in self.record.loaders if x.examples and x.drawn >= 0.9 * self.record.backwards]
+        trained = self.record.trained_examples
+        loaders = [x.examples for x in self.record.loaders if x.examples and x.drawn * x.batch_size >= 0.9 * trained]
         return min([self.record.distinct_examples, *loaders])
-
-    @cached_property
-    def _cut_from(self) -> int:
-        """Rows of the largest tensor that batches are cut from."""
-        return max((call.operands[0].shape[0] for _, call in self._cuts()), default=0)
 
     def _cuts(self) -> Iterator[tuple[Look, Call]]:
         """Calls that take rows out of a tensor for the network's input in training."""

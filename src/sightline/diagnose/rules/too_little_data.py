@@ -1,6 +1,7 @@
 """So few examples that they are learned by heart."""
 
 from math import prod
+from statistics import median
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
@@ -48,12 +49,12 @@ def _by_heart(r: Reading) -> Finding | None:
         return None  # a graph, say, of which some nodes have no target
     times = f"{few:,} examples are trained on, each about {record.trained_examples / few:,.0f} times"
     size = sum(p.size for p in record.parameters)
-    losses = sorted(loss for _, loss, _ in r.validation_passes[-3:])
+    losses = [loss for step, loss, _ in r.validation_passes[-3:] if step >= record.steps / 2]
     wrong = r.guess if r.guess is not None else r.training.start if r.training is not None else 0.0
-    if len(losses) == 3:
-        if not losses[1] > max(3 * end, 0.3 * wrong) > 0:
+    if losses:
+        if not median(losses) > max(3 * end, 0.3 * wrong) > 0:
             return None
-        evidence = f"training loss is {end:.3g}, that of validation {losses[1]:.3g}"
+        evidence = f"training loss is {end:.3g}, that of validation {median(losses):.3g}"
         sure = 0.75
     else:
         x = r.entry.inputs[0] if r.entry is not None and r.entry.inputs else None

@@ -9,8 +9,12 @@ from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.rules.reshaped_not_transposed import reshaped_not_transposed
 from sightline.diagnose.tape import Call
+from sightline.diagnose.tape_paths import ancestors
 
 RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+
+NOISE = frozenset({"randn", "randn_like", "rand", "rand_like", "normal", "uniform"})
+"""Calls that draw numbers."""
 
 UNRELATED, RELATED = 0.15, 0.5
 """Correlations of neighbours: below the one there is no order, above the other there is."""
@@ -46,7 +50,7 @@ def _batch_as_time(r: Reading) -> Finding | None:
         severity="error",
         certainty=0.9,
         title="The recurrent layer takes the batch for time",
-        where=short(call.site) if call.site else call.module,
+        where=short(call.site),
         evidence=(
             f"the {call.name.split('_')[0].upper()} {call.module} goes through the first axis of {given}; "
             f"there are {x[0]} examples on it, and the {x[1]} steps of time are on the second",
@@ -110,6 +114,8 @@ def _scrambled(r: Reading, first: Call) -> Finding | None:
     sure, evidence = _torn(r, near)
     if not sure:
         return None
+    if _noise_made(r):
+        return _drowned(r, sure, evidence)
     fix = "look at a batch as pictures; read the file's axes in their order, and exchange them by permute"
     return _finding(r, sure, "Neighbouring pixels have nothing to do with each other", evidence, why, fix)
 
@@ -130,6 +136,29 @@ def _torn(r: Reading, near: list[Neighbours]) -> tuple[float, tuple[str, ...]]:
     if r.left is not None and r.left > 0.95:
         return 0.55, (here, f"and nothing is learned: the loss is {r.left:.0%} of a constant guess's")
     return 0.0, ()
+
+
+def _noise_made(r: Reading) -> bool:
+    """Whether the loop itself puts numbers drawn at random into the network's input."""
+    entry = r.entry
+    given = ancestors(r.tape, entry.producers[0]) if entry is not None and entry.producers else set()
+    return any(r.tape.calls[index].name in NOISE for index in given)
+
+
+def _drowned(r: Reading, sure: float, evidence: tuple[str, ...]) -> Finding:
+    return Finding(
+        cause="augmentation-changes-label",
+        severity="warning",
+        certainty=sure,
+        title="Noise drowns the pictures",
+        where="the loop, before the network",
+        evidence=evidence,
+        why="of what the picture shows nothing is left to tell the target by.",
+        fix="noise of a tenth of the pictures' own deviation",
+        codes=("CPP",),
+        explains=("no-progress", "stopped-too-early", "validation-preprocessed-differently", "collapsed-outputs"),
+        figure=loss_curve(r),
+    )
 
 
 def _finding(r: Reading, sure: float, title: str, evidence: tuple[str, ...], why: str, fix: str) -> Finding:
