@@ -29,7 +29,7 @@ from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
-from sightline.diagnose.optimizer_watch import OptimizerWatch
+from sightline.diagnose.optimizer_watch import OptimizerWatch, first_parameter
 from sightline.diagnose.probe import Probe, flows, probes
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
@@ -118,7 +118,7 @@ class Watch:
         self._steps = OptimizerWatch(
             looking=lambda: self.record.steps if self._looking else None,
             name=lambda p: self._origins.get(id(p), "").removeprefix("parameter:") or f"a tensor {tuple(p.shape)}",
-            wanted=lambda o: self._only is None or any(o is wanted for wanted in self._only),
+            wanted=self._wanted,
             stepping=self._stepping,
             stepped=self._stepped,
             awake=self._functions.awake,
@@ -390,6 +390,11 @@ class Watch:
             with unwatched():
                 parameters = (p for _, network in self._networks for p in network.parameters())
                 self.record.live_backwards += any(flows(p) for p in parameters)
+
+    def _wanted(self, optimizer: Optimizer) -> bool:
+        """One of those to be watched, or one made anew in its place."""
+        first = first_parameter(optimizer)
+        return self._only is None or any(optimizer is own or first_parameter(own) is first for own in self._only)
 
     # -- updates -------------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ def _classes(r: Reading) -> Finding | None:
         if several
         else "look at how training labels are made: this class has none, or another's",
         codes=("IDS", "TRD", "TCL") if several else ("TCL", "TRD"),
-        explains=("overfitting", "class-imbalance", "label-range", "wrong-labels"),
+        explains=("overfitting", "class-imbalance", "label-range", *(("wrong-labels",) if several else ())),
         figure=class_counts(r),
     )
 
