@@ -6,7 +6,7 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.neighbours import Neighbours
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.reshaped_not_transposed import reshaped_not_transposed
 from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors
@@ -21,6 +21,8 @@ UNRELATED, RELATED = 0.15, 0.5
 
 
 @RULES.register("wrong-layout")
+@tells("wrong-layout")
+@tells("augmentation-changes-label", "Noise, put in by the loop, that drowns the pictures.")
 def wrong_layout(r: Reading) -> Finding | None:
     """Inputs whose axes are not what the layers take them for: channels last, pixels out of place, batch as time."""
     batch = _batch_as_time(r)
