@@ -363,8 +363,8 @@ class Watch:
                 self._late.append(loss.detach().double().mean())
             else:
                 self.record.loss.add(float(loss.detach().double().mean()))
-            for number, kept in self._probes.items():
-                if not self._cleared[number] and not any(p.alive for p in kept):
+            for number, places in self._probes.items():
+                if not self._cleared[number] and not any(p.alive for p in places):
                     self._cleared[number] = True
             self._keep_losses()
             self._drawn.sort(trained=True)
