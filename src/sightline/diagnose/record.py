@@ -217,6 +217,7 @@ class TargetsSeen:
         columns: of tables, at each look: the column that correlates most with the target, by how much, and how much
             the next one does.
         ahead_axis: along which axis of the input.
+        behind, two_ahead: the same of the token one place back, and two places on, along the second axis.
     """
 
     facts: TensorFacts | None = None
@@ -230,6 +231,8 @@ class TargetsSeen:
     ahead: float = 0.0
     columns: list[tuple[int, float, float]] = field(default_factory=list)
     ahead_axis: int = 0
+    behind: float = 0.0
+    two_ahead: float = 0.0
 
 
 @dataclass(frozen=True)

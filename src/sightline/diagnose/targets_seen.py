@@ -58,6 +58,9 @@ def note_tokens(seen: TargetsSeen, tokens: Tensor, target: Tensor) -> None:
     same, size = tokens.numel() == target.numel(), tokens.dim()
     if same:
         seen.in_input = _agreement(tokens, target.reshape(tokens.shape))
+    if same and size == 2 and tokens.shape[1] > 8:
+        y = target.reshape(tokens.shape)
+        seen.behind, seen.two_ahead = _agreement(tokens[:, :-1], y[:, 1:]), _agreement(tokens[:, 2:], y[:, :-2])
     for axis in range(min(2, size)):
         length = tokens.shape[axis]
         if length < 2:

@@ -39,6 +39,20 @@ def leak(r: Reading) -> Finding | None:
     """Targets that stand in the inputs."""
     if (column := _column(r)) is not None:
         return column
+    if (back := r.record.targets.behind) > 0.95 and r.record.targets.ahead < 0.6 and r.loss is not None:
+        return Finding(
+            cause="leak",
+            severity="error",
+            certainty=0.9,
+            title="The targets are what came before",
+            where="the data",
+            evidence=(f"{back:.0%} of the targets are the input's token one place back",),
+            why="the network has what it is asked for in its input; what comes next it never learns.",
+            fix="shift the other way: inputs tokens[:, :-1], targets tokens[:, 1:]",
+            codes=("TCL", "VRM"),
+            explains=("wrong-labels", "overfitting", "unigram-level"),
+            figure=loss_curve(r),
+        )
     if r.record.targets.in_input < 0.95 or r.loss is None or not r.learned:
         return None
     return Finding(

@@ -33,4 +33,29 @@ def momentum_out_of_range(r: Reading) -> Finding | None:
                 explains=("rate-too-high", "no-progress", "stopped-too-early"),
                 figure=loss_curve(r),
             )
+    return _running_means(r)
+
+
+def _running_means(r: Reading) -> Finding | None:
+    """Batch normalisation whose running means never move, or are those of the last batch."""
+    for module in r.record.modules:
+        momentum = module.settings.get("momentum")
+        if not module.kind.startswith("BatchNorm") or not isinstance(momentum, (int, float)):
+            continue
+        if 1e-3 < momentum < 0.9 or not any(not training for _, training, _ in r.record.entries):
+            continue
+        return Finding(
+            cause="momentum-out-of-range",
+            severity="warning",
+            certainty=0.8,
+            title="The momentum of batch normalisation is out of its sensible range",
+            where=module.name,
+            evidence=(f"{module.kind} with momentum = {momentum:g}: the weight of the newest batch in torch",),
+            why="evaluation uses running means that "
+            + ("never left their start." if momentum <= 1e-3 else "are those of the last batch alone."),
+            fix="momentum = 0.1 (what other libraries call 0.9)",
+            codes=("OCH", "LCN"),
+            explains=("wrong-labels", "overfitting", "training-mode-in-evaluation"),
+            figure=loss_curve(r),
+        )
     return None

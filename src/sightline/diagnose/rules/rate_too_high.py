@@ -9,6 +9,33 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _of_a_player(r: Reading) -> Finding | None:
+    """Of two optimisers that play against each other one whose steps are larger than its weights."""
+    for number in sorted({u.optimizer for u in r.record.updates}):
+        updates = [u for u in r.record.updates if u.optimizer == number]
+        ratios = [v for u in updates[:4] if (v := r.ratio(u)) is not None]
+        if len(ratios) < 3 or median(ratios) < 0.4:
+            continue
+        lr = max((abs(x) for x in updates[0].rates), default=0.0)
+        return Finding(
+            cause="rate-too-high",
+            severity="warning",
+            certainty=0.75,
+            title="The learning rate of one player is too high",
+            where=f"optimiser {number + 1}, of {updates[0].names[0]}",
+            evidence=(
+                f"its first updates change a weight by {median(ratios):.2g} of its size (1e-4 to 1e-2 is usual) at "
+                f"lr = {lr:g}",
+            ),
+            why="after a few such steps nothing is left of the start that the other player could learn from.",
+            fix=f"try lr = {10.0 ** round(log10(0.02 / median(ratios) * lr)):g}" if lr > 0 else "a lower rate",
+            codes=("HLR",),
+            explains=("dead-units", "mode-collapse", "discriminator-too-strong", "collapsed-outputs", "saturation"),
+            figure=loss_curve(r),
+        )
+    return None
+
+
 @RULES.register("rate-too-high")
 def rate_too_high(r: Reading) -> Finding | None:
     """Updates so large that the loss rises, jumps or becomes NaN."""
@@ -32,7 +59,7 @@ def rate_too_high(r: Reading) -> Finding | None:
     grew = t.finite and t.end > 10 * max(t.best, 1e-12) and t.end > t.start
     thrown = useless and t.highest > 1.5 * t.start and t.highest > 1.3 * (r.guess or 0.0)
     if r.two_players and not broken:
-        return None
+        return _of_a_player(r)
     certainty = 0.0
     evidence = []
     if broken:

@@ -83,6 +83,26 @@ def _by_heart(r: Reading) -> Finding | None:
     )
 
 
+def _two_ahead(r: Reading) -> Finding | None:
+    """Tokens that are told two places on, with the one between left out."""
+    share = r.record.targets.two_ahead
+    if share < 0.95 or r.record.targets.ahead > 0.6:
+        return None
+    return Finding(
+        cause="wrong-labels",
+        severity="warning",
+        certainty=0.8,
+        title="The targets are shifted by one place too many",
+        where="the data",
+        evidence=(f"{share:.0%} of the targets are the input's token two places on",),
+        why="the token between is never seen and never asked for.",
+        fix="inputs tokens[:, :-1], targets tokens[:, 1:]",
+        codes=("TCL", "IDS"),
+        explains=("unigram-level",),
+        figure=loss_curve(r),
+    )
+
+
 def _noisier(r: Reading) -> Finding | None:
     """Validation that is far easier than training, though the network computes the same in both: labels of training."""
     passes = [p for p in r.validation_passes if p[2] is not None]
@@ -156,7 +176,7 @@ def _nothing_to_learn(r: Reading) -> Finding | None:
 @RULES.register("wrong-labels")
 def wrong_labels(r: Reading) -> Finding | None:
     """Targets that the inputs do not tell: learned by heart, and not right on new data."""
-    other = _amounts(r) or _by_heart(r) or _noisier(r) or _nothing_to_learn(r)
+    other = _two_ahead(r) or _amounts(r) or _by_heart(r) or _noisier(r) or _nothing_to_learn(r)
     if other is not None:
         return other
     passes = [p for p in r.validation_passes if p[2] is not None]

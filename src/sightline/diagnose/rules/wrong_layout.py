@@ -43,7 +43,9 @@ def _batch_as_time(r: Reading) -> Finding | None:
     if call is None or entry is None or not entry.inputs or call.arguments[-1:] != (False,):
         return None  # the last argument: batch first
     x, given = entry.inputs[0].shape, call.operands[0].shape
-    if len(given) != 3 or len(x) not in (2, 3) or given[:2] != x[:2] or 1 in x[:2] or x[0] == x[1]:
+    if len(given) != 3 or len(x) not in (2, 3) or 1 in given[:2] or given[0] == given[1]:
+        return None
+    if given[:2] != x[:2] and not (given[0] == x[0] and len(x) == 2 and given[1] * given[2] == x[1]):
         return None
     if not _time_is_second(r, x):
         return None
@@ -55,7 +57,7 @@ def _batch_as_time(r: Reading) -> Finding | None:
         where=short(call.site),
         evidence=(
             f"the {call.name.split('_')[0].upper()} {call.module} goes through the first axis of {given}; "
-            f"there are {x[0]} examples on it, and the {x[1]} steps of time are on the second",
+            f"there are {x[0]} examples on it, and the {given[1]} steps of time are on the second",
         ),
         why="each example is read as what follows on the one before, and no step of time knows of another.",
         fix=f"batch_first=True in {call.module}",
