@@ -40,7 +40,9 @@ class Told(SGD):
 def test_the_watch_is_out_of_the_way_of_an_optimiser_and_back_after_it(with_closure: bool) -> None:
     network = nn.Linear(3, 1)
     optimizer = Told(network.parameters(), lr=0.1)
-    optimizer.seen, inside, after = [], [], []
+    inside: list[int] = []
+    after: list[int] = []
+    optimizer.seen = []
 
     def closure() -> Tensor:
         inside.append(watches())
