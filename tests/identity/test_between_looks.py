@@ -40,7 +40,9 @@ class Told(SGD):
 def test_the_watch_is_out_of_the_way_of_an_optimiser_and_back_after_it(with_closure: bool) -> None:
     network = nn.Linear(3, 1)
     optimizer = Told(network.parameters(), lr=0.1)
-    optimizer.seen, inside, after = [], [], []
+    inside: list[int] = []
+    after: list[int] = []
+    optimizer.seen = []
 
     def closure() -> Tensor:
         inside.append(watches())
@@ -107,6 +109,7 @@ def test_networks_that_call_themselves_are_one_call_at_every_step() -> None:
         with torch.no_grad():
             network.inner(torch.ones(4, 2))  # a part, from the loop
     assert w.record.entries == {("Again", True, True): 11, ("inner", True, False): 1}
+    assert (w.record.trained_examples, w.record.distinct_examples) == (44, 1)  # not those of the inner calls
     for look in w.record.looks:
         assert [c.module for c in look.tape.calls if c.name == "linear"] == ["inner"] * 3
         assert [e.network for e in look.entries] == ["Again"]
@@ -203,6 +206,7 @@ def test_units_of_a_large_batch_are_dead_only_if_no_example_wakes_them(shape: tu
     assert call is not None
     assert x.numel() > 4 * LIMIT
     assert (call.dead, call.examples) == (pytest.approx(2 / 6), x.numel() // 6)
+    x.view(-1)[0] = 0
     clamped = x.clamp_min(-0.5)  # a rectifier that is not 0 where it is off
     found = Tape().note(torch.clamp_min, (x, -0.5), {}, clamped, "")
     assert found is not None
