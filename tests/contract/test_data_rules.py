@@ -77,9 +77,8 @@ SIDE = 16
 def smooth(count: int = 192, channels: int = 3) -> tuple[Tensor, Tensor]:
     """Soft spots of similar colours, (count, channels, 16, 16), and whether the upper half is the brighter one."""
     grey = F.avg_pool2d(torch.randn(count, 1, SIDE + 4, SIDE + 4), 5, 1) * 5
-    tint = F.avg_pool2d(torch.randn(count, channels, SIDE + 4, SIDE + 4), 5, 1) * 3 + 0.3 * torch.randn(
-        1, channels, 1, 1
-    )
+    tint = F.avg_pool2d(torch.randn(count, channels, SIDE + 4, SIDE + 4), 5, 1) * 3
+    tint = tint + torch.linspace(-0.3, 0.3, channels)[:, None, None]
     y = torch.arange(count) % 2
     slope = torch.linspace(1, -1, SIDE)[:, None] * (1 - 2 * y)[:, None, None, None]
     return grey + tint + slope, y

@@ -6,8 +6,9 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.neighbours import Neighbours
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.reshaped_not_transposed import reshaped_not_transposed
+from sightline.diagnose.rules.validation_preprocessed_differently import validation_preprocessed_differently
 from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors
 
@@ -21,6 +22,8 @@ UNRELATED, RELATED = 0.15, 0.5
 
 
 @RULES.register("wrong-layout")
+@tells("wrong-layout")
+@tells("augmentation-changes-label", "Noise added to pictures until nothing of them is left.")
 def wrong_layout(r: Reading) -> Finding | None:
     """Inputs whose axes are not what the layers take them for: channels last, pixels out of place, batch as time."""
     batch = _batch_as_time(r)
@@ -133,7 +136,7 @@ def _torn(r: Reading, near: list[Neighbours]) -> tuple[float, tuple[str, ...]]:
             here,
             f"and yet pixels tell each other: pictures differ in {median(few):.0%} of noise's directions",
         )
-    if r.left is not None and r.left > 0.95:
+    if r.left is not None and r.left > 0.9:
         return 0.55, (here, f"and nothing is learned: the loss is {r.left:.0%} of a constant guess's")
     return 0.0, ()
 
@@ -145,7 +148,10 @@ def _noise_made(r: Reading) -> bool:
     return any(r.tape.calls[index].name in NOISE for index in given)
 
 
-def _drowned(r: Reading, sure: float, evidence: tuple[str, ...]) -> Finding:
+def _drowned(r: Reading, sure: float, evidence: tuple[str, ...]) -> Finding | None:
+    other = validation_preprocessed_differently(r)
+    if other is not None and other.cause == "augmentation-changes-label":
+        return None  # told with what it does to the pictures' mean and deviation
     return Finding(
         cause="augmentation-changes-label",
         severity="warning",
