@@ -399,7 +399,7 @@ class Recurrent(nn.Module):
     """A recurrent layer between an embedding, or nothing, and an output of each place, or of the last."""
 
     def __init__(
-        self, kind: type[nn.RNNBase], *, first: bool, time: int = 1, turned: bool = False, tokens: bool = False
+        self, kind: Callable[..., nn.RNNBase], *, first: bool, time: int = 1, turned: bool = False, tokens: bool = False
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(30, 6) if tokens else None
@@ -411,7 +411,8 @@ class Recurrent(nn.Module):
         """Outputs of every place of tokens, of the last place of others."""
         x = x if self.embedding is None else self.embedding(x)
         states = self.layer(x.transpose(0, 1) if self.turned else x)[0]
-        return self.head(states if self.embedding is not None else states.select(self.time, -1))
+        answer: Tensor = self.head(states if self.embedding is not None else states.select(self.time, -1))
+        return answer
 
 
 def recurrent_loop(network: Recurrent, batch: Callable[[], tuple[Tensor, Tensor]], steps: int = 16) -> Findings:

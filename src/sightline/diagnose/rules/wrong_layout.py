@@ -106,12 +106,12 @@ def _scrambled(r: Reading, first: Call) -> Finding | None:
     if entries[0].inputs[0].shape[1] == 3:
         down = [median(n.down[i] for n in near) for i in range(3)]
         if down[2] > 0.3 and down[2] > max(down[:2]) + 0.1:
-            evidence = (
+            seen = (
                 f"numbers three rows apart are more alike than neighbours: correlation {down[2]:.2f}, and "
-                f"{down[0]:.2f} one row apart: three rows of a channel hold one row of the picture, colours in turn",
+                f"{down[0]:.2f} one row apart: three rows of a channel hold one row of the picture, colours in turn"
             )
             title = "Pictures are reshaped where their axes should be exchanged"
-            return _finding(r, 0.9, title, evidence, why, "x.permute(0, 3, 1, 2) of pictures (N, H, W, 3), no reshape")
+            return _finding(r, 0.9, title, (seen,), why, "x.permute(0, 3, 1, 2) of pictures (N, H, W, 3), no reshape")
     if max(n.nearest or 0.0 for n in near) > UNRELATED:
         return None
     sure, evidence = _torn(r, near)
