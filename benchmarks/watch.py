@@ -1,13 +1,16 @@
 """What watching a training loop costs: time and memory, beside a plain recorder of every layer at every step.
 
-    python benchmarks/watch.py [--rounds 3] [--steps 60]
+    python benchmarks/watch.py [--blocks 8]
 
 Two loops written by hand in PyTorch: a ResNet-20 on batches of 128 pictures of 32 × 32, and a GPT of 10 million
-parameters on 8 texts of 256 tokens. Each trains plainly, under the watch at its default schedule, and with a
-recorder as many write it: a forward hook on every module and the norm of every gradient, at every step. The three
-alternate in rounds; weights after the watched run must be those of the plain one, bit for bit. Time is the processor's,
-so that other programs do not count. A run's overhead depends on its length, since looks become rare: it is printed for
-several lengths, from the cost of a look and of a step between. Targets: ≤ 3 % of time, ≤ 5 % of memory.
+parameters on 8 texts of 256 tokens. Each trains plainly, under the watch, and with a recorder as many write it: a
+forward hook on every module and the norm of every gradient, at every step. The three alternate in blocks of a few
+steps, and each is compared with the plain steps beside it: a machine that grows slower for a while does so for all.
+Weights after the watched steps must be those after the plain ones, bit for bit. Time is the processor's, so that
+other programs count as little as can be. The watched blocks look at every third step: that gives the cost of a step
+looked at, of the one after, whose gradient is compared with it, and of a step between. How often each comes is the
+default schedule's; as looks become rare the overhead depends on the run's length: it is printed for several. Targets:
+≤ 3 % of time, ≤ 5 % of memory.
 """
 
 import argparse
@@ -84,55 +87,81 @@ def recorder(model: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-def trained(loop: Loop, steps: int, around: str) -> tuple[list[float], list[Tensor]]:
-    """Processor seconds of each step, and the weights at the end."""
-    torch.manual_seed(0)
-    model = loop.network()
-    model.train()
-    sgd = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-    batches = [loop.batch() for _ in range(4)]
-    seconds = []
-    ways: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-        "plain": nullcontext,
-        "watched": lambda: Watch(model, sgd),
-        "recorder": lambda: recorder(model),
-    }
-    with ways[around]():
-        for step in range(steps):
-            began = time.process_time()
-            x, y = batches[step % 4]
-            sgd.zero_grad()
-            loop.loss(model, x, y).backward()
-            sgd.step()
-            seconds.append(time.process_time() - began)
-    return seconds, [p.detach().clone() for p in model.parameters()]
+class EveryThird:
+    """Looks at the third step of a block, the sixth, and so on."""
+
+    def looks(self, step: int) -> bool:
+        """Whether this step is looked at."""
+        return step % 3 == 2
 
 
-def report(loop: Loop, rounds: int, steps: int) -> None:
+LOOKED, AFTER, BETWEEN = 0, 1, 2
+"""What a step of a watched block is, by its place less 2, modulo 3."""
+BLOCK = 11
+
+
+class Training:
+    """One loop that is taken up again and again."""
+
+    def __init__(self, loop: Loop, around: str) -> None:
+        torch.manual_seed(0)
+        self.loop, self.around = loop, around
+        self.model = loop.network()
+        self.model.train()
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=True)
+        self.batches = [loop.batch() for _ in range(4)]
+
+    def block(self) -> list[float]:
+        """Processor seconds of each of some steps; the first two, where a watch sets out, are left away."""
+        ways: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+            "plain": nullcontext,
+            "watched": lambda: Watch(self.model, self.optimizer, schedule=EveryThird()),  # type: ignore[arg-type]
+            "recorder": lambda: recorder(self.model),
+        }
+        seconds = []
+        with ways[self.around]():
+            for step in range(BLOCK):
+                began = time.process_time()
+                x, y = self.batches[step % 4]
+                self.optimizer.zero_grad()
+                self.loop.loss(self.model, x, y).backward()
+                self.optimizer.step()
+                seconds.append(time.process_time() - began)
+        return seconds[2:]
+
+
+def report(loop: Loop, blocks: int) -> None:
     """Run all three and print."""
-    found: dict[str, list[list[float]]] = {"plain": [], "watched": [], "recorder": []}
-    weights: dict[str, list[Tensor]] = {}
+    trainings = {around: Training(loop, around) for around in ("plain", "watched", "recorder")}
     memory: dict[str, float] = {}
-    trained(loop, 5, "plain")  # the first steps of a process are slower
-    for _ in range(rounds):
-        for around, runs in found.items():
-            seconds, weights[around] = trained(loop, steps, around)
-            runs.append(seconds)
+    more: dict[str, list[float]] = {"looked at": [], "after": [], "between": [], "recorder": []}
+    plain = []
+    for _ in range(blocks):
+        seconds = {}
+        for around, training in trainings.items():
+            seconds[around] = training.block()
             memory.setdefault(around, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    same = all(torch.equal(a, b) for a, b in zip(weights["plain"], weights["watched"], strict=True))
-    plain = statistics.median(s for run in found["plain"] for s in run[2:])
+        usual = statistics.median(seconds["plain"])
+        plain.append(usual)
+        for place, kind in ((LOOKED, "looked at"), (AFTER, "after"), (BETWEEN, "between")):
+            more[kind].append(statistics.median(seconds["watched"][place::3]) / usual - 1)
+        more["recorder"].append(statistics.median(seconds["recorder"]) / usual - 1)
+    a, b = ([p.detach() for p in trainings[around].model.parameters()] for around in ("plain", "watched"))
+    same = all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+    middle = {kind: statistics.median(values) for kind, values in more.items()}
+    print(
+        f"{loop.name}: a step {statistics.median(plain) * 1e3:.0f} ms; weights {'identical' if same else 'DIFFERENT'}"
+    )
+    for kind, values in more.items():
+        quarters = statistics.quantiles(values, n=4)
+        print(f"  a step {kind}: {middle[kind]:+.2%}, blocks {quarters[0]:+.2%} to {quarters[2]:+.2%}")
     schedule = LookSchedule()
-    looks = [step for step in range(2, steps) if schedule.looks(step)]
-    between = [step for step in range(2, steps) if step not in looks]
-    look = statistics.median(run[s] for run in found["watched"] for s in looks) - plain
-    other = statistics.median(run[s] for run in found["watched"] for s in between) - plain
-    every = statistics.median(s for run in found["recorder"] for s in run[2:]) - plain
-    print(f"{loop.name}: a step {plain * 1e3:.0f} ms; weights {'identical' if same else 'DIFFERENT'}")
-    print(f"  a look {look / plain:+.1%} of a step, a step between {other / plain:+.2%}; recorder {every / plain:+.1%}")
     for length in (100, 1_000, 10_000, 100_000):
-        seen = sum(schedule.looks(step) for step in range(length))
-        more = (seen * look + (length - seen) * other) / (length * plain)
-        print(f"  run of {length:>7,} steps, {seen:>3} looks: {more:+.2%}")
+        looks = sum(schedule.looks(step) for step in range(length))
+        after = sum(schedule.looks(step - 1) and not schedule.looks(step) for step in range(1, length))
+        # a step looked at that follows one is counted as both
+        extra = looks * middle["looked at"] + after * middle["after"] + (length - looks - after) * middle["between"]
+        print(f"  run of {length:>7,} steps, {looks:>3} looks: {extra / length:+.2%}")
     peaks = ", ".join(f"{name} {size:,.0f} MiB" for name, size in memory.items())
     print(f"  most memory so far, in this order: {peaks}", flush=True)
 
@@ -140,12 +169,11 @@ def report(loop: Loop, rounds: int, steps: int) -> None:
 def main() -> None:
     """All loops."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--blocks", type=int, default=8)
     given = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for loop in LOOPS:
-        report(loop, given.rounds, given.steps)
+        report(loop, given.blocks)
 
 
 if __name__ == "__main__":

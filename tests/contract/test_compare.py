@@ -107,7 +107,7 @@ def test_what_was_found_in_each_run_is_told(tmp_path: Path) -> None:
     at = lines.index("diagnosis")
     assert lines[at + 1 : at + 3] == [
         "  a       The learning rate is too high (rate-too-high), and 1 more",
-        "  run-b   nothing amiss",
+        "  run-b   Nothing speaks against this training",
     ]
     lines = compare(folders[2], folders[3]).lines()
     at = lines.index("diagnosis")

@@ -209,6 +209,18 @@ def stepped_early(optimizer: Optimizer, loss: Tensor, _: nn.Module) -> None:
     loss.backward()
 
 
+def wrapped(optimizer: Optimizer, loss: Tensor, _: nn.Module) -> None:
+    """The loss is taken out of its graph and made a tensor again."""
+    optimizer.zero_grad()
+    torch.tensor(loss.item(), requires_grad=True).backward()
+    optimizer.step()
+
+
+def with_a_new_adam(_: Optimizer, loss: Tensor, network: nn.Module) -> None:
+    """An optimiser for one update."""
+    usual(Adam(network.parameters(), lr=0.02), loss, network)
+
+
 class Kept:
     """Keeps every loss, with its graph."""
 
@@ -481,6 +493,55 @@ def residual(normalise: bool) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
 
 
+def upwards(scores: Tensor, target: Tensor) -> Tensor:
+    """The loss with the other sign."""
+    return -F.cross_entropy(scores, target)
+
+
+def without_the_last(scores: Tensor, target: Tensor) -> Tensor:
+    """No weight for the last of three classes."""
+    return F.cross_entropy(scores, target, weight=torch.tensor([1.0, 1.0, 0.0]))
+
+
+def many(_: Data) -> Data:
+    """New examples."""
+    return blobs(240)
+
+
+def two_of_three() -> Data:
+    """The first classes only."""
+    x, y = blobs(384)
+    return x[y < 2], y[y < 2]
+
+
+def half_noise() -> Data:
+    """Three of four labels are drawn."""
+    x, y = blobs(384)
+    return x, torch.where(torch.rand(len(y)) < 0.75, torch.randint(3, (len(y),)), y)
+
+
+def with_the_target(x: Tensor, y: Tensor) -> Tensor:
+    """A table with noise, and the target as its last column."""
+    return torch.cat([x, torch.randn(len(x), 3), y[:, None] / 2 - 0.5], 1)
+
+
+def told() -> Data:
+    """Overlapping classes that stand in the inputs."""
+    x, y = blobs(256, noise=1.6)
+    return with_the_target(x, y), y
+
+
+def of_six() -> nn.Sequential:
+    """A network for such a table."""
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
+
+
+def in_other_units(_: Data) -> Data:
+    """New amounts, a thousand times as large."""
+    x, y = amounts(160)
+    return x, 1000 * y
+
+
 def squeezed(x: Tensor) -> Tensor:
     """A hard sigmoid by hand, so flat that it hardly leaves its middle."""
     return torch.clamp(0.01 * x + 0.5, 0, 1)
@@ -526,6 +587,8 @@ HEALTHY = {
     "amounts": AMOUNTS,
     "pictures": PICTURES,
     "tokens": TOKENS,
+    "validated": replace(CLASSES, evaluated=many),
+    "amounts-validated": replace(AMOUNTS, evaluated=lambda _: amounts(160)),
     "told-dropout": replace(DROPOUT, network=told_dropout),
     "attention": replace(TOKENS, network=lambda: attention(-1)),
 }
@@ -563,6 +626,15 @@ FAULTS: list[tuple[str, Program]] = [
     ("step-before-backward", replace(CLASSES, update=lambda: stepped_early)),
     ("no-updates", replace(CLASSES, update=lambda: never_stepped)),
     ("graph-accumulated", replace(CLASSES, update=Kept)),
+    ("detached", replace(CLASSES, update=lambda: wrapped)),
+    ("rate-negative", replace(CLASSES, loss=upwards)),
+    ("recreated-parameters", replace(CLASSES, update=lambda: with_a_new_adam)),
+    ("ignored-index", replace(CLASSES, loss=without_the_last)),
+    ("dropout-too-strong", replace(CLASSES, network=lambda: mlp(nn.Dropout(0.5)))),
+    ("leak", replace(CLASSES, data=told, network=of_six)),
+    ("wrong-labels", replace(CLASSES, data=two_of_three, evaluated=many)),
+    ("wrong-labels", replace(CLASSES, data=half_noise, evaluated=many, steps=160)),
+    ("validation-preprocessed-differently", replace(AMOUNTS, evaluated=in_other_units)),
     ("training-mode-in-evaluation", replace(DROPOUT, network=untold_dropout)),
     ("recreated-parameters", replace(CLASSES, network=made_anew)),
     ("parameters-not-in-optimizer", replace(CLASSES, optimizer=_last_only)),

@@ -14,6 +14,7 @@ from sightline.diagnose import LookSchedule, Watch
 from sightline.diagnose.examples_seen import PLACES, marks
 from sightline.diagnose.function_watch import FunctionWatch
 from sightline.diagnose.probe import Probe, flows, probe
+from sightline.diagnose.tape import Tape
 from sightline.diagnose.tensor_facts import LIMIT, spread, tensor_facts
 
 FIRST_ALONE = LookSchedule(first=1, per_doubling=1)  # then steps 1, 2, 4, 8, ...
@@ -67,11 +68,11 @@ def test_a_step_that_raises_leaves_the_watch_in_its_place() -> None:
     optimizer = SGD(network.parameters(), lr=0.1)
 
     def fails() -> float:
-        raise ValueError("no step")
+        raise ValueError("of the closure")
 
     with Watch(network, optimizer) as w:
         for _ in range(2):
-            with pytest.raises(ValueError, match="no step"):
+            with pytest.raises(ValueError, match="of the closure"):
                 optimizer.step(fails)
             F.mse_loss(network(torch.ones(2, 3)), torch.zeros(2, 1)).backward()
             assert watches() == 1
@@ -188,3 +189,21 @@ def test_facts_of_a_large_tensor_turned_round_are_its_own() -> None:
 def test_one_number_everywhere_has_no_deviation(value: float) -> None:
     found = tensor_facts(torch.full((3_000,), value))
     assert (found.deviation, found.constant, found.zeros) == (0.0, True, float(value == 0))
+
+
+@pytest.mark.parametrize("shape", [(64, 6, 50, 50), (700, 80, 6)], ids=str)
+def test_units_of_a_large_batch_are_dead_only_if_no_example_wakes_them(shape: tuple[int, ...]) -> None:
+    axis = 1 if len(shape) == 4 else 2
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(2)) + 0.1
+    units = x.movedim(axis, -1)
+    units[..., [1, 4]] *= -1
+    units[:-1, ..., 2] *= -1  # awake in the last example
+    units[0, ..., 3] *= -1
+    call = Tape().note(torch.relu, (x,), {}, x.relu(), "")
+    assert call is not None
+    assert x.numel() > 4 * LIMIT
+    assert (call.dead, call.examples) == (pytest.approx(2 / 6), x.numel() // 6)
+    clamped = x.clamp_min(-0.5)  # a rectifier that is not 0 where it is off
+    found = Tape().note(torch.clamp_min, (x, -0.5), {}, clamped, "")
+    assert found is not None
+    assert found.dead == 0

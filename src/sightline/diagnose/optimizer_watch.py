@@ -104,9 +104,9 @@ class OptimizerWatch:
         for index, known in enumerate(self.optimizers):
             if known is optimizer:
                 return index
-        first = _first(optimizer)
+        first = first_parameter(optimizer)
         for index, known in enumerate(self.optimizers):
-            if type(known) is type(optimizer) and _first(known) is first is not None:
+            if type(known) is type(optimizer) and first_parameter(known) is first is not None:
                 self.optimizers[index] = optimizer
                 self.replaced += 1
                 return index
@@ -192,7 +192,7 @@ class OptimizerWatch:
             self._seen(seen)
 
 
-def _first(optimizer: Optimizer) -> Tensor | None:
+def first_parameter(optimizer: Optimizer) -> Tensor | None:
     """Its first parameter."""
     return next((p for group in optimizer.param_groups for p in group["params"]), None)
 

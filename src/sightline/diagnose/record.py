@@ -214,6 +214,8 @@ class TargetsSeen:
         ignored, counted: targets that the loss left out, and the others.
         in_input: share of the first batches' targets that are the input's token at the same place.
         ahead: share of them that are the input's token one place on: what comes next is to be told.
+        columns: of tables, at each look: the column that correlates most with the target, by how much, and how much
+            the next one does.
         ahead_axis: along which axis of the input.
     """
 
@@ -226,6 +228,7 @@ class TargetsSeen:
     counted: int = 0
     in_input: float = 0.0
     ahead: float = 0.0
+    columns: list[tuple[int, float, float]] = field(default_factory=list)
     ahead_axis: int = 0
 
 
@@ -263,7 +266,7 @@ class Record:
         entries: how often each network was called, by (name, training mode, gradients followed).
         updates, looks: steps looked at closely.
         loaders: DataLoaders drawn from.
-        targets: of the training loss.
+        targets: of the training loss; evaluated_targets: of the same loss in evaluation.
         steps: updates made by the first optimiser; seconds: of the watch.
         trained_examples, distinct_examples, evaluated_examples, distinct_evaluated, shared_examples: of networks'
             inputs; shared are those evaluated and trained on.
@@ -300,6 +303,7 @@ class Record:
     looks: list[Look] = field(default_factory=list)
     loaders: list[LoaderSeen] = field(default_factory=list)
     targets: TargetsSeen = field(default_factory=TargetsSeen)
+    evaluated_targets: TargetsSeen = field(default_factory=TargetsSeen)
     steps: int = 0
     seconds: float = 0.0
     trained_examples: int = 0

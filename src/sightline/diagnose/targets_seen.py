@@ -75,6 +75,20 @@ def note_tokens(seen: TargetsSeen, tokens: Tensor, target: Tensor) -> None:
             seen.ahead, seen.ahead_axis = share, axis
 
 
+def note_columns(seen: TargetsSeen, x: Tensor, target: Tensor) -> None:
+    """Which column of a table the targets could be read from."""
+    y = target.reshape(-1)
+    if x.dim() != 2 or not x.is_floating_point() or x.shape[1] < 4 or len(y) != len(x) or len(x) < 16:
+        return
+    x, y = x.detach().double(), y.detach().double()
+    x, y = x - x.mean(0), y - y.mean()
+    size = x.norm(dim=0) * y.norm()
+    found = torch.where(size > 0, (x.T @ y).abs() / size.clamp_min(1e-300), 0.0)
+    if bool(found.isfinite().all()):
+        (first, second), places = found.topk(2)
+        seen.columns.append((int(places[0]), float(first), float(second)))
+
+
 def _agreement(tokens: Tensor, target: Tensor) -> float:
     """Share of the targets that are the token, those that are left out (below 0) apart."""
     counted = target >= 0

@@ -29,12 +29,19 @@ from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
-from sightline.diagnose.optimizer_watch import OptimizerWatch
+from sightline.diagnose.optimizer_watch import OptimizerWatch, first_parameter
 from sightline.diagnose.probe import Probe, flows, probes
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
-from sightline.diagnose.targets_seen import accuracy, arguments, counted_targets, note_targets, note_tokens
+from sightline.diagnose.targets_seen import (
+    accuracy,
+    arguments,
+    counted_targets,
+    note_columns,
+    note_targets,
+    note_tokens,
+)
 from sightline.diagnose.tensor_facts import diversity, features, tensor_facts
 from sightline.diagnose.validation import TrainingLoss, validate
 
@@ -111,7 +118,7 @@ class Watch:
         self._steps = OptimizerWatch(
             looking=lambda: self.record.steps if self._looking else None,
             name=lambda p: self._origins.get(id(p), "").removeprefix("parameter:") or f"a tensor {tuple(p.shape)}",
-            wanted=lambda o: self._only is None or any(o is wanted for wanted in self._only),
+            wanted=self._wanted,
             stepping=self._stepping,
             stepped=self._stepped,
             awake=self._functions.awake,
@@ -132,6 +139,7 @@ class Watch:
         self._random: Tensor | None = None
         self._glances = GLANCES
         self._tokens: weakref.ref[Tensor] | None = None
+        self._input: weakref.ref[Tensor] | None = None
         self._probes: dict[int, list[Probe]] = {}
         self._cleared: dict[int, bool] = {}
         self._leading = self._others = 0
@@ -243,7 +251,8 @@ class Watch:
 
     def _given(self, x: Tensor | None) -> None:
         """What a network is called on: kept in mind where it is tokens."""
-        self._tokens = weakref.ref(x) if x is not None and not x.is_floating_point() else None
+        self._input = weakref.ref(x) if x is not None else None
+        self._tokens = self._input if x is not None and not x.is_floating_point() else None
 
     def _left(self, module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         grad, output = torch.is_grad_enabled(), outputs[0] if outputs else None
@@ -317,7 +326,12 @@ class Watch:
                 tokens = self._tokens() if self._tokens is not None and self.record.steps < 2 else None
                 if tokens is not None and not target.is_floating_point():
                     note_tokens(self.record.targets, tokens, target)
+                x = self._input() if self._looking and self._input is not None else None
+                if x is not None:
+                    note_columns(self.record.targets, x, target)
                 self._loss = TrainingLoss.of(func, args, kwargs, outputs, target)
+            if not grad and not self._mode:
+                note_targets(self.record.evaluated_targets, counted, 0)
             if self._looking or not grad:
                 value = float(result.detach().double().mean())
                 if kwargs.get("reduction") == "sum":
@@ -349,8 +363,8 @@ class Watch:
                 self._late.append(loss.detach().double().mean())
             else:
                 self.record.loss.add(float(loss.detach().double().mean()))
-            for number, kept in self._probes.items():
-                if not self._cleared[number] and not any(p.alive for p in kept):
+            for number, places in self._probes.items():
+                if not self._cleared[number] and not any(p.alive for p in places):
                     self._cleared[number] = True
             self._keep_losses()
             self._drawn.sort(trained=True)
@@ -376,6 +390,11 @@ class Watch:
             with unwatched():
                 parameters = (p for _, network in self._networks for p in network.parameters())
                 self.record.live_backwards += any(flows(p) for p in parameters)
+
+    def _wanted(self, optimizer: Optimizer) -> bool:
+        """One of those to be watched, or one made anew in its place."""
+        first = first_parameter(optimizer)
+        return self._only is None or any(optimizer is own or first_parameter(own) is first for own in self._only)
 
     # -- updates -------------------------------------------------------------------------------------------------------
 

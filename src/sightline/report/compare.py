@@ -107,7 +107,7 @@ class Side:
         seconds: training time.
         steps: updates done.
         parameters: trainable parameters.
-        diagnosis: the first cause of harm that was found, or that there is none.
+        diagnosis: the first cause of harm that was found, else the verdict.
     """
 
     name: str
@@ -242,12 +242,12 @@ def side(folder: RunFolder, record: RunRecord) -> Side:
 
 
 def _diagnosis(record: RunRecord) -> str | None:
-    """The first finding of harm with its cause's name; none where the run was not watched."""
+    """The first finding of harm with its cause's name, else the verdict; none where the run was not watched."""
     if record.diagnosis is None:
         return None
     found = [row for row in record.findings if row.get("severity") in ALARMS]
     if not found:
-        return "nothing amiss" if record.diagnosis.found["trained"] else "nothing was trained"
+        return text.visible(text.plain(record.diagnosis.found["verdict"])).removesuffix(".")
     title, cause = (text.visible(text.plain(found[0].get(key) or "")) for key in ("title", "cause"))
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
     return (f"{title} ({cause})" if title and cause else title or cause) + more

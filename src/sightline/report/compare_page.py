@@ -53,7 +53,7 @@ def compare_page(runs: Sequence[RunFolder | Path | str]) -> str:
         raise ConfigurationError(
             expected=f"two to {MOST_RUNS} runs",
             found=f"{len(folders)}",
-            do="draw so many at once",
+            do="give so many at once",
         )
     all_different(folders)
     records = [read_run(folder) for folder in folders]

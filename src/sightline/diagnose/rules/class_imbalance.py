@@ -31,6 +31,7 @@ def _nearly_missing(r: Reading) -> Finding | None:
         why="the loss hardly asks for them, and a few examples do not tell what their class is like.",
         fix="more examples of them; draw classes evenly (WeightedRandomSampler) or weight the loss; judge by class",
         codes=("TRD", "PMC", "TCL"),
+        explains=("wrong-labels", "overfitting"),
         figure=class_counts(r),
     )
 
@@ -56,18 +57,22 @@ def class_imbalance(r: Reading) -> Finding | None:
         return _nearly_missing(r)
     recent = [loss.accuracy for loss in r.record.losses[-10:] if loss.accuracy is not None]
     flat = bool(recent) and abs(sum(recent) / len(recent) - share) < 0.01
+    other = r.record.evaluated_targets.classes
+    apart = sum(other.values()) >= 50 and other.get(most, 0) < 0.7 * share * sum(other.values())
     return Finding(
         cause="class-imbalance",
-        severity="warning" if flat or many else "advice",
-        certainty=0.75 if flat else 0.6,
+        severity="warning" if flat or many or apart else "advice",
+        certainty=0.75 if flat or apart else 0.6,
         title="One class makes up nearly all targets",
         where="the data",
         evidence=(
             f"{share:.1%} of the targets are class {most}"
-            + (", and the network is right about as often" if flat else ""),
+            + (", and the network is right about as often" if flat else "")
+            + (f"; in evaluation {other.get(most, 0) / sum(other.values()):.1%} are" if apart else ""),
         ),
         why="answering the frequent class always is nearly right, and the loss hardly asks for more.",
         fix="weight the loss by class, or draw classes evenly (WeightedRandomSampler); judge by F1 or recall",
         codes=("TRD", "PMC", "TCL"),
+        explains=("wrong-labels", "overfitting"),
         figure=class_counts(r),
     )

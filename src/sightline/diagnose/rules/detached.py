@@ -8,9 +8,37 @@ from sightline.diagnose.rules.words import names
 from sightline.diagnose.tape_paths import weights_of
 
 
+def _no_way_back(r: Reading) -> Finding | None:
+    """A loss that leads back to no parameter at all."""
+    record = r.record
+    if record.live_backwards or len(record.updates) < 3 or record.early_steps or record.backwards < record.steps:
+        return None
+    if any(u.names for u in record.updates) or not all(u.without for u in record.updates):
+        return None
+    return Finding(
+        cause="detached",
+        severity="error",
+        certainty=0.93,
+        title="The loss leads back to no parameter",
+        where=short(record.backward_site),
+        evidence=(f"after {record.backwards:,} backward passes no parameter of {r.network} had a gradient",),
+        why="a number that was taken out of the graph, and made a tensor again, knows nothing of the network.",
+        fix="call backward() on the loss itself: no .item(), .detach(), .data, argmax, round, or torch.tensor(loss)",
+        codes=("FRZ", "NZG"),
+        explains=("no-progress", "rate-too-low", "stopped-too-early", "wrong-labels", "zero-grad-misplaced"),
+        figure=gradient_by_layer(r),
+    )
+
+
+def _used(r: Reading) -> set[str]:
+    return {name for call in r.tape.calls for name in weights_of(r.tape, call)}
+
+
 @RULES.register("detached")
 def detached(r: Reading) -> Finding | None:
     """Trainable parameters in the optimiser that never get a gradient: cut off, or not used."""
+    if (whole := _no_way_back(r)) is not None:
+        return whole
     always: set[str] = set()
     for number in {u.optimizer for u in r.record.updates}:
         updates = [u for u in r.record.updates if u.optimizer == number]
@@ -19,8 +47,7 @@ def detached(r: Reading) -> Finding | None:
     always = {name for name in always if not name.startswith("a tensor")}
     if not always or not any(u.names for u in r.record.updates):
         return None
-    used = {name for call in r.tape.calls for name in weights_of(r.tape, call)}
-    cut = sorted(always & used)
+    cut = sorted(always & _used(r))
     if not cut:
         return None
     tape = r.tape

@@ -4,9 +4,29 @@ from math import prod
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
-from sightline.diagnose.reading import Reading
+from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.rules.words import names
+
+
+def _on_scores(r: Reading) -> Finding | None:
+    """Dropout between the last layer and the loss."""
+    found = [c for c in r.end if c.name == "dropout" and isinstance(p := c.option("p", 1), float) and p >= 0.1]
+    if not found or not found[0].option("training", 2, True):
+        return None
+    return Finding(
+        cause="dropout-too-strong",
+        severity="warning",
+        certainty=0.8,
+        title="Dropout falls on the outputs themselves",
+        where=found[0].module or short(found[0].site),
+        evidence=(f"dropout of {found[0].option('p', 1):g} comes after the last layer: scores are set to 0 by chance",),
+        why="the loss is asked to be right with outputs missing; no weight can make up for that.",
+        fix="put dropout before the last layer",
+        codes=("RCD", "ACH"),
+        explains=("stopped-too-early",),
+        figure=loss_curve(r),
+    )
 
 
 @RULES.register("dropout-too-strong")
@@ -26,6 +46,8 @@ def dropout_too_strong(r: Reading) -> Finding | None:
         for c in r.tape.calls
         if c.name.startswith("dropout") and c.grad and isinstance(p := c.option("p", 1), float) and p >= 0.5
     ]
+    if (on_scores := _on_scores(r)) is not None:
+        return on_scores
     if not strong and len(many) < 3:
         return None
     if not strong and (r.learned and (r.left is None or r.left < 0.5)):

@@ -14,7 +14,7 @@ def duplicates(r: Reading) -> Finding | None:
         for loader in r.record.loaders
         if loader.examples and loader.drawn * loader.batch_size >= loader.examples and loader.shuffled
     ]
-    if len(known) != 1 or distinct < 2 or r.record.trained_examples < known[0] or distinct >= 0.6 * known[0]:
+    if len(set(known)) != 1 or distinct < 2 or r.record.trained_examples < known[0] or distinct >= 0.6 * known[0]:
         return None
     return Finding(
         cause="duplicates",

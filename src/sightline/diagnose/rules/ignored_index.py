@@ -6,6 +6,28 @@ from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
 
 
+def _weighed_nothing(r: Reading) -> Finding | None:
+    """Classes that a loss is told to give no weight."""
+    loss = r.loss
+    if loss is None or loss.kind not in ("cross_entropy", "nll_loss") or len(loss.call.operands) < 3:
+        return None
+    weights = r.facts(loss.call.operands[2])
+    if weights is None or len(weights.shape) != 1 or not 0 < weights.zeros < 1 or weights.shape[0] != r.width:
+        return None
+    return Finding(
+        cause="ignored-index",
+        severity="warning",
+        certainty=0.8,
+        title="The loss gives some classes no weight",
+        where=short(loss.call.site),
+        evidence=(f"{round(weights.zeros * r.width)} of {r.width} class weights are 0",),
+        why="examples of these classes teach nothing.",
+        fix="weights above 0 for all classes: by 1 / frequency, say",
+        codes=("LCH", "TCL"),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("ignored-index")
 def ignored_index(r: Reading) -> Finding | None:
     """A loss whose targets are mostly the index that it leaves out."""
@@ -20,7 +42,7 @@ def ignored_index(r: Reading) -> Finding | None:
     # for tokens 0 is often padding; for whole inputs every label is a class
     real = isinstance(ignored, int) and 0 <= ignored < r.width and not tokens and share > 0.5 / max(2, r.width)
     if not real and share < 0.95:
-        return None
+        return _weighed_nothing(r)
     return Finding(
         cause="ignored-index",
         severity="warning",

@@ -1,14 +1,44 @@
 """Targets that stand in the inputs."""
 
+from statistics import median
+
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _column(r: Reading) -> Finding | None:
+    """A column of a table that is the target, scaled at most."""
+    looks = r.record.targets.columns
+    if len(looks) < 4 or len({column for column, _, _ in looks}) != 1 or r.two_players:
+        return None
+    least, other = min(first for _, first, _ in looks), median(second for _, _, second in looks)
+    if least < 0.995 or other > 0.9:
+        return None
+    return Finding(
+        cause="leak",
+        severity="error",
+        certainty=0.9,
+        title="A feature of the inputs is the target",
+        where=f"column {looks[0][0]} of the inputs",
+        evidence=(
+            f"column {looks[0][0]} correlates with the targets by {least:.4f} or more in each of {len(looks)} batches",
+            f"the next one by {other:.2f}",
+        ),
+        why="the network only has to copy it; where it is not known, on new data, nothing was learned.",
+        fix="leave that column out of the inputs",
+        codes=("TCL", "VRM"),
+        explains=("overfitting", "validation-preprocessed-differently", "wrong-labels", "not-standardised"),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("leak")
 def leak(r: Reading) -> Finding | None:
     """Targets that stand in the inputs."""
+    if (column := _column(r)) is not None:
+        return column
     if r.record.targets.in_input < 0.95 or r.loss is None or not r.learned:
         return None
     return Finding(

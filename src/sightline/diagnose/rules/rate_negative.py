@@ -6,10 +6,12 @@ from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tape_paths import multiplied
 
+WORSE = ("rate-too-high", "no-progress", "stopped-too-early", "unstable-loss", "exploding-gradients")
+
 
 def _turned_round(r: Reading) -> Finding | None:
     """A loss that is multiplied by a number below 0 before its backward pass: it is maximised."""
-    if r.loss is None or r.loss.by_hand or r.loss.others or r.two_players or r.learned:
+    if r.loss is None or r.loss.by_hand or r.loss.others or r.two_players:
         return None
     factor = multiplied(r.tape, r.loss.call, r.root)
     if factor is None or factor >= 0:
@@ -24,7 +26,7 @@ def _turned_round(r: Reading) -> Finding | None:
         why="every update makes the outputs worse.",
         fix="leave the sign as it is: an optimiser lowers what backward() was called on",
         codes=("HLR", "LCH"),
-        explains=("rate-too-high", "no-progress", "stopped-too-early", "unstable-loss", "exploding-gradients"),
+        explains=(*WORSE, "wrong-labels"),
         figure=loss_curve(r),
     )
 
@@ -51,6 +53,6 @@ def rate_negative(r: Reading) -> Finding | None:
         fix="set lr to about 1e-3 for Adam, 0.1 to 0.01 for SGD",
         codes=("HLR",),
         change={"lr": 1e-3},
-        explains=("rate-too-high", "no-progress", "stopped-too-early", "unstable-loss", "exploding-gradients"),
+        explains=(*WORSE, "wrong-labels"),
         figure=loss_curve(r),
     )

@@ -18,7 +18,8 @@ def rate_too_high(r: Reading) -> Finding | None:
     usual = r.update_ratio or 0.0
     first = max((v for u in r.updates[:4] if (v := r.ratio(u)) is not None), default=0.0)
     # steps that ruin a network at once leave nothing to move later
-    big = max(usual, first if first > 0.5 or not isfinite(t.end) else 0.0)
+    died = usual < 1e-5 and first > 0.08
+    big = max(usual, first if first > 0.5 or died or not isfinite(t.end) else 0.0)
     broken = not isfinite(t.end) or r.record.loss.not_finite is not None
     worse = t.finite and (
         t.end > t.start + 0.2 * abs(t.start)

@@ -9,9 +9,37 @@ from sightline.diagnose.tape_paths import fresh_weight
 
 @RULES.register("recreated-parameters")
 def recreated_parameters(r: Reading) -> Finding | None:
-    """Layers that are made anew in every forward pass."""
+    """Layers that are made anew in every forward pass, or an optimiser in every pass over the data."""
     if r.record.steps < 3 or len(r.looks) < 3:
         return None
+    return _layers(r) or _optimiser(r)
+
+
+def _optimiser(r: Reading) -> Finding | None:
+    """An optimiser with a memory, which is made anew again and again."""
+    made, kind = r.record.replaced, r.record.groups[0].optimizer if r.record.groups else ""
+    remembers = "Ada" in kind or "RMS" in kind or any(g.settings.get("momentum") for g in r.record.groups)
+    if made < 4 or not remembers:
+        return None
+    every = r.record.steps / (made + 1)
+    return Finding(
+        cause="recreated-parameters",
+        severity="warning",
+        certainty=0.8,
+        title="The optimiser is made anew again and again",
+        where="the optimiser",
+        evidence=(
+            f"{made + 1:,} times a new {kind} took over the same parameters: one for every {every:,.0f} updates",
+        ),
+        why="its running means of gradients and their squares start from 0 each time.",
+        fix="make the optimiser once, before the loop",
+        codes=("OCH", "HLR"),
+        explains=("rate-too-high", "stopped-too-early", "rate-too-low"),
+    )
+
+
+def _layers(r: Reading) -> Finding | None:
+    """Layers that are drawn anew."""
     looks = r.looks[1:]  # a lazy layer draws its numbers once
     made: list[list[Call]] = [[c for c in look.tape.calls if fresh_weight(look.tape, c) is not None] for look in looks]
     if not all(made):

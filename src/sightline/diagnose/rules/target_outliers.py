@@ -58,6 +58,8 @@ def target_outliers(r: Reading) -> Finding | None:
             "no-progress",
             "clipping-always-active",
             "wrong-labels",
+            "forgetting",
+            "validation-preprocessed-differently",
             "stopped-too-early",
         ),
         figure=loss_curve(r),

@@ -60,17 +60,28 @@ def _augmenting(r: Reading) -> Call | None:
     return None
 
 
-def _pictures(r: Reading) -> bool:
-    return r.entry is not None and bool(r.entry.inputs) and len(r.entry.inputs[0].shape) == 4
+def _drawn_at_random(r: Reading) -> bool:
+    """Whether the inputs are pictures or tables, which do not change with time as series do."""
+    look = next((e for e in (r.entry,) if e is not None and e.inputs), None)
+    if look is None:
+        return False
+    axes, near = len(look.inputs[0].shape), look.neighbours.nearest if look.neighbours is not None else None
+    return axes == 4 or (axes == 2 and look.inputs[0].shape[1] > 1 and (near is None or near < 0.7))
 
 
 def _by_column(r: Reading) -> Finding | None:
     """Pictures whose mean is another one in evaluation, pixel by pixel."""
     shift = r.record.shift
-    if shift is None or not _pictures(r) or r.two_players:
+    axes = len(r.entry.inputs[0].shape) if r.entry is not None and r.entry.inputs else 0
+    if shift is None or axes not in (2, 4) or r.two_players:
         return None
-    if shift.pattern < 0.28 or shift.exchanged > 0.85 or shift.columns < 64:
+    if (
+        shift.exchanged > 0.85
+        or shift.columns < (64 if axes == 4 else 8)
+        or shift.pattern < (0.28 if axes == 4 else 0.5)
+    ):
         return None
+    what = "pictures" if axes == 4 else "features"
     call = _augmenting(r)
     return Finding(
         cause="augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
@@ -81,25 +92,25 @@ def _by_column(r: Reading) -> Finding | None:
         else "Validation shows other pictures",
         where=short(call.site) if call is not None else "the data",
         evidence=(
-            f"the mean pictures of training and evaluation are {shift.pattern:.2f} deviations apart and "
+            f"the mean {what} of training and evaluation are {shift.pattern:.2f} deviations apart and "
             f"correlate by {shift.exchanged:.2f}",
-            *((f"{call.name} changes the pictures in training",) if call is not None else ()),
+            *((f"{call.name} changes them in training",) if call is not None else ()),
         ),
-        why="turned or mirrored, a picture can mean something else, and what is evaluated is seldom trained on."
+        why="so changed, an example can mean something else, and what is evaluated is seldom trained on."
         if call is not None
         else "the network is judged on inputs of a kind that it never saw.",
         fix="augment only by what leaves the label true, and less often"
         if call is not None
         else "prepare both in the same way: order of the axes, of the channels, direction",
         codes=("CPP", "TCL") if call is not None else ("CPP", "VRM"),
-        explains=("overfitting", "wrong-labels"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
         figure=loss_curve(r),
     )
 
 
 @RULES.register("validation-preprocessed-differently")
 @tells("validation-preprocessed-differently")
-@tells("augmentation-changes-label", "Augmentation that turns pictures into ones that mean something else.")
+@tells("augmentation-changes-label", "Augmentation that makes of examples what evaluation never shows.")
 def validation_preprocessed_differently(r: Reading) -> Finding | None:
     """Inputs that are prepared otherwise in evaluation than in training."""
     by_moments = _by_moments(r)
@@ -129,8 +140,8 @@ def _by_moments(r: Reading) -> Finding | None:
     if apart < 0.4 + 2 * wobble and 0.5 < spread / deviation < 2:
         return None
     # later data may differ so much by themselves
-    drift = apart < 1.5 and 0.4 < spread / deviation < 2.5 and not _pictures(r)
-    call = _augmenting(r) if _pictures(r) and apart < 1.5 else None
+    drift = apart < 1.5 and 0.4 < spread / deviation < 2.5 and not _drawn_at_random(r)
+    call = _augmenting(r) if apart < 1.5 else None
     return Finding(
         cause="augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
         severity="advice" if drift else "warning",
@@ -140,12 +151,12 @@ def _by_moments(r: Reading) -> Finding | None:
         evidence=(
             f"inputs have mean {mean:.3g} and deviation {deviation:.3g} in training, {other:.3g} and "
             f"{spread:.3g} in evaluation",
-            *((f"{call.name} at {short(call.site)} changes the pictures in training",) if call is not None else ()),
+            *((f"{call.name} at {short(call.site)} changes them in training",) if call is not None else ()),
         ),
         why="the network is judged on inputs of a kind that it never saw.",
         fix="apply the same scaling, with the training data's figures, to both"
         + ("; where it is the same, the data themselves have changed" if drift else ""),
         codes=("CPP", "VRM"),
-        explains=("overfitting", "wrong-labels"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
         figure=loss_curve(r),
     )

@@ -1,12 +1,13 @@
 """Targets that the inputs do not tell: learned by heart, and not right on new data."""
 
 from math import sqrt
-from statistics import fmean
+from statistics import fmean, median
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.tape_paths import multiplied
 
 
 def _amounts(r: Reading) -> Finding | None:
@@ -82,6 +83,44 @@ def _by_heart(r: Reading) -> Finding | None:
     )
 
 
+def _noisier(r: Reading) -> Finding | None:
+    """Validation that is far easier than training, though the network computes the same in both: labels of training."""
+    passes = [p for p in r.validation_passes if p[2] is not None]
+    t, classes = r.training, r.record.targets.classes
+    if len(passes) < 2 or t is None or not t.finite or r.left is None or r.guess is None or r.modal or r.two_players:
+        return None
+    if r.loss is None or r.loss.call.option("label_smoothing", 99, 0.0) or sum(classes.values()) < 200:
+        return None
+    if r.loss.call.option("reduction", 99, "mean") == "sum" or multiplied(r.tape, r.loss.call, r.root) != 1:
+        return None
+    last = median(loss for _, loss, _ in passes[-3:])
+    if r.left < 0.4 or not 0 < last < 0.7 * t.end or r.record.distinct_evaluated < 100:
+        return None
+    return Finding(
+        cause="wrong-labels",
+        severity="warning",
+        certainty=0.7,
+        title="The labels of training are noisier than those of validation",
+        where="the data",
+        evidence=(f"training loss ends at {t.end:.3g}, validation loss at {last:.3g}, with the same loss and network",),
+        why="what is learned is right on clean labels; part of the training labels say something else.",
+        fix="look at the training examples of the highest loss: their labels are likely wrong",
+        codes=("TCL",),
+        explains=("stopped-too-early", "rate-too-low"),
+        figure=loss_curve(r),
+    )
+
+
+def _by_chance(r: Reading) -> bool:
+    """Whether no pass over validation data was better than the most frequent class."""
+    right = [p[2] for p in r.validation_passes if p[2] is not None]
+    classes = r.record.targets.classes
+    if len(right) < 2 or not classes or r.record.distinct_evaluated < 50 or r.record.shared_examples:
+        return False
+    chance = max(classes.values()) / sum(classes.values())
+    return max(right) < chance + 0.05 + 1.5 * sqrt(chance * (1 - chance) / r.record.distinct_evaluated)
+
+
 def _nothing_to_learn(r: Reading) -> Finding | None:
     """What is left where updates are of a usual size, and still no better than a constant guess: the data."""
     t = r.training
@@ -89,7 +128,7 @@ def _nothing_to_learn(r: Reading) -> Finding | None:
         t is None
         or not t.finite
         or r.left is None
-        or not 0.96 < r.left < 1.05
+        or not (0.85 if _by_chance(r) else 0.96) < r.left < 1.05
         or not 1e-3 < (r.update_ratio or 0.0) < 3e-2
         or r.record.steps < 100
         or r.two_players
@@ -117,7 +156,7 @@ def _nothing_to_learn(r: Reading) -> Finding | None:
 @RULES.register("wrong-labels")
 def wrong_labels(r: Reading) -> Finding | None:
     """Targets that the inputs do not tell: learned by heart, and not right on new data."""
-    other = _amounts(r) or _by_heart(r) or _nothing_to_learn(r)
+    other = _amounts(r) or _by_heart(r) or _noisier(r) or _nothing_to_learn(r)
     if other is not None:
         return other
     passes = [p for p in r.validation_passes if p[2] is not None]

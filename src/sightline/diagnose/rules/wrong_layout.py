@@ -23,7 +23,7 @@ UNRELATED, RELATED = 0.15, 0.5
 
 @RULES.register("wrong-layout")
 @tells("wrong-layout")
-@tells("augmentation-changes-label", "Noise added to pictures until nothing of them is left.")
+@tells("augmentation-changes-label", "Noise that drowns the pictures it is added to.")
 def wrong_layout(r: Reading) -> Finding | None:
     """Inputs whose axes are not what the layers take them for: channels last, pixels out of place, batch as time."""
     batch = _batch_as_time(r)
