@@ -77,9 +77,8 @@ SIDE = 16
 def smooth(count: int = 192, channels: int = 3) -> tuple[Tensor, Tensor]:
     """Soft spots of similar colours, (count, channels, 16, 16), and whether the upper half is the brighter one."""
     grey = F.avg_pool2d(torch.randn(count, 1, SIDE + 4, SIDE + 4), 5, 1) * 5
-    tint = F.avg_pool2d(torch.randn(count, channels, SIDE + 4, SIDE + 4), 5, 1) * 3 + 0.3 * torch.randn(
-        1, channels, 1, 1
-    )
+    tint = F.avg_pool2d(torch.randn(count, channels, SIDE + 4, SIDE + 4), 5, 1) * 3
+    tint = tint + torch.linspace(-0.3, 0.3, channels)[:, None, None]
     y = torch.arange(count) % 2
     slope = torch.linspace(1, -1, SIDE)[:, None] * (1 - 2 * y)[:, None, None, None]
     return grey + tint + slope, y
@@ -400,7 +399,7 @@ class Recurrent(nn.Module):
     """A recurrent layer between an embedding, or nothing, and an output of each place, or of the last."""
 
     def __init__(
-        self, kind: type[nn.RNNBase], *, first: bool, time: int = 1, turned: bool = False, tokens: bool = False
+        self, kind: Callable[..., nn.RNNBase], *, first: bool, time: int = 1, turned: bool = False, tokens: bool = False
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(30, 6) if tokens else None
@@ -412,7 +411,8 @@ class Recurrent(nn.Module):
         """Outputs of every place of tokens, of the last place of others."""
         x = x if self.embedding is None else self.embedding(x)
         states = self.layer(x.transpose(0, 1) if self.turned else x)[0]
-        return self.head(states if self.embedding is not None else states.select(self.time, -1))
+        answer: Tensor = self.head(states if self.embedding is not None else states.select(self.time, -1))
+        return answer
 
 
 def recurrent_loop(network: Recurrent, batch: Callable[[], tuple[Tensor, Tensor]], steps: int = 16) -> Findings:

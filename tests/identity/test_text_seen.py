@@ -74,7 +74,7 @@ def test_the_same_runs_are_kept_wherever_they_stand() -> None:
 
 
 def test_what_repeats_by_itself_or_is_no_text_is_left_out() -> None:
-    padding = torch.arange(4).repeat(16, 20)
+    padding = text(16 * 80, 4).view(16, 80)
     for x in (padding, torch.rand(16, 64), text(100), text(3 * 64).view(3, 64), text(16 * 20).view(16, 20) > 3):
         assert TextSeen().runs(x) == ()
     assert TextSeen().runs(text(16 * 23).view(16, 23)) == ()

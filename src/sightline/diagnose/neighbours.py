@@ -54,13 +54,14 @@ def neighbours(x: Tensor) -> Neighbours | None:
         return None
     rows = max(8, min(MOST_ROWS, MOST_NUMBERS // x[0].numel()))
     x = x.detach()[:: -(-len(x) // rows)].float()
+    found: list[tuple[float, ...]]
+    directions = None
     if x.dim() == 4:
         centred = x - x.mean((2, 3), keepdim=True)
-        found = _correlations(centred, 3), _correlations(centred, 2)
+        found = [_correlations(centred, 3), _correlations(centred, 2)]
         directions = _directions(centred.flatten(1)) if any(found) else None
     else:
-        found = tuple(_correlations(x - x.mean(axis, keepdim=True), axis) for axis in range(x.dim() - 1, 0, -1))
-        directions = None
+        found = [_correlations(x - x.mean(axis, keepdim=True), axis) for axis in range(x.dim() - 1, 0, -1)]
     if not any(found):
         return None
     return Neighbours(*found, directions=directions)

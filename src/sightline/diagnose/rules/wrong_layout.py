@@ -8,6 +8,7 @@ from sightline.diagnose.neighbours import Neighbours
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.reshaped_not_transposed import reshaped_not_transposed
+from sightline.diagnose.rules.validation_preprocessed_differently import validation_preprocessed_differently
 from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors
 
@@ -107,12 +108,12 @@ def _scrambled(r: Reading, first: Call) -> Finding | None:
     if entries[0].inputs[0].shape[1] == 3:
         down = [median(n.down[i] for n in near) for i in range(3)]
         if down[2] > 0.3 and down[2] > max(down[:2]) + 0.1:
-            evidence = (
+            seen = (
                 f"numbers three rows apart are more alike than neighbours: correlation {down[2]:.2f}, and "
-                f"{down[0]:.2f} one row apart: three rows of a channel hold one row of the picture, colours in turn",
+                f"{down[0]:.2f} one row apart: three rows of a channel hold one row of the picture, colours in turn"
             )
             title = "Pictures are reshaped where their axes should be exchanged"
-            return _finding(r, 0.9, title, evidence, why, "x.permute(0, 3, 1, 2) of pictures (N, H, W, 3), no reshape")
+            return _finding(r, 0.9, title, (seen,), why, "x.permute(0, 3, 1, 2) of pictures (N, H, W, 3), no reshape")
     if max(n.nearest or 0.0 for n in near) > UNRELATED:
         return None
     sure, evidence = _torn(r, near)
@@ -137,7 +138,7 @@ def _torn(r: Reading, near: list[Neighbours]) -> tuple[float, tuple[str, ...]]:
             here,
             f"and yet pixels tell each other: pictures differ in {median(few):.0%} of noise's directions",
         )
-    if r.left is not None and r.left > 0.95:
+    if r.left is not None and r.left > 0.9:
         return 0.55, (here, f"and nothing is learned: the loss is {r.left:.0%} of a constant guess's")
     return 0.0, ()
 
@@ -149,7 +150,10 @@ def _noise_made(r: Reading) -> bool:
     return any(r.tape.calls[index].name in NOISE for index in given)
 
 
-def _drowned(r: Reading, sure: float, evidence: tuple[str, ...]) -> Finding:
+def _drowned(r: Reading, sure: float, evidence: tuple[str, ...]) -> Finding | None:
+    other = validation_preprocessed_differently(r)
+    if other is not None and other.cause == "augmentation-changes-label":
+        return None  # told with what it does to the pictures' mean and deviation
     return Finding(
         cause="augmentation-changes-label",
         severity="warning",
