@@ -19,7 +19,14 @@ def _one_side(r: Reading) -> Finding | None:
         for call in look.tape.calls:
             if not call.name.startswith("binary_cross_entropy") or len(call.operands) < 2:
                 continue
-            made = game.maker.output_producer in ancestors(look.tape, call.operands[0].producer)
+            before = ancestors(look.tape, call.operands[0].producer)
+            # what was made before the other player's update is on the tape before this one
+            earlier = any(
+                o.grad and o.producer is None and not o.origin and len(o.shape) > 1
+                for i in before
+                for o in look.tape.calls[i].operands
+            )
+            made = game.maker.output_producer in before or earlier
             y = call.operands[1]
             facts = y.facts if y.producer is None else look.tape.calls[y.producer].result
             upwards = any(f is not None and f < 0 for f in (multiplied(look.tape, call, root) for root in roots))

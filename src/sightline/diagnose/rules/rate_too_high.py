@@ -14,7 +14,7 @@ def _of_a_player(r: Reading) -> Finding | None:
     for number in sorted({u.optimizer for u in r.record.updates}):
         updates = [u for u in r.record.updates if u.optimizer == number]
         ratios = [v for u in updates[:4] if (v := r.ratio(u)) is not None]
-        if len(ratios) < 3 or median(ratios) < 0.4:
+        if len(ratios) < 3 or max(ratios) < 0.8 or median(ratios) < 0.2:
             continue
         lr = max((abs(x) for x in updates[0].rates), default=0.0)
         return Finding(
@@ -24,11 +24,11 @@ def _of_a_player(r: Reading) -> Finding | None:
             title="The learning rate of one player is too high",
             where=f"optimiser {number + 1}, of {updates[0].names[0]}",
             evidence=(
-                f"its first updates change a weight by {median(ratios):.2g} of its size (1e-4 to 1e-2 is usual) at "
+                f"its first updates change a weight by {max(ratios):.2g} of its size (1e-4 to 1e-2 is usual) at "
                 f"lr = {lr:g}",
             ),
             why="after a few such steps nothing is left of the start that the other player could learn from.",
-            fix=f"try lr = {10.0 ** round(log10(0.02 / median(ratios) * lr)):g}" if lr > 0 else "a lower rate",
+            fix=f"try lr = {10.0 ** round(log10(0.02 / max(ratios) * lr)):g}" if lr > 0 else "a lower rate",
             codes=("HLR",),
             explains=("dead-units", "mode-collapse", "discriminator-too-strong", "collapsed-outputs", "saturation"),
             figure=loss_curve(r),
