@@ -1,5 +1,7 @@
 """Targets that are all one and the same."""
 
+from collections import Counter
+
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
@@ -32,8 +34,8 @@ def _one_side(r: Reading) -> Finding | None:
             upwards = any(f is not None and f < 0 for f in (multiplied(look.tape, call, root) for root in roots))
             if made and facts is not None and facts.constant and not upwards:
                 labels.append((look.step, facts.mean))
-    steps = {step for step, _ in labels}
-    if len(steps) < 4 or len(labels) < 2 * len(steps) or len({label for _, label in labels}) != 1:
+    both = [step for step, count in Counter(step for step, _ in labels).items() if count > 1]
+    if len(both) < 4 or len({label for _, label in labels}) != 1:
         return None
     return Finding(
         cause="wrong-labels",
