@@ -64,7 +64,7 @@ def neighbours(x: Tensor) -> Neighbours | None:
         found = [_correlations(x - x.mean(axis, keepdim=True), axis) for axis in range(x.dim() - 1, 0, -1)]
     if not any(found):
         return None
-    return Neighbours(*found, directions=directions)
+    return Neighbours(found[0], found[1] if len(found) > 1 else (), directions)
 
 
 def _correlations(centred: Tensor, axis: int) -> tuple[float, ...]:
