@@ -471,7 +471,8 @@ def attention(axis: int) -> nn.Module:
             h = self.embed(x) + self.places(torch.arange(x.shape[1]))
             scores = self.query(h) @ self.key(h).mT / 4
             hidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
-            return self.out(h + scores.masked_fill(hidden, -1e9).softmax(axis) @ self.value(h))
+            answer: Tensor = self.out(h + scores.masked_fill(hidden, -1e9).softmax(axis) @ self.value(h))
+            return answer
 
     return Attention()
 
@@ -487,10 +488,11 @@ def residual(normalise: bool) -> nn.Module:
 
         def forward(self, x: Tensor) -> Tensor:
             """x and what the branch adds."""
-            return x + self.second(self.norm(self.first(x)).relu())
+            total: Tensor = x + self.second(self.norm(self.first(x)).relu())
+            return total
 
     blocks = [Block() for _ in range(4)]
-    return nn.Sequential(nn.Conv2d(3, 8, 3), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
 
 
 def upwards(scores: Tensor, target: Tensor) -> Tensor:
@@ -589,6 +591,7 @@ HEALTHY = {
     "tokens": TOKENS,
     "validated": replace(CLASSES, evaluated=many),
     "amounts-validated": replace(AMOUNTS, evaluated=lambda _: amounts(160)),
+    "residual": replace(PICTURES, network=lambda: residual(True), optimizer=adam(0.01), steps=64),
     "told-dropout": replace(DROPOUT, network=told_dropout),
     "attention": replace(TOKENS, network=lambda: attention(-1)),
 }
@@ -669,6 +672,7 @@ FAULTS: list[tuple[str, Program]] = [
     ("ignored-index", replace(CLASSES, loss=partial(F.cross_entropy, ignore_index=0))),
     ("unstable-loss", replace(CLASSES, loss=logarithm)),
     ("unstable-loss", replace(AMOUNTS, loss=by_share)),
+    ("missing-normalisation", replace(PICTURES, network=lambda: residual(False), optimizer=adam(3e-4), steps=12)),
     ("shape-scrambled", replace(TOKENS, network=lambda: attention(-1), loss=transposed)),
     ("softmax-wrong-dimension", replace(TOKENS, network=lambda: attention(-2))),
     (

@@ -47,7 +47,7 @@ def test_the_watch_is_out_of_the_way_of_an_optimiser_and_back_after_it(with_clos
     def closure() -> Tensor:
         inside.append(watches())
         optimizer.zero_grad()
-        loss = network(torch.ones(2, 3)).square().mean()
+        loss: Tensor = network(torch.ones(2, 3)).square().mean()
         loss.backward()
         return loss
 
@@ -205,7 +205,8 @@ def test_units_of_a_large_batch_are_dead_only_if_no_example_wakes_them(shape: tu
     call = Tape().note(torch.relu, (x,), {}, x.relu(), "")
     assert call is not None
     assert x.numel() > 4 * LIMIT
-    assert (call.dead, call.examples) == (pytest.approx(2 / 6), x.numel() // 6)
+    assert call.dead == pytest.approx(2 / 6)
+    assert call.examples == x.numel() // 6
     x.view(-1)[0] = 0
     clamped = x.clamp_min(-0.5)  # a rectifier that is not 0 where it is off
     found = Tape().note(torch.clamp_min, (x, -0.5), {}, clamped, "")

@@ -21,10 +21,8 @@ def _other_unit(r: Reading, rates: list[tuple[int, float]]) -> Finding | None:
     """A schedule of epochs counted in updates, which comes round again and again; or one of updates in epochs."""
     passes = r.record.trained_examples / max(1, r.record.distinct_examples)
     swings = _swings(r, rates)
-    meant = max(
-        (float(x) for g in r.record.groups for key in ("max_lr", "initial_lr") if _number(x := g.settings.get(key))),
-        default=0.0,
-    )
+    settings = (g.settings.get(key) for g in r.record.groups for key in ("max_lr", "initial_lr"))
+    meant = max((float(x) for x in settings if isinstance(x, (int, float))), default=0.0)
     last, peak = rates[-1][1], max(rate for _, rate in rates)
     if swings >= 3 and swings > passes:
         evidence = f"the rate fell to nearly 0 and came back {swings} times in {passes:.0f} passes over the data"
@@ -47,10 +45,6 @@ def _other_unit(r: Reading, rates: list[tuple[int, float]]) -> Finding | None:
         explains=("batch-too-large", "rate-too-low", "no-progress", "stopped-too-early"),
         figure=learning_rate(r),
     )
-
-
-def _number(x: object) -> bool:
-    return isinstance(x, (int, float))
 
 
 @RULES.register("scheduler-rhythm")
