@@ -500,11 +500,6 @@ def upwards(scores: Tensor, target: Tensor) -> Tensor:
     return -F.cross_entropy(scores, target)
 
 
-def without_the_last(scores: Tensor, target: Tensor) -> Tensor:
-    """No weight for the last of three classes."""
-    return F.cross_entropy(scores, target, weight=torch.tensor([1.0, 1.0, 0.0]))
-
-
 def many(_: Data) -> Data:
     """New examples."""
     return blobs(240)
@@ -632,7 +627,6 @@ FAULTS: list[tuple[str, Program]] = [
     ("detached", replace(CLASSES, update=lambda: wrapped)),
     ("rate-negative", replace(CLASSES, loss=upwards)),
     ("recreated-parameters", replace(CLASSES, update=lambda: with_a_new_adam)),
-    ("ignored-index", replace(CLASSES, loss=without_the_last)),
     ("dropout-too-strong", replace(CLASSES, network=lambda: mlp(nn.Dropout(0.5)))),
     ("leak", replace(CLASSES, data=told, network=of_six)),
     ("wrong-labels", replace(CLASSES, data=two_of_three, evaluated=many)),

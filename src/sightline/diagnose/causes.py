@@ -9,6 +9,11 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 from sightline.diagnose.rules import RULES
 
+OF_NO_HARM = frozenset(
+    ["wrong-labels", "wrong-layout", "class-imbalance", "ignored-index", "target-outliers", "duplicates", "bottleneck"]
+) | {"regression-loss-for-classes", "validation-preprocessed-differently", "augmentation-changes-label"}
+"""Causes that would show in the losses: where training and validation are both good, advice at most."""
+
 
 def findings(record: Record) -> Findings:
     """Causes found in a record, the most severe and likeliest first; none: nothing speaks against the run.
@@ -23,7 +28,13 @@ def findings(record: Record) -> Findings:
     """
     reading = Reading(record)
     found = [finding for name in RULES if (finding := RULES[name](reading)) is not None]
+    if reading.sound:
+        found = [replace(f, severity="advice") if _harmless(f) else f for f in found]
     return told(found, seen(record), trained=record.backwards > 0 or record.steps > 0)
+
+
+def _harmless(finding: Finding) -> bool:
+    return finding.cause in OF_NO_HARM and finding.severity == "warning" and finding.certainty <= 0.75
 
 
 def told(found: Sequence[Finding], seen: str, *, trained: bool) -> Findings:

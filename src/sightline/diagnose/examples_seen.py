@@ -1,6 +1,7 @@
 """Which examples a loop has drawn: told apart by a number each, so that repeats and overlaps show."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,8 +26,12 @@ def marks(x: Tensor) -> list[float]:
         (True, False)
     """
     flat = x.detach().reshape(len(x), -1)
-    some = flat[:, :: max(1, flat.shape[1] // PLACES)][:, :PLACES]
-    return (some.double().contiguous() * _weights(some.shape[1], x.device)).sum(1).tolist()
+    some = flat[:, :: flat.shape[1] // PLACES | 1 if flat.shape[1] > PLACES else 1][:, :PLACES]
+    found = (some.double().contiguous() * _weights(some.shape[1], x.device)).sum(1)
+    plain = (some == some[:, :1]).all(1)  # nothing seen but background: of these all numbers count
+    if some.shape[1] < flat.shape[1] and bool(plain.any()):
+        found[plain] += 0.618 * flat[plain].double().sum(1)
+    return found.tolist()
 
 
 @lru_cache(maxsize=8)
@@ -59,9 +64,12 @@ class ExamplesSeen:
         self.trained = 0
         self.evaluated = 0
 
-    def look(self, x: Tensor) -> Drawn:
-        """What is kept of a network's input."""
-        return Drawn(marks(x), self.text.runs(x))
+    def look(self, x: Tensor, others: Sequence[Tensor] = ()) -> Drawn:
+        """What is kept of a network's input, and of what else it is given for each example."""
+        found = marks(x)
+        for place, other in enumerate(others, start=2):
+            found = [mark + place**0.5 * more for mark, more in zip(found, marks(other), strict=True)]
+        return Drawn(found, self.text.runs(x))
 
     def train(self, drawn: Drawn) -> None:
         """A batch was trained on."""

@@ -80,7 +80,9 @@ class OptimizerWatch:
         self._looking, self._name, self._wanted = looking, name, wanted
         self._stepping, self._stepped, self._awake, self._seen = stepping, stepped, awake, seen
         self.by_closure = False
-        self.replaced = 0
+        self.replaced = self._inner = 0
+        self._at_work: Optimizer | None = None
+        self._within = False
         self.optimizers: list[Optimizer] = []
         self._before_step: _Before | None = None
         self._follow: dict[int, _Follow] = {}
@@ -93,6 +95,11 @@ class OptimizerWatch:
         stack.callback(self.finish)
         return stack
 
+    def idle(self) -> None:
+        """No step is under way, whatever became of the last one: unless a closure is at work."""
+        if not self._within:
+            self._at_work, self._inner = None, 0
+
     def finish(self) -> None:
         """Tell what still waits for a next gradient."""
         for waiting in self._follow.values():
@@ -104,9 +111,9 @@ class OptimizerWatch:
         for index, known in enumerate(self.optimizers):
             if known is optimizer:
                 return index
-        first = first_parameter(optimizer)
+        own = parameter_ids(optimizer)
         for index, known in enumerate(self.optimizers):
-            if type(known) is type(optimizer) and first_parameter(known) is first is not None:
+            if type(known) is type(optimizer) and parameter_ids(known) == own:
                 self.optimizers[index] = optimizer
                 self.replaced += 1
                 return index
@@ -116,6 +123,10 @@ class OptimizerWatch:
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         if not self._wanted(optimizer):
             return None
+        if self._at_work is optimizer:  # a step that calls its parent's
+            self._inner += 1
+            return None
+        self._at_work = optimizer
         number = self.number(optimizer)
         args, kwargs = self._closure_seen(args, kwargs)
         with torch._C.DisableTorchFunction(), torch.no_grad():
@@ -135,8 +146,12 @@ class OptimizerWatch:
             return args, kwargs
 
         def seen() -> Any:
-            with self._awake():
-                return closure()
+            self._within = True
+            try:
+                with self._awake():
+                    return closure()
+            finally:
+                self._within = False
 
         return ((args[0], seen, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": seen})
 
@@ -161,6 +176,10 @@ class OptimizerWatch:
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not self._wanted(optimizer):
             return
+        if self._inner:
+            self._inner -= 1
+            return
+        self._at_work = None
         number = self.number(optimizer)
         with torch._C.DisableTorchFunction(), torch.no_grad():
             before, self._before_step = self._before_step, None
@@ -192,9 +211,9 @@ class OptimizerWatch:
             self._seen(seen)
 
 
-def first_parameter(optimizer: Optimizer) -> Tensor | None:
-    """Its first parameter."""
-    return next((p for group in optimizer.param_groups for p in group["params"]), None)
+def parameter_ids(optimizer: Optimizer) -> frozenset[int]:
+    """Which tensors it trains."""
+    return frozenset(id(p) for group in optimizer.param_groups for p in group["params"])
 
 
 def _norms(tensors: Sequence[Tensor]) -> list[float]:

@@ -136,7 +136,10 @@ class Reading:
         found = constant_guess(loss.kind, targets.classes, values)
         if found is None or loss.by_hand:
             return found
-        if loss.call.option("reduction", 99, "mean") == "sum" and loss.target is not None:
+        reduction = loss.call.option("reduction", 99, "mean")
+        if reduction == "none" and multiplied(self.tape, loss.call, self.root) is None:
+            return None
+        if reduction == "sum" and loss.target is not None:
             factor = multiplied(self.tape, loss.call, self.root)
             return None if factor is None else found * factor * prod(loss.target.shape)
         return found
@@ -197,8 +200,16 @@ class Reading:
 
     @cached_property
     def validation(self) -> list[LossSeen]:
-        """Losses computed without gradients."""
-        return [loss for loss in self.record.losses if not loss.grad]
+        """Losses computed without gradients, by the function that is trained on."""
+        kind = self.loss.kind if self.loss is not None and not self.loss.by_hand else ""
+        return [loss for loss in self.record.losses if not loss.grad and kind in ("", loss.function)]
+
+    @cached_property
+    def sound(self) -> bool:
+        """Training and validation by the same loss, both far below the best constant guess."""
+        if self.left is None or self.guess is None or self.left > 0.3 or self.two_players or not self.validation_passes:
+            return False
+        return self.validation_passes[-1][1] < 0.35 * self.guess
 
     @cached_property
     def validation_passes(self) -> list[tuple[int, float, float | None]]:

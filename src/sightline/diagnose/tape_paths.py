@@ -275,7 +275,8 @@ def _by_hand(tape: Tape, found: set[int]) -> LossCall | None:
     """The last steps in the loop itself, by what they do to the network's output."""
     own = [tape.calls[i] for i in sorted(found) if not is_layer(tape, tape.calls[i])]
     for call in reversed(own):
-        if call.name in ("log", "log_softmax", "logsumexp", "log2", "log1p", "logsigmoid"):
+        logarithm = call.name in ("log", "log_softmax", "logsumexp", "log2", "log1p", "logsigmoid")
+        if logarithm and call.operands and call.operands[0].grad:
             return LossCall("cross-entropy", call, True, call.operands[0], _data_beside(tape, own, call))
         if call.name in ("clamp", "relu", "clamp_min", "maximum") and _one_minus(tape, call):
             return LossCall("hinge", call, True, call.operands[0], _data_beside(tape, own, call))
@@ -332,21 +333,28 @@ def back(tape: Tape, operand: Operand | None, limit: int = 64) -> Iterator[Call]
         operand = next((o for o in inputs if o.grad), inputs[0] if inputs else None)
 
 
+PASSED_ON = SHAPE_ONLY | {"add", "sub", "rsub", "mean"}
+"""Calls that leave a summand's factor as it is; on the right of a difference its sign turns."""
+
+
 def multiplied(tape: Tape, call: Call, root: int | None) -> float | None:
     """What a summand is multiplied by on its way to the loss that it is part of; None where no plain number tells."""
     factor, at = 1.0, call.index
     for index in sorted(i for i in ancestors(tape, root) if i > call.index):
         later = tape.calls[index]
-        if later.name not in ("mul", "div", "add", "neg") or not any(o.producer == at for o in later.operands):
+        places = [place for place, o in enumerate(later.operands) if o.producer == at]
+        if not places:
             continue
-        at = index
-        if later.name == "neg":
-            factor = -factor
-        elif later.name != "add":
+        if later.name in ("mul", "div"):
             number = next((float(a) for a in later.arguments if isinstance(a, (int, float))), None)
             if not number:
                 return None
             factor *= number if later.name == "mul" else 1 / number
+        elif later.name == "neg" or (later.name in ("sub", "rsub") and (places == [1]) == (later.name == "sub")):
+            factor = -factor
+        elif later.name not in PASSED_ON and not (later.name == "sum" and later.operands[places[0]].shape == ()):
+            return None
+        at = index
     return factor
 
 

@@ -29,7 +29,7 @@ from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
-from sightline.diagnose.optimizer_watch import OptimizerWatch, first_parameter
+from sightline.diagnose.optimizer_watch import OptimizerWatch, parameter_ids
 from sightline.diagnose.probe import Probe, flows, probes
 from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
@@ -49,6 +49,9 @@ MOST_NETWORKS = 32
 MOST_EVALUATED = 16
 GLANCES = 8
 """Evaluations of which is seen whether they draw random numbers."""
+
+MOST_INPUTS = 3
+"""Further tensors of a call that tell examples apart: of pairs of a user and an item both."""
 
 KEPT = 64
 """Losses that are followed, to see whether the loop keeps them with their graphs."""
@@ -136,6 +139,7 @@ class Watch:
         self._open_losses: list[LossSeen] = []
         self._roots: deque[weakref.ref[Tensor]] = deque(maxlen=KEPT)
         self._mode = True
+        self._loss_name = ""
         self._random: Tensor | None = None
         self._glances = GLANCES
         self._tokens: weakref.ref[Tensor] | None = None
@@ -270,9 +274,10 @@ class Watch:
             self._drawn.made(name, outputs)
             self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
-                self._drawn.add(
-                    name, self._examples.look(first), goes_on=bool(state), grad=grad, training=module.training
-                )
+                others = [x for x in inputs if x is not first and x.dim() > 0 and len(x) == len(first)]
+                plain = [x for x in others if x.layout is torch.strided and not x.requires_grad and not state]
+                drawn = self._examples.look(first, plain[:MOST_INPUTS])
+                self._drawn.add(name, drawn, goes_on=bool(state), grad=grad, training=module.training)
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self._evaluated(first)
             if self._tape is not None:
@@ -322,6 +327,7 @@ class Watch:
         with torch.no_grad():
             counted = counted_targets(LOSSES[func], target, kwargs)
             if grad and self._mode:
+                self._loss_name = LOSSES[func]
                 note_targets(self.record.targets, counted, target.numel() - counted.numel())
                 tokens = self._tokens() if self._tokens is not None and self.record.steps < 2 else None
                 if tokens is not None and not target.is_floating_point():
@@ -330,7 +336,7 @@ class Watch:
                 if x is not None:
                     note_columns(self.record.targets, x, target)
                 self._loss = TrainingLoss.of(func, args, kwargs, outputs, target)
-            if not grad and not self._mode:
+            if not grad and not self._mode and LOSSES[func] == self._loss_name:
                 note_targets(self.record.evaluated_targets, counted, 0)
             if self._looking or not grad:
                 value = float(result.detach().double().mean())
@@ -357,6 +363,7 @@ class Watch:
 
     def _before_backward(self, loss: Tensor) -> None:
         self._modules.paused = True
+        self._steps.idle()
         self.record.backwards += 1
         with torch.no_grad():
             if loss.is_cuda:
@@ -393,8 +400,10 @@ class Watch:
 
     def _wanted(self, optimizer: Optimizer) -> bool:
         """One of those to be watched, or one made anew in its place."""
-        first = first_parameter(optimizer)
-        return self._only is None or any(optimizer is own or first_parameter(own) is first for own in self._only)
+        if self._only is None or any(optimizer is own for own in self._only):
+            return True
+        held = parameter_ids(optimizer)
+        return any(parameter_ids(own) == held for own in self._only)
 
     # -- updates -------------------------------------------------------------------------------------------------------
 

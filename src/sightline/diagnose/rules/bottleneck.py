@@ -18,7 +18,8 @@ def _widths(call: Call) -> tuple[int, int]:
     if call.name in ("conv1d", "conv2d", "conv3d") and len(made) > 2:
         return prod(given[1:]), prod(made[1:])
     if call.name == "embedding" and len(call.operands) > 1 and len(call.operands[1].shape) == 2:
-        return call.operands[1].shape
+        words, width = call.operands[1].shape
+        return (words, width) if width <= 4 else (0, 0)  # several stand beside each other, as a rule
     return 0, 0
 
 

@@ -12,7 +12,7 @@ from sightline.diagnose.rules.words import names
 def _on_scores(r: Reading) -> Finding | None:
     """Dropout between the last layer and the loss."""
     found = [c for c in r.end if c.name == "dropout" and isinstance(p := c.option("p", 1), float) and p >= 0.1]
-    if not found or not found[0].option("training", 2, True):
+    if not found or not found[0].option("training", 2, True) or not r.end[-1].name.startswith(("linear", "conv")):
         return None
     return Finding(
         cause="dropout-too-strong",

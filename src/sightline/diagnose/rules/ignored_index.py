@@ -16,8 +16,8 @@ def _weighed_nothing(r: Reading) -> Finding | None:
         return None
     return Finding(
         cause="ignored-index",
-        severity="warning",
-        certainty=0.8,
+        severity="advice",
+        certainty=0.6,
         title="The loss gives some classes no weight",
         where=short(loss.call.site),
         evidence=(f"{round(weights.zeros * r.width)} of {r.width} class weights are 0",),
@@ -37,8 +37,7 @@ def ignored_index(r: Reading) -> Finding | None:
     ignored = loss.call.option("ignore_index", 4, -100)
     targets = r.record.targets
     share = targets.ignored / max(1, targets.ignored + targets.counted)
-    fed = r.entry.inputs[0] if r.entry is not None and r.entry.inputs else None
-    tokens = fed is not None and not fed.floating
+    tokens = r.entry is not None and any(not fed.floating for fed in r.entry.inputs)
     # for tokens 0 is often padding; for whole inputs every label is a class
     real = isinstance(ignored, int) and 0 <= ignored < r.width and not tokens and share > 0.5 / max(2, r.width)
     if not real and share < 0.95:

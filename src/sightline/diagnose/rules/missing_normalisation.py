@@ -44,6 +44,9 @@ def _residual(r: Reading) -> Finding | None:
         (total, end)
         for total, end, calls in branches
         if not any(r.tape.calls[i].name in NORMALISATIONS for i in calls)
+        and not any(
+            c.name in NORMALISATIONS and any(o.producer == total.index for o in c.operands) for c in r.tape.calls
+        )
         and end.result.deviation > 1e-4 * total.result.deviation
     ]
     if len(bare) < 3 or len(bare) < len(branches) or r.two_players or r.left is None or r.left < 0.5:

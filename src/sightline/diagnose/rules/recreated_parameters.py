@@ -19,9 +19,9 @@ def _optimiser(r: Reading) -> Finding | None:
     """An optimiser with a memory, which is made anew again and again."""
     made, kind = r.record.replaced, r.record.groups[0].optimizer if r.record.groups else ""
     remembers = "Ada" in kind or "RMS" in kind or any(g.settings.get("momentum") for g in r.record.groups)
-    if made < 4 or not remembers:
-        return None
     every = r.record.steps / (made + 1)
+    if made < 4 or every > 60 or not remembers:
+        return None
     return Finding(
         cause="recreated-parameters",
         severity="warning",

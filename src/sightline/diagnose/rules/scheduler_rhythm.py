@@ -19,12 +19,13 @@ def _swings(r: Reading, rates: list[tuple[int, float]]) -> int:
 
 def _other_unit(r: Reading, rates: list[tuple[int, float]]) -> Finding | None:
     """A schedule of epochs counted in updates, which comes round again and again; or one of updates in epochs."""
-    passes = r.record.trained_examples / max(1, r.record.distinct_examples)
+    drawn = r.record.trained_examples / max(1, r.record.distinct_examples)  # 1 where each example is altered
+    passes = max([drawn, *(float(loader.iterators) for loader in r.record.loaders)])
     swings = _swings(r, rates)
     settings = (g.settings.get(key) for g in r.record.groups for key in ("max_lr", "initial_lr"))
     meant = max((float(x) for x in settings if isinstance(x, (int, float))), default=0.0)
     last, peak = rates[-1][1], max(rate for _, rate in rates)
-    if swings >= 3 and swings > passes:
+    if swings >= 3 and swings > passes > 1.5:
         evidence = f"the rate fell to nearly 0 and came back {swings} times in {passes:.0f} passes over the data"
         why, fix = "it is a schedule for epochs that is stepped at every batch.", "call scheduler.step() once an epoch"
     elif peak < 0.3 * meant and last >= 0.99 * peak and last > rates[0][1] and r.record.steps >= 30:

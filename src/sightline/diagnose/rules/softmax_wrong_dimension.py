@@ -32,7 +32,9 @@ def _summed_over(r: Reading, call: Call) -> int | None:
         first = later.operands[0] if later.name in ("matmul", "bmm") and len(later.operands) == 2 else None
         if first is None or first.shape != call.result.shape or len(first.shape) < 3:
             continue
-        if any(c.index == call.index for c in back(r.tape, first, limit=3)):
+        way = list(back(r.tape, first, limit=3))
+        found = next((i for i, c in enumerate(way) if c.index == call.index), None)
+        if found is not None and all(c.name in ("dropout", "to", "float", "contiguous") for c in way[:found]):
             return len(first.shape) - 1
     return None
 
@@ -54,7 +56,13 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
         examples = (
             r.entry.inputs[0].shape[0] if r.entry is not None and r.entry.inputs and r.entry.inputs[0].shape else -1
         )
-        over_batch = len(shape) == 2 and axis % len(shape) == 0 and shape[0] == examples and shape[0] != shape[1]
+        over_batch = (
+            call in r.end
+            and len(shape) == 2
+            and axis % len(shape) == 0
+            and shape[0] == examples
+            and shape[0] != shape[1]
+        )
         if size == 1 and call in r.end:
             what, fix = "one single score", "use sigmoid for one output, or two outputs with softmax"
             made = "the scores are divided by their sum" if by_hand else "softmax"

@@ -7,6 +7,7 @@ from sightline.diagnose.figures import class_counts
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES, tells
+from sightline.diagnose.targets_seen import MOST_BATCHES
 
 ENOUGH = 100
 """Targets of each, below which nothing is said."""
@@ -27,6 +28,9 @@ def _classes(r: Reading) -> Finding | None:
     """Classes that are evaluated and never trained on."""
     trained, evaluated = r.record.targets.classes, r.record.evaluated_targets.classes
     total, all_trained = sum(evaluated.values()), sum(trained.values())
+    seen = r.record.targets
+    if len(seen.batch_classes) >= MOST_BATCHES or seen.batch_classes == seen.batch_sizes:
+        return None  # not all were counted; or each target is the place in its batch
     if not 2 <= len(evaluated) <= 50 or total < ENOUGH or all_trained < 2 * ENOUGH:
         return None
     usual = total / len(evaluated)

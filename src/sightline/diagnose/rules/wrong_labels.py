@@ -9,6 +9,11 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.tape_paths import multiplied
 
+DRAWING = frozenset(
+    ["rand", "randn", "rand_like", "randn_like", "randint", "bernoulli", "normal", "uniform", "dropout"]
+)
+"""Functions that draw random numbers."""
+
 
 def _amounts(r: Reading) -> Finding | None:
     """The same of targets that are amounts: on new examples no look was better than a constant guess."""
@@ -58,7 +63,7 @@ def _by_heart(r: Reading) -> Finding | None:
         or r.loss is None
         or r.loss.target is None
         or len(r.loss.target.shape) != 1
-        or r.left > 0.8
+        or not 0.3 < r.left <= 0.8
         or (r.update_ratio or 0.0) < 2e-3
     ):
         return None
@@ -109,6 +114,8 @@ def _noisier(r: Reading) -> Finding | None:
     t, classes = r.training, r.record.targets.classes
     if len(passes) < 2 or t is None or not t.finite or r.left is None or r.guess is None or r.modal or r.two_players:
         return None
+    if any(c.name in DRAWING for c in r.tape.calls):
+        return None  # what is altered at random is harder in training by itself
     if r.loss is None or r.loss.call.option("label_smoothing", 99, 0.0) or sum(classes.values()) < 200:
         return None
     if r.loss.call.option("reduction", 99, "mean") == "sum" or multiplied(r.tape, r.loss.call, r.root) != 1:
