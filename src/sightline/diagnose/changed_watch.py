@@ -53,6 +53,7 @@ class ChangedWatch(Watch):
         self._trained: list[Tensor] = []
         self._optimizers = ChangedOptimizers(self.change, lambda: self._trained)
         self._calls = ChangedCalls(self.change, lambda: self._modules.current)
+        self._modules.closely = True
         self._moments: dict[int, _Moments] = {}
         self._modes: list[tuple[nn.Module, bool]] = []
         self._made = 0

@@ -32,6 +32,7 @@ class ModuleWatch:
     Attributes:
         stack: names of the modules at work, outermost first; where no call is taped those of networks alone.
         paused: True while nothing is to be seen (within a backward pass that computes again, say).
+        closely: whether inner modules are followed though no call is taped.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ModuleWatch:
         self.stack: list[str] = []
         self._modules: list[nn.Module] = []
         self._inner = True
+        self.closely = False
         self.paused = False
 
     @property
@@ -76,7 +78,7 @@ class ModuleWatch:
             if compiled or not (module.training or torch.is_grad_enabled()):
                 # torch's own fast roads are taken only where no function is watched
                 self._functions.step_aside()
-            self._inner = self._functions.taping
+            self._inner = self._functions.taping or self.closely
         self.stack.append(name)
         self._modules.append(module)
 
