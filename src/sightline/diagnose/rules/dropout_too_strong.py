@@ -31,7 +31,7 @@ def _on_scores(r: Reading) -> Finding | None:
 
 @RULES.register("dropout-too-strong")
 def dropout_too_strong(r: Reading) -> Finding | None:
-    """Dropout that leaves too little of the signal."""
+    """Dropout that leaves too little of the signal, or falls on the outputs."""
     strong = [
         c
         for c in r.tape.calls

@@ -30,7 +30,7 @@ def _weighed_nothing(r: Reading) -> Finding | None:
 
 @RULES.register("ignored-index")
 def ignored_index(r: Reading) -> Finding | None:
-    """A loss whose targets are mostly the index that it leaves out."""
+    """A loss whose targets are mostly the index that it leaves out, or that gives classes no weight."""
     loss = r.loss
     if loss is None or loss.kind not in ("cross_entropy", "nll_loss"):
         return None

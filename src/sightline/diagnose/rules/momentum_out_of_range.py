@@ -8,7 +8,7 @@ from sightline.diagnose.rules.registry import RULES
 
 @RULES.register("momentum-out-of-range")
 def momentum_out_of_range(r: Reading) -> Finding | None:
-    """Momentum or Adam's β so close to 1 that steps from long ago rule."""
+    """Momentum or Adam's β out of sense, or batch normalisation's own momentum."""
     for group in r.record.groups:
         momentum = group.settings.get("momentum")
         betas = str(group.settings.get("betas", ""))

@@ -34,7 +34,7 @@ def _turned_round(r: Reading) -> Finding | None:
 @RULES.register("rate-negative")
 @tells("rate-negative")
 def rate_negative(r: Reading) -> Finding | None:
-    """A learning rate that is not above 0."""
+    """A learning rate that is not above 0, or a loss that is maximised."""
     rates = [lr for group in r.record.groups if isinstance(lr := group.settings.get("lr"), (int, float))]
     if not rates or min(rates) > 0:
         return _turned_round(r)

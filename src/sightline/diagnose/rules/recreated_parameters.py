@@ -1,4 +1,4 @@
-"""Layers that are made anew in every forward pass."""
+"""Layers that are made anew in every forward pass, or optimisers again and again."""
 
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
@@ -51,9 +51,7 @@ def _layers(r: Reading) -> Finding | None:
         certainty=0.95,
         title="A layer is made anew in every forward pass",
         where=short(call.site),
-        evidence=(
-            f"at {len(made)} of {len(made)} steps looked at, the matrix of {call.name} was drawn at random, then used",
-        ),
+        evidence=(f"at each of {len(made)} steps looked at, the matrix of {call.name} was drawn at random, then used",),
         why="what one update teaches it is gone in the next: it is random for ever, and the rest learns against it.",
         fix="make the layer once, in __init__, and keep it as an attribute",
         codes=("FRZ", "OCH"),

@@ -1,4 +1,4 @@
-"""A schedule that is at its end long before the training is."""
+"""A schedule stepped at the wrong rhythm: at its end long before the training is, or round again and again."""
 
 from sightline.diagnose.figures import learning_rate
 from sightline.diagnose.finding import Finding

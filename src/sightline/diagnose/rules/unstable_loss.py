@@ -48,7 +48,7 @@ def _near_zero(r: Reading) -> Finding | None:
 
 @RULES.register("unstable-loss")
 def unstable_loss(r: Reading) -> Finding | None:
-    """The first number that is none, and the call that made it."""
+    """The first NaN or infinity, and the call that made it; or a loss divided by numbers near 0."""
     return _first_none(r) or _near_zero(r)
 
 

@@ -62,15 +62,15 @@ def _augmenting(r: Reading) -> Call | None:
 
 def _drawn_at_random(r: Reading) -> bool:
     """Whether the inputs are pictures or tables, which do not change with time as series do."""
-    look = next((e for e in (r.entry,) if e is not None and e.inputs), None)
-    if look is None:
+    if r.entry is None or not r.entry.inputs:
         return False
-    axes, near = len(look.inputs[0].shape), look.neighbours.nearest if look.neighbours is not None else None
-    return axes == 4 or (axes == 2 and look.inputs[0].shape[1] > 1 and (near is None or near < 0.7))
+    shape, found = r.entry.inputs[0].shape, r.entry.neighbours
+    near = found.nearest if found is not None else None
+    return len(shape) == 4 or (len(shape) == 2 and shape[1] > 1 and (near is None or near < 0.7))
 
 
 def _by_column(r: Reading) -> Finding | None:
-    """Pictures whose mean is another one in evaluation, pixel by pixel."""
+    """Pictures or tables whose mean is another one in evaluation, column by column."""
     shift = r.record.shift
     axes = len(r.entry.inputs[0].shape) if r.entry is not None and r.entry.inputs else 0
     if shift is None or axes not in (2, 4) or r.two_players:

@@ -1,4 +1,4 @@
-"""Pictures whose axes are not what the layers take them for."""
+"""Inputs whose axes are not what the layers take them for: pictures, and series for recurrent layers."""
 
 from statistics import median
 
