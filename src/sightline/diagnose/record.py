@@ -211,6 +211,7 @@ class TargetsSeen:
         values: some of the others, to judge constant guesses by.
         batch_classes: how many different classes each of the first batches had.
         batch_sizes: of the same batches.
+        stretches: by class, runs of batches in a row that hold it.
         ignored, counted: targets that the loss left out, and the others.
         in_input: share of the first batches' targets that are the input's token at the same place.
         ahead: share of them that are the input's token one place on: what comes next is to be told.
@@ -225,6 +226,8 @@ class TargetsSeen:
     values: list[float] = field(default_factory=list)
     batch_classes: list[int] = field(default_factory=list)
     batch_sizes: list[int] = field(default_factory=list)
+    stretches: dict[int, int] = field(default_factory=dict)
+    last_classes: frozenset[int] = frozenset()
     ignored: int = 0
     counted: int = 0
     in_input: float = 0.0
@@ -260,6 +263,7 @@ class Record:
         early_steps: steps made before any backward pass.
         drew_in_evaluation: of the first forward passes in evaluation mode without gradients, those that drew random
             numbers.
+        drawn_again: forward passes in training mode without gradients on the very batch of the one before.
         kept_losses: of the last 64 losses that backward passes started from, those that were still there with their
             graphs, at the most.
         uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
@@ -280,6 +284,7 @@ class Record:
         most_drawn: share of the examples trained on that are the most frequent one, and the second most frequent.
         flat_columns: columns of the inputs that are one number in training and vary in evaluation, and columns in all.
         shift: how far the columns of evaluation are from those of training.
+        put_back: whether weights were written after the last update: those of the best look at validation, say.
         replaced: optimisers made anew for the same parameters.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
@@ -297,6 +302,7 @@ class Record:
     live_backwards: int = 0
     early_steps: int = 0
     drew_in_evaluation: int = 0
+    drawn_again: int = 0
     kept_losses: int = 0
     uncleared: dict[int, int] = field(default_factory=dict)
     cleared: dict[int, int] = field(default_factory=dict)
@@ -322,6 +328,7 @@ class Record:
     most_drawn: tuple[float, float] = (0.0, 0.0)
     flat_columns: tuple[int, int] = (0, 0)
     shift: ColumnShift | None = None
+    put_back: bool = False
     replaced: int = 0
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""
