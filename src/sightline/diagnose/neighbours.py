@@ -22,11 +22,14 @@ class Neighbours:
         down: on the axis before the last of pictures and of series of features; () where it is too short.
         directions: of pictures less their mean, (Σ λ)² / Σ λ² of their Gram matrix's eigenvalues over what noise would
             give: near 1 where no pixel says anything on another; None of others.
+        again: of rows, the greatest correlation of columns 2 to 32 places apart, less their means: high where they are
+            windows of several series at once, laid out as one row; None where they are short.
     """
 
     along: tuple[float, ...] = ()
     down: tuple[float, ...] = ()
     directions: float | None = None
+    again: float | None = None
 
     @property
     def nearest(self) -> float | None:
@@ -56,6 +59,7 @@ def neighbours(x: Tensor) -> Neighbours | None:
     x = x.detach()[:: -(-len(x) // rows)].float()
     found: list[tuple[float, ...]]
     directions = None
+    again = _again(x) if x.dim() == 2 else None
     if x.dim() == 4:
         centred = x - x.mean((2, 3), keepdim=True)
         found = [_correlations(centred, 3), _correlations(centred, 2)]
@@ -64,7 +68,7 @@ def neighbours(x: Tensor) -> Neighbours | None:
         found = [_correlations(x - x.mean(axis, keepdim=True), axis) for axis in range(x.dim() - 1, 0, -1)]
     if not any(found):
         return None
-    return Neighbours(found[0], found[1] if len(found) > 1 else (), directions)
+    return Neighbours(found[0], found[1] if len(found) > 1 else (), directions, again)
 
 
 def _correlations(centred: Tensor, axis: int) -> tuple[float, ...]:
@@ -78,6 +82,21 @@ def _correlations(centred: Tensor, axis: int) -> tuple[float, ...]:
         return ()
     means = (sums[1:] / sums[0]).mean(1).tolist()
     return tuple(round(value, 4) for value in means)
+
+
+def _again(rows: Tensor) -> float | None:
+    """The greatest correlation of columns some places apart."""
+    columns = rows.shape[1]
+    if columns < 2 * SHORTEST:
+        return None
+    centred = rows - rows.mean(0)
+    total = float(centred.square().sum())
+    if not 0 < total < float("inf"):
+        return None
+    sums = [
+        float(_product(centred, 1, lag).sum()) * columns / (columns - lag) for lag in range(2, min(33, columns // 3))
+    ]
+    return round(max(sums) / total, 4)
 
 
 def _product(centred: Tensor, axis: int, lag: int) -> Tensor:

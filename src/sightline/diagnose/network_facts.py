@@ -29,7 +29,7 @@ def _settings(module: nn.Module) -> dict[str, Plain]:
 
 
 def parameters_of(network: nn.Module, prefix: str, optimizers: Iterable[Optimizer]) -> list[ParameterSeen]:
-    """Every parameter once."""
+    """Every parameter once; tensors that stand in for them during one call (``functional_call``) are none."""
     held = {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     owners = {id(p): module for module in network.modules() for p in module.parameters(recurse=False)}
     with unwatched():
@@ -44,6 +44,7 @@ def parameters_of(network: nn.Module, prefix: str, optimizers: Iterable[Optimize
                 _fan_in(p, owners[id(p)]),
             )
             for name, p in network.named_parameters()
+            if isinstance(p, nn.Parameter)
         ]
 
 

@@ -11,7 +11,7 @@ from sightline.diagnose.constant_guess import constant_guess, guess_by_place
 from sightline.diagnose.passes import passes
 from sightline.diagnose.record import Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Call, Operand, Tape
-from sightline.diagnose.tape_paths import LossCall, back, end_of_network, is_layer, loss_call, multiplied
+from sightline.diagnose.tape_paths import LossCall, ancestors, back, end_of_network, is_layer, loss_call, multiplied
 from sightline.diagnose.tensor_facts import TensorFacts
 
 MODAL = frozenset(
@@ -101,10 +101,33 @@ class Reading:
         return len(at_work | self.record.cleared.keys() | self.record.uncleared.keys()) > 1
 
     @cached_property
+    def rewarded(self) -> bool:
+        """Whether a policy is trained: the logarithms of what it drew itself, or logarithms weighed by signed numbers.
+
+        The value of such a loss tells nothing: where the rewards grow it may rise.
+        """
+        loss = self.loss
+        if loss is None:
+            return False
+        tree = ancestors(self.tape, self.root)
+        calls = [self.tape.calls[i] for i in tree]
+        for call in (c for c in calls if c.name in ("multinomial", "bernoulli")):
+            if any(self.tape.calls[i].grad and self.tape.calls[i].module for i in ancestors(self.tape, call.index)):
+                return True
+        if not loss.by_hand or loss.kind != "cross-entropy":
+            return False
+        beside = [o for c in calls if c.name == "mul" and c.index > loss.call.index for o in c.operands if not o.grad]
+        facts = [f for o in beside if not o.origin and (f := self.facts(o)) is not None and f.finite]
+        return bool(facts) and min(f.minimum for f in facts) < 0 < max(f.maximum for f in facts)
+
+    @cached_property
     def training(self) -> Training | None:
-        """Of the loss itself where it is one of torch's, alone or with others; else of what was differentiated."""
+        """Of the loss itself where it is one of torch's, alone or with others; else of what was differentiated.
+
+        None where its value tells nothing.
+        """
         values = self.record.loss.values
-        if not values:
+        if not values or (self.rewarded and self.record.loss.not_finite is None):
             return None
         tenth = max(1, len(values) // 10)
         parts = [sum(values[i : i + tenth]) / len(values[i : i + tenth]) for i in range(0, len(values), tenth)]
@@ -174,7 +197,12 @@ class Reading:
 
     @cached_property
     def learned(self) -> bool:
-        """Well below the best constant guess, or, where that is not known, below half of the start."""
+        """Well below the best constant guess, or, where that is not known, below half of the start.
+
+        A policy's loss does not tell: nothing is held against it.
+        """
+        if self.rewarded and self.training is None:
+            return True
         if self.training is None or not self.training.finite:
             return False
         return self.left < 0.7 if self.left is not None else self.fallen > 0.3
@@ -258,6 +286,14 @@ class Reading:
         if early < 0.9 * last:
             return 0, (0, 0)
         return max(rows for rows, _, _ in found), (int(min(low for _, low, _ in found)), int(last))
+
+    @cached_property
+    def possible(self) -> int | None:
+        """How many different rows of whole numbers there can be, by the range of a batch; None for other inputs."""
+        x = self.entry.inputs[0] if self.entry is not None and self.entry.inputs else None
+        if x is None or not x.whole or len(x.shape) != 2 or not x.finite or x.shape[1] > 64:
+            return None
+        return int(x.maximum - x.minimum + 1) ** x.shape[1]
 
     @cached_property
     def few_examples(self) -> int:

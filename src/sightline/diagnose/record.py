@@ -214,6 +214,7 @@ class TargetsSeen:
         values: some of the others, to judge constant guesses by.
         batch_classes: how many different classes each of the first batches had.
         batch_sizes: of the same batches.
+        stretches: by class, runs of batches in a row that hold it.
         ignored, counted: targets that the loss left out, and the others.
         in_input: share of the first batches' targets that are the input's token at the same place.
         ahead: share of them that are the input's token one place on: what comes next is to be told.
@@ -232,6 +233,8 @@ class TargetsSeen:
     values: list[float] = field(default_factory=list)
     batch_classes: list[int] = field(default_factory=list)
     batch_sizes: list[int] = field(default_factory=list)
+    stretches: dict[int, int] = field(default_factory=dict)
+    last_classes: frozenset[int] = frozenset()
     ignored: int = 0
     counted: int = 0
     in_input: float = 0.0
@@ -271,6 +274,7 @@ class Record:
         early_steps: steps made before any backward pass.
         drew_in_evaluation: of the first forward passes in evaluation mode without gradients, those that drew random
             numbers.
+        drawn_again: forward passes in training mode without gradients on the very batch of the one before.
         kept_losses: of the last 64 losses that backward passes started from, those that were still there with their
             graphs, at the most.
         uncleared, cleared: by optimiser, steps before which the gradients of the step before were, or were not,
@@ -294,6 +298,7 @@ class Record:
         token_shift: the same of tokens.
         judged: by step, how many answers in evaluation the loop itself counted as right, and of how many.
         judged_targets: what it compared them with.
+        put_back: whether weights were written after the last update: those of the best look at validation, say.
         replaced: optimisers made anew for the same parameters.
         end: parameters at the end.
         stopped: the error that ended the loop, or "".
@@ -312,6 +317,7 @@ class Record:
     wasted_backwards: int = 0
     early_steps: int = 0
     drew_in_evaluation: int = 0
+    drawn_again: int = 0
     kept_losses: int = 0
     uncleared: dict[int, int] = field(default_factory=dict)
     cleared: dict[int, int] = field(default_factory=dict)
@@ -340,6 +346,7 @@ class Record:
     token_shift: TokenShift | None = None
     judged: dict[int, tuple[int, int]] = field(default_factory=dict)
     judged_targets: TargetsSeen = field(default_factory=TargetsSeen)
+    put_back: bool = False
     replaced: int = 0
     end: dict[str, TensorFacts] = field(default_factory=dict)
     stopped: str = ""

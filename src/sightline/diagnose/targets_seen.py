@@ -48,6 +48,10 @@ def note_targets(seen: TargetsSeen, target: Tensor, ignored: int) -> None:
             for c, n in zip(classes.tolist(), counts.tolist(), strict=True):
                 if c in seen.classes or len(seen.classes) < MOST_CLASSES:
                     seen.classes[c] = seen.classes.get(c, 0) + n
+            present = frozenset(classes.tolist())
+            for c in present - seen.last_classes:
+                seen.stretches[c] = seen.stretches.get(c, 0) + 1
+            seen.last_classes = present
             seen.batch_classes.append(len(classes))
             seen.batch_sizes.append(target.numel())
     elif len(seen.values) < MOST_VALUES:

@@ -34,6 +34,7 @@ from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch, parameter_ids
 from sightline.diagnose.probe import Probe, flows, probes
+from sightline.diagnose.reading import MODAL
 from sightline.diagnose.record import Backward, Entry, Look, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
@@ -108,6 +109,7 @@ class Watch:
         self._networks: list[tuple[str, nn.Module]] = []
         self._names: dict[int, str] = {}
         self._origins: dict[int, str] = {}
+        self._aliases: dict[int, set[str]] = {}  # of a network called by itself and as part of another
         self._only_networks = model is not None
         self._only = _several(optimizer, Optimizer, "an optimiser of torch.optim") if optimizer is not None else None
         self._losses = LossWatch(self.record)
@@ -144,9 +146,12 @@ class Watch:
         self._random: Tensor | None = None
         self._glances = GLANCES
         self._input: weakref.ref[Tensor] | None = None
+        self._modal: dict[int, list[nn.Module]] = {}
+        self._drawn_for: tuple[str, list[float]] | None = None
         self._probes: dict[int, list[Probe]] = {}
         self._cleared: dict[int, bool] = {}
         self._leading = self._others = 0
+        self._stamp: tuple[weakref.ref[Tensor], int] | None = None  # a weight as the last update left it
         self._looking = False
         self._began = 0.0
         for network in _several(model, nn.Module, "a torch.nn.Module") if model is not None else ():
@@ -195,6 +200,7 @@ class Watch:
         r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
         r.shift, r.token_shift = self._columns.shift(), self._tokens.shift()
         r.replaced = self._steps.replaced
+        r.put_back = self._stamp is not None and (p := self._stamp[0]()) is not None and p._version != self._stamp[1]
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""
@@ -230,6 +236,7 @@ class Watch:
             self._names.setdefault(id(module), prefix + inner if inner else name)
         for inner, p in network.named_parameters():
             self._origins[id(p)] = f"parameter:{prefix}{inner}"
+            self._aliases.setdefault(id(p), set()).add(prefix + inner)
         for inner, b in network.named_buffers():
             self._origins[id(b)] = f"buffer:{prefix}{inner}"
         self.record.modules += modules_of(name, network, prefix)
@@ -261,12 +268,13 @@ class Watch:
     def _left(self, module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         grad, output = torch.is_grad_enabled(), outputs[0] if outputs else None
         name = self._names[id(module)]
-        key = (name, module.training, grad)
+        mode = self._mode_of(module, inputs, grad=grad)
         if self._random is not None:
             self._glances -= 1
             self.record.drew_in_evaluation += not torch.equal(self._random, _random_state())
             self._random = None
-        self.record.entries[key] = self.record.entries.get(key, 0) + 1
+        if mode is not None:
+            self.record.entries[name, mode, grad] = self.record.entries.get((name, mode, grad), 0) + 1
         with unwatched():
             if output is not None and not grad:
                 self._judgements.answered(output)
@@ -280,6 +288,9 @@ class Watch:
                 plain = [x for x in others if x.layout is torch.strided and not x.requires_grad and not state]
                 drawn = self._examples.look(first, plain[:MOST_INPUTS])
                 self._drawn.add(name, drawn, goes_on=bool(state), grad=grad, training=module.training)
+                again = (name, drawn.marks) if mode and not grad else None
+                self.record.drawn_again += again is not None and again == self._drawn_for
+                self._drawn_for = again
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self._evaluated(first)
                 if not first.is_floating_point() and (not grad or module.training):
@@ -305,6 +316,25 @@ class Watch:
                 )
                 if grad and first is not None:
                     self._columns.note(first, training=True)
+
+    def _mode_of(self, module: nn.Module, inputs: Sequence[Tensor], *, grad: bool) -> bool | None:
+        """Whether a network was in training mode; None for a call that is neither training nor evaluation.
+
+        Such is one in evaluation mode whose gradient is wanted for its input, or that has nothing left to train: an
+        attack on a network, a picture that is made for it. Of parts of a network put together anew the mode is that of
+        what depends on it.
+        """
+        if grad:
+            wanted = not module.training and any(x.requires_grad and x.is_leaf for x in inputs)
+            still = not module.training and not any(p.requires_grad for p in module.parameters())
+            return None if wanted or still else module.training
+        if not module.training:
+            return False
+        if id(module) not in self._modal:
+            kinds = (type(m).__name__ for m in module.modules())
+            self._modal[id(module)] = [m for m, kind in zip(module.modules(), kinds, strict=True) if kind in MODAL]
+        modal = self._modal[id(module)]
+        return not modal or any(m.training for m in modal)
 
     def _evaluated(self, x: Tensor) -> None:
         """What a network was called on in one of the first evaluations."""
@@ -398,7 +428,8 @@ class Watch:
     def _meet_optimizer(self, optimizer: Optimizer) -> None:
         """An optimiser that makes its first step."""
         self.record.groups += groups_of(optimizer, {i for i, o in self._origins.items() if o.startswith("parameter:")})
-        held = {self._origins.get(id(p), "")[10:] for group in optimizer.param_groups for p in group["params"]}
+        own = (self._aliases.get(id(p), set()) for group in optimizer.param_groups for p in group["params"])
+        held = set[str]().union(*own)
         self.record.parameters = [
             replace(p, in_optimizer=True) if p.name in held else p for p in self.record.parameters
         ]
@@ -410,6 +441,8 @@ class Watch:
             if self._others < MOST_OTHERS:
                 return
         self._leading, self._others = number, 0
+        first = next((p for group in optimizer.param_groups for p in group["params"]), None)
+        self._stamp = (weakref.ref(first), first._version) if first is not None else None
         add_rates(self.record, tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups))
         self._end_look()
         self.record.steps += 1

@@ -1,5 +1,7 @@
 """Batch normalisation over a handful of examples, or updates from single ones."""
 
+from math import prod
+
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
@@ -29,6 +31,12 @@ def _noisy(r: Reading, size: int) -> Finding | None:
     )
 
 
+def _dense(r: Reading) -> bool:
+    """Whether every pixel has a target: then a batch of two pictures holds thousands of examples."""
+    target = r.loss.target if r.loss is not None else None
+    return target is not None and len(target.shape) >= 3 and prod(target.shape[-2:]) >= 256
+
+
 @RULES.register("batch-too-small")
 def batch_too_small(r: Reading) -> Finding | None:
     """Batch normalisation over a handful of examples, or updates from single ones."""
@@ -40,7 +48,7 @@ def batch_too_small(r: Reading) -> Finding | None:
     few = [c for c in normed if (c.result.shape[0] <= 4 and len(c.result.shape) == 2) or c.result.shape[0] <= 2]
     if entry.training and not few:
         return _noisy(r, size)
-    if not few or not entry.training:
+    if not few or not entry.training or (r.learned and _dense(r)):
         return None
     return Finding(
         cause="batch-too-small",

@@ -9,6 +9,8 @@ from sightline.diagnose.rules.registry import RULES
 def _nearly_missing(r: Reading) -> Finding | None:
     """Classes fall apart into frequent ones, about as many each, and some of which there is hardly an example."""
     classes = r.record.targets.classes
+    if r.loss is not None and len({c.operands[0].shape[1:] for c in (r.loss.call, *r.loss.others) if c.operands}) > 1:
+        return None  # targets of several kinds are counted together
     if not 4 <= len(classes) <= 50 or r.loss is None or r.loss.target is None or len(r.loss.target.shape) != 1:
         return None
     counts = sorted(classes.values(), reverse=True)
@@ -57,6 +59,8 @@ def class_imbalance(r: Reading) -> Finding | None:
         return _nearly_missing(r)
     recent = [loss.accuracy for loss in r.record.losses[-10:] if loss.accuracy is not None]
     flat = bool(recent) and abs(sum(recent) / len(recent) - share) < 0.01
+    if values and r.left is not None and r.left < 0.97:
+        flat = False  # what is rare may be more likely here than there, and nowhere more likely than not
     other = r.record.evaluated_targets.classes
     apart = sum(other.values()) >= 50 and other.get(most, 0) < 0.7 * share * sum(other.values())
     return Finding(

@@ -30,6 +30,14 @@ def _no_way_back(r: Reading) -> Finding | None:
     )
 
 
+def _moved(r: Reading) -> set[str]:
+    """Parameters that the loop moves by itself: an average that follows the trained ones, say."""
+    pairs = ((p, r.record.end.get(p.name)) for p in r.record.parameters)
+    return {
+        p.name for p, end in pairs if end is not None and (end.mean, end.deviation) != (p.facts.mean, p.facts.deviation)
+    }
+
+
 def _used(r: Reading) -> set[str]:
     return {name for call in r.tape.calls for name in weights_of(r.tape, call)}
 
@@ -77,7 +85,7 @@ def detached(r: Reading) -> Finding | None:
     always = {name for name in always if not name.startswith("a tensor")}
     if not always or not any(u.names for u in r.record.updates):
         return None
-    cut = sorted(always & _used(r))
+    cut = sorted(always & _used(r) - _moved(r))
     if not cut:
         return None
     tape = r.tape

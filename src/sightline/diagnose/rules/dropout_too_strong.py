@@ -29,6 +29,13 @@ def _on_scores(r: Reading) -> Finding | None:
     )
 
 
+def _few_for_so_many(r: Reading) -> bool:
+    """Whether targets are so few beside the weights that they would be learned by heart without strong dropout."""
+    passes = r.record.trained_examples / max(1, r.record.distinct_examples)
+    targets = r.record.targets.counted / max(1.0, passes)
+    return 0 < 100 * targets < sum(p.size for p in r.record.parameters if p.trained)
+
+
 @RULES.register("dropout-too-strong")
 def dropout_too_strong(r: Reading) -> Finding | None:
     """Dropout that leaves too little of the signal, or falls on the outputs."""
@@ -51,6 +58,8 @@ def dropout_too_strong(r: Reading) -> Finding | None:
     if not strong and len(many) < 3:
         return None
     if not strong and (r.learned and (r.left is None or r.left < 0.5)):
+        return None
+    if r.learned and _few_for_so_many(r):
         return None
     found = strong or many
     left = prod(1 - float(c.option("p", 1) or 0) for c in found)

@@ -16,6 +16,8 @@ def duplicates(r: Reading) -> Finding | None:
     ]
     if len(set(known)) != 1 or distinct < 2 or r.record.trained_examples < known[0] or distinct >= 0.6 * known[0]:
         return None
+    if r.possible is not None and r.possible <= known[0]:
+        return None
     return Finding(
         cause="duplicates",
         severity="warning",

@@ -57,6 +57,28 @@ def _copied(r: Reading) -> Finding | None:
     )
 
 
+def _through_a_code(r: Reading) -> bool:
+    """Whether all that the outputs know of the tokens has passed one vector for each text, as in an autoencoder."""
+    given = r.entry.inputs[0].shape if r.entry is not None and r.entry.inputs else ()
+    waiting = [r.loss.prediction.producer] if r.loss is not None and r.loss.prediction is not None else []
+    seen: set[int | None] = {None}
+    narrow = False
+    while waiting:
+        at = waiting.pop()
+        if at in seen or at is None:
+            continue
+        seen.add(at)
+        call = r.tape.calls[at]
+        if call.name == "embedding":
+            return False
+        if len(given) == 2 and len(call.result.shape) == 2 and given[0] in call.result.shape:
+            narrow = narrow or given[1] not in call.result.shape
+            if call.result.shape[0] == given[0] and given[1] != call.result.shape[1]:
+                continue
+        waiting += [o.producer for o in call.operands]
+    return narrow
+
+
 @RULES.register("leak")
 def leak(r: Reading) -> Finding | None:
     """Targets that stand in the inputs."""
@@ -76,7 +98,7 @@ def leak(r: Reading) -> Finding | None:
             explains=("wrong-labels", "overfitting", "unigram-level"),
             figure=loss_curve(r),
         )
-    if r.record.targets.in_input < 0.95 or r.loss is None or not r.learned:
+    if r.record.targets.in_input < 0.95 or r.loss is None or not r.learned or _through_a_code(r):
         return None
     return Finding(
         cause="leak",

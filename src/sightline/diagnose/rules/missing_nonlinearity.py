@@ -6,13 +6,20 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.rules.words import names
 from sightline.diagnose.tape import Call
-from sightline.diagnose.tape_paths import NON_LINEAR, ancestors, is_layer, straight_before
+from sightline.diagnose.tape_paths import NON_LINEAR, ancestors, is_layer, straight_before, weights_of
 
 
 def _narrow(a: Call, b: Call) -> bool:
     """Whether the numbers between are fewer than both before and after: a map of low rank, on purpose."""
     inside = _width(a.result.shape)
     return inside < min(_width(a.operands[0].shape), _width(b.result.shape))
+
+
+def _elsewhere(r: Reading, a: Call, b: Call, layers: list[Call]) -> bool:
+    """Whether the two are more than one map: the second is used at another place, too, behind what is not linear."""
+    own = set(weights_of(r.tape, b))
+    again = [c for c in layers if c.index != b.index and own & set(weights_of(r.tape, c))]
+    return any(straight_before(r.tape, c) is not a for c in again)
 
 
 def _width(shape: tuple[int, ...]) -> int:
@@ -32,6 +39,7 @@ def missing_nonlinearity(r: Reading) -> Finding | None:
     layers = [c for c in layers if c.index in tree]
     pairs = [(before, c) for c in layers if (before := straight_before(tape, c)) is not None]
     pairs = [(a, b) for a, b in pairs if not _narrow(a, b) and a.option("groups", 6, 1) in (1, None)]
+    pairs = [(a, b) for a, b in pairs if not _elsewhere(r, a, b, layers)]
     others = [
         c
         for c in tape.calls

@@ -6,6 +6,14 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _come_back(r: Reading) -> bool:
+    """Whether classes come again and again within a pass: a few of them are drawn for each batch, on purpose."""
+    t = r.record.targets
+    passes = r.record.trained_examples / max(1, r.record.distinct_examples)
+    stretches = sum(t.stretches.values()) / max(1, len(t.stretches))
+    return len(t.batch_sizes) >= 20 and stretches > 3 * (passes + 1)
+
+
 @RULES.register("not-shuffled")
 def not_shuffled(r: Reading) -> Finding | None:
     """Batches that hold fewer classes than chance would give: the data are sorted."""
@@ -22,7 +30,7 @@ def not_shuffled(r: Reading) -> Finding | None:
             continue
         want += sum(1 - (1 - p) ** size for p in shares) - 1
         got += classes - 1
-    if want < 2 or got > 0.5 * want:
+    if want < 2 or got > 0.5 * want or _come_back(r):
         return None
     n = len(t.batch_classes)
     return Finding(

@@ -24,7 +24,7 @@ def overfitting(r: Reading) -> Finding | None:
         return None
     right = [accuracy for _, _, accuracy in passes if accuracy is not None]
     kept = right and right[-1] >= max(right) - 0.015 and end < 2 * losses[best]
-    severity: Severity = "advice" if kept else "warning"
+    severity: Severity = "advice" if kept or r.record.put_back else "warning"
     few = r.record.distinct_examples
     return Finding(
         cause="overfitting",

@@ -54,6 +54,7 @@ def rate_too_high(r: Reading) -> Finding | None:
         t.end > t.start + 0.2 * abs(t.start)
         or (r.guess is not None and r.guess > 0 and t.end > 1.05 * r.guess and t.end > 1.5 * t.best)
     )
+    well = r.left is not None and r.left < 0.1  # large steps at first, of Adagrad say, that led somewhere
     useless = (r.left is not None and r.left > 0.97) or (r.left is None and r.fallen < 0.1)
     lr = max((abs(x) for x in r.updates[0].rates), default=0.0)
     follow = [u.follow for u in r.updates if u.follow is not None]
@@ -85,7 +86,7 @@ def rate_too_high(r: Reading) -> Finding | None:
             f"the loss ends at {t.end:.3g}"
             + (f", a constant guess has {r.guess:.3g}" if r.guess is not None else f", from {t.start:.3g}")
         )
-    elif (big > 0.3 and usual > 0.02) or (first > 1 and r.left is not None and r.left > 0.8):
+    elif (big > 0.3 and usual > 0.02 and not well) or (first > 1 and r.left is not None and r.left > 0.8):
         certainty, big = 0.65, max(big, first)
     if certainty < 0.6 or (big < 0.003 and not broken):
         return None

@@ -25,7 +25,8 @@ def _other_unit(r: Reading, rates: list[tuple[int, float]]) -> Finding | None:
     settings = (g.settings.get(key) for g in r.record.groups for key in ("max_lr", "initial_lr"))
     meant = max((float(x) for x in settings if isinstance(x, (int, float))), default=0.0)
     last, peak = rates[-1][1], max(rate for _, rate in rates)
-    if swings >= 3 and swings > passes > 1.5:
+    well = r.left is not None and r.left < 0.1  # restarts within a pass, as they were meant
+    if swings >= 3 and swings > passes > 1.5 and not well:
         evidence = f"the rate fell to nearly 0 and came back {swings} times in {passes:.0f} passes over the data"
         why, fix = "it is a schedule for epochs that is stepped at every batch.", "call scheduler.step() once an epoch"
     elif peak < 0.3 * meant and last >= 0.99 * peak and last > rates[0][1] and r.record.steps >= 30:

@@ -6,6 +6,7 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import ParameterSeen
 from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.rules.words import last_weight, names
+from sightline.diagnose.tape_paths import SHAPE_ONLY, ancestors, weights_of
 
 
 def _harmless(r: Reading, p: ParameterSeen) -> bool:
@@ -13,6 +14,13 @@ def _harmless(r: Reading, p: ParameterSeen) -> bool:
     end = r.record.end.get(p.name)
     well = r.learned and (r.left is None or r.left < 0.4)
     return p.facts.constant and p.facts.minimum == 0 and end is not None and end.deviation > 0 and well
+
+
+def _only_added(r: Reading, p: ParameterSeen) -> bool:
+    """Whether nothing is multiplied by it, as by positions that are added to embeddings: it has no units."""
+    calls = (r.tape.calls[i] for i in ancestors(r.tape, r.root))
+    uses = {call.name for call in calls if p.name in weights_of(r.tape, call)}
+    return "add" in uses and not uses - SHAPE_ONLY - {"add"}
 
 
 @RULES.register("symmetric-weights")
@@ -28,7 +36,7 @@ def symmetric_weights(r: Reading) -> Finding | None:
     last = last_weight(r)
     # a last layer that starts at 0 is a known and harmless start: its gradients differ by class
     alike = [p for p in alike if not (p.name == last and p.facts.constant and p.facts.minimum == 0)]
-    end = [p for p in alike if not _harmless(r, p)]
+    end = [p for p in alike if not _harmless(r, p) and not _only_added(r, p)]
     if not end:
         return None
     p = end[0]

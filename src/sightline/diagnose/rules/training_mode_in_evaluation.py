@@ -53,10 +53,27 @@ def _dropped(r: Reading) -> Finding | None:
     )
 
 
+def _evaluations(r: Reading) -> int:
+    """Forward passes in training mode without gradients that may be an evaluation.
+
+    None are those of a network that is never trained itself and works within the updates (a teacher that follows), or
+    is evaluated in evaluation mode later (an average whose batch statistics are computed anew). Of draws of an answer
+    to the same batch, one after the other, only the first counts: dropout is left on to see how sure the answers are.
+    """
+    entries = r.record.entries
+    found = 0
+    for (name, training, grad), count in entries.items():
+        if training and not grad:
+            follows = not entries.get((name, True, True)) and not entries.get((name, False, True))
+            at_work = count >= 0.5 * r.record.steps > 0 or entries.get((name, False, False))
+            found += 0 if follows and at_work else count
+    return found - r.record.drawn_again
+
+
 @RULES.register("training-mode-in-evaluation")
 def training_mode_in_evaluation(r: Reading) -> Finding | None:
     """Evaluation with dropout on, or with batch statistics."""
-    calls = sum(n for (_, training, grad), n in r.record.entries.items() if training and not grad)
+    calls = _evaluations(r)
     right = sum(n for (_, training, grad), n in r.record.entries.items() if not training and not grad)
     if right and not r.two_players and (dropped := _dropped(r)) is not None:
         return dropped

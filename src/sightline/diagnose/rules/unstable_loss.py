@@ -1,6 +1,6 @@
 """The first NaN or infinity, and the call that made it."""
 
-from math import prod
+from math import isfinite, prod
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
@@ -67,6 +67,8 @@ def _first_none(r: Reading) -> Finding | None:
                 continue
             if any(o.facts is not None and not o.facts.finite for o in call.operands):
                 continue
+            if any(isinstance(a, float) and not isfinite(a) for a in (*call.arguments, *call.keywords.values())):
+                continue  # written there on purpose: scores that a softmax is to leave out
             if call.result.infinities and not call.result.nans and call.module:
                 continue
             given = call.operands[0] if call.operands else None

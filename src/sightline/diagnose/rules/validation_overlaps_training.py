@@ -41,6 +41,13 @@ def validation_overlaps_training(r: Reading) -> Finding | None:
         return None
     share = r.record.shared_examples / r.record.distinct_evaluated
     seen_all = r.record.shared_examples >= 0.95 * r.record.distinct_examples
+    paired = (
+        r.loss is None or r.loss.target is None
+    )  # examples are compared with each other: of new ones with known ones
+    if paired and not r.validation and seen_all and none == every == 0:
+        return None
+    if r.possible is not None and r.possible <= r.record.trained_examples:
+        return None  # nearly all rows that there can be were trained on: new ones are not to be had
     only_training = none == 0 and share > 0.98
     if only_training and seen_all and not some:
         severity, title = "advice", "The network is only evaluated on what it was trained on"

@@ -66,8 +66,8 @@ def _drawn_at_random(r: Reading) -> bool:
     if r.entry is None or not r.entry.inputs:
         return False
     shape, found = r.entry.inputs[0].shape, r.entry.neighbours
-    near = found.nearest if found is not None else None
-    return len(shape) == 4 or (len(shape) == 2 and shape[1] > 1 and (near is None or near < 0.7))
+    near = [n for n in (found.nearest, found.again) if n is not None] if found is not None else []
+    return len(shape) == 4 or (len(shape) == 2 and shape[1] > 1 and max(near, default=0.0) < 0.7)
 
 
 @RULES.register("validation-preprocessed-differently")

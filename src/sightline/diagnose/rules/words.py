@@ -90,12 +90,16 @@ def last_weight(r: Reading) -> str:
 
 
 def gradient_by_depth(r: Reading) -> list[tuple[str, float]]:
-    """(module, gradient norm over weight norm) of the layers in order of use; medians over looks."""
+    """(module, gradient norm over weight norm) of the layers in order of use; medians over looks.
+
+    Layers that start at 0, the last of a residual branch say, are left out: any gradient is large beside them.
+    """
     found = []
+    at_zero = {p.name for p in r.record.parameters if p.facts.constant and p.facts.minimum == 0}
     seen: set[str] = set()
     for call in r.layers:
         for name in weights_of(r.tape, call):
-            if name in seen or not name.endswith("weight"):
+            if name in seen or not name.endswith("weight") or name in at_zero:
                 continue
             seen.add(name)
             ratios = [

@@ -108,13 +108,19 @@ def _two_ahead(r: Reading) -> Finding | None:
     )
 
 
+def _altered(r: Reading) -> bool:
+    """Whether a data set gives its examples in another form at each pass."""
+    drawn, size = r.record.trained_examples, r.data_size
+    return 0 < 1.5 * size < drawn and r.record.distinct_examples > 1.2 * size
+
+
 def _noisier(r: Reading) -> Finding | None:
     """Validation that is far easier than training, though the network computes the same in both: labels of training."""
     passes = [p for p in r.validation_passes if p[2] is not None]
     t, classes = r.training, r.record.targets.classes
     if len(passes) < 2 or t is None or not t.finite or r.left is None or r.guess is None or r.modal or r.two_players:
         return None
-    if any(c.name in DRAWING for c in r.tape.calls):
+    if any(c.name in DRAWING for c in r.tape.calls) or _altered(r):
         return None  # what is altered at random is harder in training by itself
     if r.loss is None or r.loss.call.option("label_smoothing", 99, 0.0) or sum(classes.values()) < 200:
         return None
