@@ -381,7 +381,7 @@ class Watch:
             self._roots.append(weakref.ref(loss))
             if self._looking:
                 if self._backwards and self._backwards[-1].step == self.record.steps:
-                    self.record.wasted_backwards += not self._any_gradient()
+                    self.record.wasted_backwards += not (self._steps.by_closure or self._any_gradient())
                 kept = sum((root := ref()) is not None and root.grad_fn is not None for ref in self._roots)
                 self.record.kept_losses = max(self.record.kept_losses, kept - 1)
                 self.record.backward_site = call_site(3)

@@ -5,7 +5,7 @@ from statistics import median
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.augmented import augmenting, other_kind
+from sightline.diagnose.rules.augmented import augmenting
 from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors
@@ -39,15 +39,21 @@ def _flipped(r: Reading) -> Finding | None:
     turned = flips[0]
     if not any(turned.option("dims", 1) in (axis, str(axis)) for axis in (1, (1,), [1], "1")):
         return None
-    return other_kind(
-        r,
-        "augmentation-changes-label",
-        0.7,
-        "Series are turned round in time",
-        f"{turned.name} turns {len(flips)} of {shown} batches looked at; neighbours in time correlate by "
-        f"{median(series):.2f}",
-        "leave the direction of time as it is; jitter, scaling and shifts keep what follows from what",
-        short(turned.site),
+    return Finding(
+        cause="augmentation-changes-label",
+        severity="warning",
+        certainty=0.7,
+        title="Series are turned round in time",
+        where=short(turned.site),
+        evidence=(
+            f"{turned.name} turns {len(flips)} of {shown} batches looked at; neighbours in time correlate by "
+            f"{median(series):.2f}",
+        ),
+        why="the network is judged on inputs of a kind that it never saw.",
+        fix="leave the direction of time as it is; jitter, scaling and shifts keep what follows from what",
+        codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
+        figure=loss_curve(r),
     )
 
 
@@ -64,13 +70,20 @@ def _smoother(r: Reading) -> Finding | None:
     if rougher > (0.7 if not r.learned and (r.left or 0.0) > 0.8 else 0.35):
         return None
     call = augmenting(r)
-    return other_kind(
-        r,
-        "augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
-        0.65,
-        "The pictures of training are smoother than those of evaluation",
-        f"neighbouring pixels correlate by {median(trained):.2f} in training and by {median(seen):.2f} in evaluation",
-        "crop and enlarge less (RandomResizedCrop from a third of the picture on), and resize both in the same way",
+    return Finding(
+        cause="augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
+        severity="warning",
+        certainty=0.65,
+        title="The pictures of training are smoother than those of evaluation",
+        where="the data",
+        evidence=(
+            f"neighbouring pixels correlate by {median(trained):.2f} in training and by {median(seen):.2f} in evaluation",
+        ),
+        why="the network is judged on inputs of a kind that it never saw.",
+        fix="crop and enlarge less (RandomResizedCrop from a third of the picture on), and resize both in the same way",
+        codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
+        figure=loss_curve(r),
     )
 
 

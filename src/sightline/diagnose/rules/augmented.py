@@ -1,7 +1,5 @@
-"""What rules on changed inputs share: the call that changes them, and the shape of what they tell."""
+"""What rules on inputs that are altered in training share: the call that alters them."""
 
-from sightline.diagnose.figures import loss_curve
-from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors
@@ -22,24 +20,3 @@ def augmenting(r: Reading) -> Call | None:
                 if found is not None:
                     return found
     return None
-
-
-def other_kind(
-    r: Reading, cause: str, certainty: float, title: str, evidence: str, fix: str, where: str = ""
-) -> Finding:
-    """Inputs in training of a kind that evaluation does not show."""
-    return Finding(
-        cause=cause,
-        severity="warning",
-        certainty=certainty,
-        title=title,
-        where=where or "the data",
-        evidence=(evidence,),
-        why="the network is judged on inputs of a kind that it never saw."
-        if cause != "not-shuffled"
-        else "what is never trained on is not learned, however low the training loss is.",
-        fix=fix,
-        codes=("IDS", "TRD") if cause == "not-shuffled" else ("CPP", "TCL"),
-        explains=("overfitting", "wrong-labels", "stopped-too-early", "unigram-level"),
-        figure=loss_curve(r),
-    )

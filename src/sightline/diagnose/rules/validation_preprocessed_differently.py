@@ -6,7 +6,7 @@ from statistics import median
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.augmented import augmenting, other_kind
+from sightline.diagnose.rules.augmented import augmenting
 from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tensor_facts import TensorFacts
 
@@ -50,14 +50,21 @@ def _whole_numbers(r: Reading) -> Finding | None:
         return None
     if any(x.whole for x in seen) or max(x.maximum - x.minimum for x in trained) > 1.5:
         return None
-    return other_kind(
-        r,
-        "validation-preprocessed-differently",
-        0.75,
-        "Inputs are 0 or 1 in training, and lie between in evaluation",
-        f"every number of {len(trained)} batches of training is {trained[0].minimum:g} or {trained[0].maximum:g}; in "
-        f"evaluation the mean is {seen[0].mean:.3g} with deviation {seen[0].deviation:.3g}",
-        "round both, or neither",
+    return Finding(
+        cause="validation-preprocessed-differently",
+        severity="warning",
+        certainty=0.75,
+        title="Inputs are 0 or 1 in training, and lie between in evaluation",
+        where="the data",
+        evidence=(
+            f"every number of {len(trained)} batches of training is {trained[0].minimum:g} or {trained[0].maximum:g}; in "
+            f"evaluation the mean is {seen[0].mean:.3g} with deviation {seen[0].deviation:.3g}",
+        ),
+        why="the network is judged on inputs of a kind that it never saw.",
+        fix="round both, or neither",
+        codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
+        figure=loss_curve(r),
     )
 
 

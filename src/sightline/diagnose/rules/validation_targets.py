@@ -124,7 +124,7 @@ def _shares(r: Reading) -> Finding | None:
         why="the loss hardly asks for the rare classes, and a few examples do not tell what their class is like.",
         fix="more examples of them; draw classes evenly (WeightedRandomSampler) or weight the loss; judge by class",
         codes=("TRD", "PMC", "TCL"),
-        explains=("wrong-labels", "overfitting", "bias-far-off"),
+        explains=("wrong-labels", "overfitting"),
         figure=class_counts(r),
     )
 
