@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode, _pop_mode, _push_mode
 
+from sightline.diagnose.judgements import JUDGING
+
 LOSSES: dict[Any, str] = {
     getattr(F, name): name
     for name in (
@@ -49,18 +51,25 @@ class FunctionWatch(TorchFunctionMode):
     Args:
         call: told function, arguments, result of every call while taping.
         loss: told the same of losses.
+        judged: told (function, arguments, result) of calls that may judge answers.
         before_backward: told the tensor that a backward pass starts from.
         after_backward: told when it is through.
     """
 
     def __init__(
-        self, *, call: Told, loss: Told, before_backward: Callable[[Tensor], None], after_backward: Callable[[], None]
+        self,
+        *,
+        call: Told,
+        loss: Told,
+        judged: Callable[[Any, Sequence[Any], Any], None],
+        before_backward: Callable[[Tensor], None],
+        after_backward: Callable[[], None],
     ) -> None:
         super().__init__()
         self.taping = False
         self.asleep = False
         self._away = self._resting = False
-        self._call, self._loss = call, loss
+        self._call, self._loss, self._judged = call, loss, judged
         self._before_backward, self._after_backward = before_backward, after_backward
 
     def __torch_function__(
@@ -76,6 +85,8 @@ class FunctionWatch(TorchFunctionMode):
             self._call(func, args, keywords, result)
         if func in LOSSES:
             self._loss(func, args, keywords, result)
+        elif func in JUDGING:
+            self._judged(func, args, result)
         return result
 
     def _backward(self, func: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:

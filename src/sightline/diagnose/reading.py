@@ -7,7 +7,7 @@ from math import inf, isfinite, log, prod
 from pathlib import Path
 from statistics import median
 
-from sightline.diagnose.constant_guess import constant_guess
+from sightline.diagnose.constant_guess import constant_guess, guess_by_place
 from sightline.diagnose.passes import passes
 from sightline.diagnose.record import Entry, Look, LossSeen, Record, UpdateSeen
 from sightline.diagnose.tape import Call, Operand, Tape
@@ -97,7 +97,8 @@ class Reading:
     @cached_property
     def two_players(self) -> bool:
         """More than one optimiser at work, so that one loss falling says little."""
-        return len({update.optimizer for update in self.record.updates}) > 1
+        at_work = {update.optimizer for update in self.record.updates}
+        return len(at_work | self.record.cleared.keys() | self.record.uncleared.keys()) > 1
 
     @cached_property
     def rewarded(self) -> bool:
@@ -157,6 +158,9 @@ class Reading:
         if loss.by_hand and loss.kind == "cross-entropy" and not targets.classes and self.width > 1:
             return log(self.width)
         found = constant_guess(loss.kind, targets.classes, values)
+        by_place = guess_by_place(loss.kind, targets.places) if values else None
+        if found is not None and by_place is not None:
+            found = min(found, by_place)
         if found is None or loss.by_hand:
             return found
         reduction = loss.call.option("reduction", 99, "mean")
@@ -245,6 +249,12 @@ class Reading:
         return [(each.step, each.loss, each.accuracy) for each in passes(self.validation)]
 
     @cached_property
+    def accuracies(self) -> list[tuple[int, float]]:
+        """(step, share of right answers) of each pass of evaluation: of the losses, else as the loop counts it."""
+        found = [(step, right) for step, _, right in self.validation_passes if right is not None]
+        return found or [(step, right / of) for step, (right, of) in sorted(self.record.judged.items()) if of]
+
+    @cached_property
     def modal(self) -> list[str]:
         """What the networks have that computes otherwise in training mode: modules, or functions that they call."""
         modules = {m.kind for m in self.record.modules if m.kind in MODAL and m.settings.get("p", 1.0)}
@@ -331,9 +341,12 @@ class Reading:
     def trained_network(self, parameter: str) -> bool:
         """Whether a parameter belongs to a network that was called with gradients."""
         called = {name for name, _, grad in self.record.entries if grad}
-        others = [name for name in self.record.networks[1:] if parameter.startswith(f"{name}.")]
-        owner = others[0] if others else self.network
-        return owner in called or any(parameter.startswith(f"{name}.") for name in called)
+        return self.owner(parameter) in called or any(parameter.startswith(f"{name}.") for name in called)
+
+    def owner(self, inner: str) -> str:
+        """The network that a parameter or a module belongs to, by its name."""
+        others = (name for name in self.record.networks[1:] if inner == name or inner.startswith(f"{name}."))
+        return next(others, self.network)
 
     @property
     def network(self) -> str:

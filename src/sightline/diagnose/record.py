@@ -11,6 +11,7 @@ from sightline.diagnose.row_facts import RowFacts
 from sightline.diagnose.tape import Plain, Tape
 from sightline.diagnose.tensor_facts import TensorFacts
 from sightline.diagnose.text_seen import TextShared
+from sightline.diagnose.tokens_seen import TokenShift
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Entry:
         given: how the examples of the first tensor given differ, where no gradient flows to it: those of data.
         made: how those differ that came out.
         neighbours: how alike neighbours are in the first tensor given, where it is pictures or series.
+        tail: share of the places of series (examples, places, features) that are 0 in every example up to the end.
     """
 
     network: str
@@ -101,6 +103,7 @@ class Entry:
     given: RowFacts | None = None
     made: RowFacts | None = None
     neighbours: Neighbours | None = None
+    tail: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,10 @@ class TargetsSeen:
             the next one does.
         ahead_axis: along which axis of the input.
         behind, two_ahead: the same of the token one place back, and two places on, along the second axis.
+        copied: at each look, share of the numbers of an example's target that stand in its input, at one place each.
+        places: of some targets of several numbers, those at a few places, an example each: each place has a constant
+            guess of its own.
+        right: of evaluation, how many of each class were answered right.
     """
 
     facts: TensorFacts | None = None
@@ -236,6 +243,9 @@ class TargetsSeen:
     ahead_axis: int = 0
     behind: float = 0.0
     two_ahead: float = 0.0
+    copied: list[float] = field(default_factory=list)
+    places: list[list[float]] = field(default_factory=list)
+    right: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -260,6 +270,7 @@ class Record:
         backward_site: of the last backward pass.
         backwards: passes in all.
         live_backwards: backward passes looked at after which some gradient was not 0.
+        wasted_backwards: those looked at whose gradients were gone at the next backward pass, with no step between.
         early_steps: steps made before any backward pass.
         drew_in_evaluation: of the first forward passes in evaluation mode without gradients, those that drew random
             numbers.
@@ -284,6 +295,9 @@ class Record:
         most_drawn: share of the examples trained on that are the most frequent one, and the second most frequent.
         flat_columns: columns of the inputs that are one number in training and vary in evaluation, and columns in all.
         shift: how far the columns of evaluation are from those of training.
+        token_shift: the same of tokens.
+        judged: by step, how many answers in evaluation the loop itself counted as right, and of how many.
+        judged_targets: what it compared them with.
         put_back: whether weights were written after the last update: those of the best look at validation, say.
         replaced: optimisers made anew for the same parameters.
         end: parameters at the end.
@@ -300,6 +314,7 @@ class Record:
     backward_site: str = ""
     backwards: int = 0
     live_backwards: int = 0
+    wasted_backwards: int = 0
     early_steps: int = 0
     drew_in_evaluation: int = 0
     drawn_again: int = 0
@@ -328,6 +343,9 @@ class Record:
     most_drawn: tuple[float, float] = (0.0, 0.0)
     flat_columns: tuple[int, int] = (0, 0)
     shift: ColumnShift | None = None
+    token_shift: TokenShift | None = None
+    judged: dict[int, tuple[int, int]] = field(default_factory=dict)
+    judged_targets: TargetsSeen = field(default_factory=TargetsSeen)
     put_back: bool = False
     replaced: int = 0
     end: dict[str, TensorFacts] = field(default_factory=dict)

@@ -12,6 +12,10 @@ from sightline.diagnose.tensor_facts import spread, tensor_facts
 MOST_VALUES = 8_192
 MOST_BATCHES = 2_000
 MOST_CLASSES = 100_000
+MOST_PLACES = 24
+MOST_RIGHT = 1_000
+MOST_COLUMNS = 8_192
+MOST_ROWS = 512
 
 
 def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor | None, Tensor | None]:
@@ -52,6 +56,22 @@ def note_targets(seen: TargetsSeen, target: Tensor, ignored: int) -> None:
             seen.batch_sizes.append(target.numel())
     elif len(seen.values) < MOST_VALUES:
         seen.values += spread(target.double(), 1_024).tolist()
+    if target.is_floating_point() and target.dim() > 1 and len(seen.places) < MOST_ROWS:
+        rows = target.detach().flatten(1)
+        wide = rows.shape[1]
+        if wide > 1 and (not seen.places or len(seen.places[0]) == min(wide, MOST_PLACES)):
+            few = rows[
+                :, [(i * wide) // MOST_PLACES for i in range(MOST_PLACES)] if wide > MOST_PLACES else slice(None)
+            ]
+            seen.places += few[: MOST_ROWS // 4].double().tolist()
+
+
+def note_right(seen: TargetsSeen, right: Tensor, target: Tensor) -> None:
+    """Which answers were right, by class."""
+    if target.is_floating_point() or target.is_cuda or right.numel() != target.numel() or len(seen.right) > MOST_RIGHT:
+        return
+    for c in target.reshape(-1)[right.reshape(-1)].tolist():
+        seen.right[c] = seen.right.get(c, 0) + 1
 
 
 def note_tokens(seen: TargetsSeen, tokens: Tensor, target: Tensor) -> None:
@@ -65,6 +85,8 @@ def note_tokens(seen: TargetsSeen, tokens: Tensor, target: Tensor) -> None:
     if same and size == 2 and tokens.shape[1] > 8:
         y = target.reshape(tokens.shape)
         seen.behind, seen.two_ahead = _agreement(tokens[:, :-1], y[:, 1:]), _agreement(tokens[:, 2:], y[:, :-2])
+    elif size == 2 and tokens.shape[1] > 8 and target.numel() == len(tokens) * (tokens.shape[1] - 1):
+        seen.two_ahead = _agreement(tokens[:, 2:], target.reshape(len(tokens), -1)[:, :-1])
     for axis in range(min(2, size)):
         length = tokens.shape[axis]
         if length < 2:
@@ -94,6 +116,24 @@ def note_columns(seen: TargetsSeen, x: Tensor, target: Tensor) -> None:
     if bool(found.isfinite().all()):
         (first, second), places = found.topk(2)
         seen.columns.append((int(places[0]), float(first), float(second)))
+
+
+def note_copies(seen: TargetsSeen, x: Tensor, target: Tensor) -> None:
+    """How many of the numbers that are asked for stand in the input of the same example, at one place for all.
+
+    Only where few numbers are asked for beside those given: a network that gives its input back is asked for all of it.
+    """
+    if not x.is_floating_point() or not target.is_floating_point() or x.dim() < 2 or len(x) != len(target):
+        return
+    rows, wanted = x.detach().flatten(1), target.detach().reshape(len(target), -1)
+    if len(x) < 16 or not 1 < wanted.shape[1] <= rows.shape[1] // 2 or rows.shape[1] > MOST_COLUMNS:
+        return
+    rows, wanted = rows[:32], wanted[:32, :: -(-wanted.shape[1] // 8)].to(rows.dtype)
+    varies = wanted.amax(0) > wanted.amin(0)
+    if not bool(varies.all()):
+        return
+    found = (rows[:, :, None] == wanted[:, None, :]).all(0).any(0)
+    seen.copied.append(float(found.float().mean()))
 
 
 def _agreement(tokens: Tensor, target: Tensor) -> float:

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.kinds import a_kind
+from sightline.diagnose.blank_tail import blank_tail
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
 from sightline.diagnose.columns_seen import ColumnsSeen
@@ -22,29 +23,25 @@ from sightline.diagnose.enough import EnoughSeen
 from sightline.diagnose.examples_drawn import ExamplesDrawn
 from sightline.diagnose.examples_seen import ExamplesSeen
 from sightline.diagnose.findings import Findings
-from sightline.diagnose.function_watch import LOSSES, FunctionWatch, unwatched
+from sightline.diagnose.function_watch import FunctionWatch, unwatched
+from sightline.diagnose.judgements import Judgements
 from sightline.diagnose.loader_watch import LoaderWatch
-from sightline.diagnose.long_series import MOST, add_losses, add_rates
+from sightline.diagnose.long_series import add_rates
 from sightline.diagnose.look_schedule import LookSchedule
+from sightline.diagnose.loss_watch import LossWatch
 from sightline.diagnose.module_watch import ModuleWatch
 from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch, parameter_ids
 from sightline.diagnose.probe import Probe, flows, probes
 from sightline.diagnose.reading import MODAL
-from sightline.diagnose.record import Backward, Entry, Look, LossSeen, Record, UpdateSeen
+from sightline.diagnose.record import Backward, Entry, Look, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
-from sightline.diagnose.targets_seen import (
-    accuracy,
-    arguments,
-    counted_targets,
-    note_columns,
-    note_targets,
-    note_tokens,
-)
+from sightline.diagnose.targets_seen import note_right, note_targets
 from sightline.diagnose.tensor_facts import diversity, features, tensor_facts
-from sightline.diagnose.validation import TrainingLoss, validate
+from sightline.diagnose.tokens_seen import TokensSeen
+from sightline.diagnose.validation import validate
 
 MOST_NETWORKS = 32
 MOST_EVALUATED = 16
@@ -108,7 +105,6 @@ class Watch:
             )
         self.record = Record()
         self._validation, self._stop_after = validation, stop_after
-        self._loss: TrainingLoss | None = None
         self._schedule = schedule or LookSchedule()
         self._networks: list[tuple[str, nn.Module]] = []
         self._names: dict[int, str] = {}
@@ -116,8 +112,14 @@ class Watch:
         self._aliases: dict[int, set[str]] = {}  # of a network called by itself and as part of another
         self._only_networks = model is not None
         self._only = _several(optimizer, Optimizer, "an optimiser of torch.optim") if optimizer is not None else None
+        self._losses = LossWatch(self.record)
+        self._judgements = Judgements(self._judged)
         self._functions = FunctionWatch(
-            call=self._called, loss=self._lost, before_backward=self._before_backward, after_backward=self._backwarded
+            call=self._called,
+            loss=self._lost,
+            judged=self._judgements.called,
+            before_backward=self._before_backward,
+            after_backward=self._backwarded,
         )
         self._modules = ModuleWatch(self._name_of, self._entered, self._left, self._functions)
         self._steps = OptimizerWatch(
@@ -133,18 +135,16 @@ class Watch:
         self._examples = ExamplesSeen()
         self._drawn = ExamplesDrawn(self._examples)
         self._columns = ColumnsSeen()
+        self._tokens = TokensSeen()
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
         self._backwards: list[Backward] = []
         self._late: list[Tensor] = []
-        self._open_losses: list[LossSeen] = []
         self._roots: deque[weakref.ref[Tensor]] = deque(maxlen=KEPT)
         self._mode = True
-        self._loss_name = ""
         self._random: Tensor | None = None
         self._glances = GLANCES
-        self._tokens: weakref.ref[Tensor] | None = None
         self._input: weakref.ref[Tensor] | None = None
         self._modal: dict[int, list[nn.Module]] = {}
         self._drawn_for: tuple[str, list[float]] | None = None
@@ -177,7 +177,7 @@ class Watch:
         self._stack.close()
         with unwatched():
             self._drawn.sort(trained=False)
-            self._keep_losses()
+            self._losses.keep()
             self._losses_in()
             self._end_look()
             for name, network in self._networks:
@@ -198,16 +198,17 @@ class Watch:
         )
         r.text = seen.text.shared()
         r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
-        r.shift = self._columns.shift()
+        r.shift, r.token_shift = self._columns.shift(), self._tokens.shift()
         r.replaced = self._steps.replaced
         r.put_back = self._stamp is not None and (p := self._stamp[0]()) is not None and p._version != self._stamp[1]
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""
-        if self._loss is None or not self._networks:
+        loss = self._losses.training_loss
+        if loss is None or not self._networks:
             why = "the loop calls none of torch's loss functions"
         else:
-            why = validate(self._networks[0][1], loader, self._loss)
+            why = validate(self._networks[0][1], loader, loss)
         if why:
             self.record.unseen.append(f"validation ({why})")
 
@@ -261,9 +262,8 @@ class Watch:
         self._given(next((x for x in inputs if x.dim() > 0), None))
 
     def _given(self, x: Tensor | None) -> None:
-        """What a network is called on: kept in mind where it is tokens."""
+        """What a network is called on."""
         self._input = weakref.ref(x) if x is not None else None
-        self._tokens = self._input if x is not None and not x.is_floating_point() else None
 
     def _left(self, module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         grad, output = torch.is_grad_enabled(), outputs[0] if outputs else None
@@ -276,6 +276,8 @@ class Watch:
         if mode is not None:
             self.record.entries[name, mode, grad] = self.record.entries.get((name, mode, grad), 0) + 1
         with unwatched():
+            if output is not None and not grad:
+                self._judgements.answered(output)
             state = self._drawn.fed_back(name, inputs)
             data = (x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad)
             first = next((x for x in data if not any(x is each for each in state)), None)
@@ -291,6 +293,8 @@ class Watch:
                 self._drawn_for = again
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self._evaluated(first)
+                if not first.is_floating_point() and (not grad or module.training):
+                    self._tokens.note(first, training=grad)
             if self._tape is not None:
                 tape = self._tape
                 self._entries.append(
@@ -307,6 +311,7 @@ class Watch:
                         row_facts(inputs[0]) if inputs and not inputs[0].requires_grad else None,
                         row_facts(output) if output is not None else None,
                         neighbours(first) if first is not None else None,
+                        blank_tail(first) if first is not None else 0.0,
                     )
                 )
                 if grad and first is not None:
@@ -346,50 +351,18 @@ class Watch:
             self._tape.note(func, args, kwargs, result, self._modules.current)
 
     def _lost(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
-        if self._modules.paused or not isinstance(result, Tensor):
-            return
-        grad = torch.is_grad_enabled()
-        outputs, target = arguments(args, kwargs)
-        if outputs is None or target is None:
-            return
-        if not (self._looking or not grad or self._mode):
-            return
-        with torch.no_grad():
-            counted = counted_targets(LOSSES[func], target, kwargs)
-            if grad and self._mode:
-                self._loss_name = LOSSES[func]
-                note_targets(self.record.targets, counted, target.numel() - counted.numel())
-                tokens = self._tokens() if self._tokens is not None and self.record.steps < 2 else None
-                if tokens is not None and not target.is_floating_point():
-                    note_tokens(self.record.targets, tokens, target)
-                x = self._input() if self._looking and self._input is not None else None
-                if x is not None:
-                    note_columns(self.record.targets, x, target)
-                self._loss = TrainingLoss.of(func, args, kwargs, outputs, target)
-            if not grad and not self._mode and LOSSES[func] == self._loss_name:
-                note_targets(self.record.evaluated_targets, counted, 0)
-            if self._looking or not grad:
-                value = float(result.detach().double().mean())
-                if kwargs.get("reduction") == "sum":
-                    value /= max(1, counted.numel())
-                self._open_losses.append(
-                    LossSeen(
-                        self.record.steps,
-                        LOSSES[func],
-                        value,
-                        grad,
-                        self._mode,
-                        accuracy(LOSSES[func], outputs, target, kwargs),
-                        max(1, counted.numel()),
-                        call_site(2),
-                    )
-                )
-                if len(self._open_losses) >= MOST:
-                    self._keep_losses()
+        if not self._modules.paused:
+            given = self._input() if self._input is not None else None
+            self._losses.called(func, args, kwargs, result, given=given, looking=self._looking, mode=self._mode)
 
-    def _keep_losses(self) -> None:
-        add_losses(self.record, self._open_losses)
-        self._open_losses.clear()
+    def _judged(self, right: Tensor, truth: Tensor) -> None:
+        """The loop counts its network's right answers in evaluation."""
+        with unwatched():
+            count, of = self.record.judged.get(self.record.steps, (0, 0))
+            self.record.judged[self.record.steps] = (count + int(right.sum()), of + right.numel())
+            if not truth.is_floating_point():
+                note_targets(self.record.judged_targets, truth, 0)
+                note_right(self.record.judged_targets, right, truth)
 
     def _before_backward(self, loss: Tensor) -> None:
         self._modules.paused = True
@@ -403,10 +376,12 @@ class Watch:
             for number, places in self._probes.items():
                 if not self._cleared[number] and not any(p.alive for p in places):
                     self._cleared[number] = True
-            self._keep_losses()
+            self._losses.keep()
             self._drawn.sort(trained=True)
             self._roots.append(weakref.ref(loss))
             if self._looking:
+                if self._backwards and self._backwards[-1].step == self.record.steps:
+                    self.record.wasted_backwards += not (self._steps.by_closure or self._any_gradient())
                 kept = sum((root := ref()) is not None and root.grad_fn is not None for ref in self._roots)
                 self.record.kept_losses = max(self.record.kept_losses, kept - 1)
                 self.record.backward_site = call_site(3)
@@ -425,8 +400,10 @@ class Watch:
         self._modules.paused = False
         if self._looking:
             with unwatched():
-                parameters = (p for _, network in self._networks for p in network.parameters())
-                self.record.live_backwards += any(flows(p) for p in parameters)
+                self.record.live_backwards += self._any_gradient()
+
+    def _any_gradient(self) -> bool:
+        return any(flows(p) for _, network in self._networks for p in network.parameters())
 
     def _wanted(self, optimizer: Optimizer) -> bool:
         """One of those to be watched, or one made anew in its place."""

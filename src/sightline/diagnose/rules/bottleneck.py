@@ -6,7 +6,7 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
-from sightline.diagnose.tape import Call
+from sightline.diagnose.tape import RECTIFIERS, Call
 from sightline.diagnose.tape_paths import ancestors, weights_of
 
 
@@ -45,11 +45,24 @@ def _goes_round(r: Reading, narrow: set[int]) -> bool:
     return bool(before & seen - narrow)
 
 
+def _few_units(r: Reading, call: Call, classes: int, width: int) -> tuple[int, int] | None:
+    """(units given, units made) of a layer that a rectifier cuts further, or of one or two maps of a convolution."""
+    index = call.index
+    rectified = any(c.name in RECTIFIERS and any(o.producer == index for o in c.operands) for c in r.tape.calls)
+    if not rectified or r.left is None:
+        return None
+    given, made = call.operands[0].shape, call.result.shape
+    axis = 1 if call.name.startswith("conv") else -1
+    few = max(2, classes // 4) if axis == -1 and r.left < 0.7 else 4 if axis == -1 else 2
+    wide = len(given) > 1 and given[axis] >= 4 * made[axis] and width > 2 * made[axis]
+    return (given[axis], made[axis]) if wide and made[axis] <= few else None
+
+
 @RULES.register("bottleneck")
 def bottleneck(r: Reading) -> Finding | None:
     """A hidden layer too narrow for what has to pass."""
     loss = r.loss
-    if loss is None or (r.left is not None and r.left < 0.35):
+    if loss is None or (r.left is not None and r.left < 0.15):
         return None
     if loss.kind in ("cross_entropy", "nll_loss", "cross-entropy"):
         wanted = len(r.record.targets.classes) or r.width
@@ -62,13 +75,13 @@ def bottleneck(r: Reading) -> Finding | None:
     classes, width = wanted, _outputs(r)
     most = 1 if classes == 4 else classes // 2 if r.left is not None and r.left > 0.5 else max(2, classes // 4)
     on_the_way = ancestors(r.tape, loss.prediction.producer if loss.prediction is not None else None)
+    layers = [(c, *_widths(c)) for c in r.tape.calls if c.grad and c.index in on_the_way and weights_of(r.tape, c)]
     narrow = [
         (c, given, made)
-        for c in r.tape.calls
-        if c.grad and c.index in on_the_way and weights_of(r.tape, c)
-        for given, made in [_widths(c)]
-        if 0 < made <= most and made < width and given > 2 * made
+        for c, given, made in layers
+        if 0 < made <= most and made < width and given > 2 * made and not (r.left is not None and r.left < 0.35)
     ]
+    narrow = narrow or [(c, *found) for c, *_ in layers if (found := _few_units(r, c, classes, width)) is not None]
     if not narrow or _goes_round(r, {c.index for c, _, _ in narrow}):
         return None
     c, given, made = narrow[0]

@@ -10,6 +10,14 @@ def _softmax(r: Reading) -> bool:
     return any(c.name in ("softmax", "log_softmax") for c in r.end)
 
 
+def _one_hot(r: Reading) -> int:
+    """Classes of targets that are 1 at one place and 0 at the others; 0 where they are not."""
+    rows = r.record.targets.places
+    wide = r.loss.target.shape[-1] if r.loss is not None and r.loss.target is not None and r.loss.target.shape else 0
+    one = len(rows) >= 32 and all(sum(row) == 1 and set(row) <= {0.0, 1.0} for row in rows)
+    return wide if one and 3 <= wide == len(rows[0]) and len({row.index(1.0) for row in rows}) > 2 else 0
+
+
 def _stands_still(r: Reading) -> bool:
     """A loss that is one number at every step, whatever the network answers."""
     t = r.training
@@ -87,6 +95,13 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
         evidence = f"the targets are {whole}, as if classes; the loss is {loss.kind}"
         fix = "if they are classes: an output a class and cross_entropy; numbers of classes have no distance"
         codes = ("LCH", "LCN", "ACH")
+    elif kind in ("mse", "l1", "smooth_l1", "huber") and _one_hot(r) and (r.left is None or r.left > 0.3):
+        severity = "warning"
+        evidence = (
+            f"the targets are {_one_hot(r)} classes, 1 for the right one and 0 for the others; the loss is {loss.kind}"
+        )
+        fix = "cross_entropy, given the last layer's scores and the numbers of the classes"
+        codes = ("LCH", "ACH")
     elif kind == "hinge" and squashed:
         severity = "warning"
         evidence, fix = (

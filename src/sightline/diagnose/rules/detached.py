@@ -3,9 +3,9 @@
 from sightline.diagnose.figures import gradient_by_layer
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import names
-from sightline.diagnose.tape_paths import weights_of
+from sightline.diagnose.tape_paths import ancestors, weights_of
 
 
 def _no_way_back(r: Reading) -> Finding | None:
@@ -42,10 +42,40 @@ def _used(r: Reading) -> set[str]:
     return {name for call in r.tape.calls for name in weights_of(r.tape, call)}
 
 
+def _drawn_without(r: Reading) -> Finding | None:
+    """A code that is drawn with no way back, within a network, and goes on through its layers."""
+    tape = r.tape
+    for call in tape.calls:
+        if call.name not in ("normal", "bernoulli", "multinomial") or call.grad or not call.module or r.two_players:
+            continue
+        sources = [o for o in call.operands if o.grad or (o.producer is not None and tape.calls[o.producer].grad)]
+        later = [c for c in r.layers if c.index > call.index and call.index in ancestors(tape, c.index)]
+        if not sources or not later or r.owner(later[0].module) != r.owner(call.module):
+            continue
+        return Finding(
+            cause="detached",
+            severity="warning",
+            certainty=0.75,
+            title="A sample inside the network lets no gradient through",
+            where=short(call.site),
+            evidence=(
+                f"{call.name} draws from what {call.module} computes, without gradients, and {later[0].module} goes on "
+                "from there",
+            ),
+            why="what is before the sample never learns what the layers after it need.",
+            fix="rsample() in place of sample(): mean + deviation · noise (the reparametrisation)",
+            codes=("FRZ",),
+            explains=("posterior-collapse", "no-progress", "collapsed-outputs"),
+            figure=gradient_by_layer(r),
+        )
+    return None
+
+
 @RULES.register("detached")
+@tells("detached", "Trainable parameters that never get a gradient, or not the one they need: cut off, or not used.")
 def detached(r: Reading) -> Finding | None:
     """Trainable parameters in the optimiser that never get a gradient: cut off, or not used."""
-    if (whole := _no_way_back(r)) is not None:
+    if (whole := _no_way_back(r) or _drawn_without(r)) is not None:
         return whole
     always: set[str] = set()
     for number in {u.optimizer for u in r.record.updates}:

@@ -4,6 +4,34 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.two_players import games
+
+
+def _rarely_steps(r: Reading) -> Finding | None:
+    """A generator that hardly ever gets a step."""
+    made = {n: r.record.cleared.get(n, 0) + r.record.uncleared.get(n, 0) for n in (0, 1)}
+    game = next((g for look in r.looks for g in games(look)), None)
+    if set(r.record.cleared) | set(r.record.uncleared) != {0, 1} or game is None or min(made.values()) < 2:
+        return None
+    rare = min(made, key=lambda n: made[n])
+    often = made[1 - rare]
+    own = {r.owner(name) for u in r.record.updates if u.optimizer == rare for name in u.names}
+    if often < 12 * made[rare] or (own and game.maker.network not in own):
+        return None
+    return Finding(
+        cause="discriminator-too-strong",
+        severity="warning",
+        certainty=0.8,
+        title="The generator hardly ever gets a step",
+        where="the game",
+        evidence=(f"its optimiser made {made[rare]:,} updates, the discriminator's {often:,}",),
+        why="the discriminator is trained to the end against a generator that stands still, and then says nothing.",
+        lecture=("U7", "X4"),
+        fix="a generator's step after every one to five of the discriminator's: check the indentation",
+        codes=("HLR", "MWA"),
+        explains=("mode-collapse",),
+        figure=loss_curve(r),
+    )
 
 
 @RULES.register("discriminator-too-strong")
@@ -11,6 +39,8 @@ def discriminator_too_strong(r: Reading) -> Finding | None:
     """A discriminator that is always right: the generator learns nothing from it."""
     if not r.two_players:
         return None
+    if (rare := _rarely_steps(r)) is not None:
+        return rare
     scores = [loss for loss in r.record.losses if loss.function.startswith("binary_cross_entropy") and loss.grad]
     tail = scores[-max(6, len(scores) // 3) :]
     if len(tail) < 6:

@@ -1,8 +1,11 @@
 """Fine-tuning whose first updates undo what the weights knew."""
 
+from statistics import median
+
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
+from sightline.diagnose.targets_seen import MOST_BATCHES
 
 
 def _early(r: Reading) -> tuple[float, float, int] | None:
@@ -15,9 +18,41 @@ def _early(r: Reading) -> tuple[float, float, int] | None:
     return (known[0][1], *max(means)) if means else None
 
 
+def _narrowed(r: Reading) -> Finding | None:
+    """The last part of training shows a few classes only, after all of them were shown."""
+    seen = r.record.targets
+    counts = [n for n, size in zip(seen.batch_classes, seen.batch_sizes, strict=True) if size >= 8]
+    if len(counts) < 20 or len(counts) >= MOST_BATCHES or len(seen.classes) < 4 or r.two_players:
+        return None
+    usual = median(counts[: len(counts) // 2])
+    last = next((i for i, n in enumerate(reversed(counts)) if n > 0.5 * usual), len(counts))
+    if usual < 0.6 * len(seen.classes) or not max(8, 0.02 * len(counts)) <= last <= 0.6 * len(counts):
+        return None
+    few = max(counts[-last:])
+    return Finding(
+        cause="forgetting",
+        severity="warning",
+        certainty=0.8,
+        title="Training ends on a few classes alone",
+        where="the order of the data",
+        evidence=(
+            f"batches hold {usual:g} of {len(seen.classes)} classes at first and at most {few} in the last {last} "
+            f"of {len(counts)}",
+        ),
+        why="nothing holds the network to what it knew of the others: the last updates undo it.",
+        fix="mix examples of the other classes in, or a rate ten times lower for the last part; evaluate all classes",
+        lecture=("U7", "P4"),
+        codes=("HLR", "IDS", "TRD"),
+        explains=("overfitting", "not-shuffled", "rate-too-high"),
+    )
+
+
 @RULES.register("forgetting")
+@tells("forgetting", "Fine-tuning whose first updates undo what the weights knew, or that shows a few classes alone.")
 def forgetting(r: Reading) -> Finding | None:
     """Fine-tuning whose first updates undo what the weights knew."""
+    if (narrowed := _narrowed(r)) is not None:
+        return narrowed
     t, early = r.training, _early(r)
     if t is None or not t.finite or early is None or r.guess is None or r.guess <= 0 or r.two_players:
         return None

@@ -34,6 +34,29 @@ def _column(r: Reading) -> Finding | None:
     )
 
 
+def _copied(r: Reading) -> Finding | None:
+    """Numbers to be forecast that stand in the window they are forecast from."""
+    shares = r.record.targets.copied
+    if len(shares) < 4 or median(shares) < 0.5 or min(shares) <= 0 or r.two_players or r.loss is None:
+        return None
+    return Finding(
+        cause="leak",
+        severity="error",
+        certainty=0.85,
+        title="The inputs hold what is to be told",
+        where="the data",
+        evidence=(
+            f"{median(shares):.0%} of the numbers of an example's target stand in its input, each at the same place in "
+            f"every example (batches looked at: {len(shares)})",
+        ),
+        why="the network only has to copy them; when it is used, they are not known yet.",
+        fix="let the input end before what is to be forecast begins",
+        codes=("TCL", "VRM"),
+        explains=("overfitting", "validation-preprocessed-differently", "wrong-labels"),
+        figure=loss_curve(r),
+    )
+
+
 def _through_a_code(r: Reading) -> bool:
     """Whether all that the outputs know of the tokens has passed one vector for each text, as in an autoencoder."""
     given = r.entry.inputs[0].shape if r.entry is not None and r.entry.inputs else ()
@@ -59,8 +82,8 @@ def _through_a_code(r: Reading) -> bool:
 @RULES.register("leak")
 def leak(r: Reading) -> Finding | None:
     """Targets that stand in the inputs."""
-    if (column := _column(r)) is not None:
-        return column
+    if (known := _column(r) or _copied(r)) is not None:
+        return known
     if (back := r.record.targets.behind) > 0.95 and r.record.targets.ahead < 0.6 and r.loss is not None:
         return Finding(
             cause="leak",

@@ -6,6 +6,14 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
 
 
+def _lost(r: Reading) -> bool:
+    """Whether the run came to nothing: no better than a constant guess, or than it was before."""
+    t = r.training
+    if t is None or not t.finite:
+        return True
+    return not r.learned and (t.end > 1.5 * t.best or (r.left is not None and r.left > 0.9))
+
+
 @RULES.register("momentum-out-of-range")
 def momentum_out_of_range(r: Reading) -> Finding | None:
     """Momentum or Adam's β out of sense, or batch normalisation's own momentum."""
@@ -13,7 +21,7 @@ def momentum_out_of_range(r: Reading) -> Finding | None:
         momentum = group.settings.get("momentum")
         betas = str(group.settings.get("betas", ""))
         numbers = [float(b) for b in betas.strip("()").split(",") if b.strip()] if betas else []
-        heavy = isinstance(momentum, (int, float)) and momentum >= 0.995
+        heavy = isinstance(momentum, (int, float)) and momentum >= (0.98 if _lost(r) else 0.995)
         first = bool(numbers) and numbers[0] >= 0.995
         second = len(numbers) > 1 and numbers[1] < 0.5 and numbers[1] < numbers[0]
         if heavy or first or second:
@@ -30,7 +38,7 @@ def momentum_out_of_range(r: Reading) -> Finding | None:
                 fix="momentum = 0.9; betas = (0.9, 0.999)",
                 codes=("OCH", "HLR", "HAE"),
                 change={"momentum": 0.9} if heavy else {"betas": "(0.9, 0.999)"},
-                explains=("rate-too-high", "no-progress", "stopped-too-early"),
+                explains=("rate-too-high", "no-progress", "stopped-too-early", "exploding-gradients"),
                 figure=loss_curve(r),
             )
     return _running_means(r)

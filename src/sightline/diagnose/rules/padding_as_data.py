@@ -3,12 +3,37 @@
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
+
+
+def _read_last(r: Reading) -> Finding | None:
+    """Series that end in zeros, all of them, read by a network whose state after them is what counts."""
+    recurrent = [c for c in r.tape.calls if c.name in ("lstm", "gru", "rnn_tanh", "rnn_relu") and c.grad]
+    tails = [e.tail for look in r.looks for e in look.entries if e.grad]
+    packed = any("pack" in c.name for c in r.tape.calls)
+    if not recurrent or packed or len(tails) < 3 or min(tails) < 0.2 or r.two_players:
+        return None
+    return Finding(
+        cause="padding-as-data",
+        severity="warning",
+        certainty=0.75,
+        title="Every series ends in padding",
+        where="the data",
+        evidence=(f"the last {min(tails):.0%} of the places are 0 in every example of every batch",),
+        why="a recurrent network forgets over them what it had read, and is asked after them.",
+        fix="leave the padding out, put it before the series, or pack_padded_sequence with the true lengths",
+        codes=("CPP", "IWF"),
+        explains=("wrong-labels", "no-progress", "stopped-too-early", "rate-too-low"),
+        figure=loss_curve(r),
+    )
 
 
 @RULES.register("padding-as-data")
+@tells("padding-as-data", "Padding that the loss counts as if it were text, or that every series ends in.")
 def padding_as_data(r: Reading) -> Finding | None:
     """Padding that the loss counts as if it were text."""
+    if (tail := _read_last(r)) is not None:
+        return tail
     targets, entry = r.record.targets, r.entry
     total = sum(targets.classes.values())
     if entry is None or not entry.inputs or entry.inputs[0].floating or len(entry.inputs[0].shape) < 2 or total < 50:

@@ -5,11 +5,13 @@ from math import e, log
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import left_out
 
 
 @RULES.register("probabilities-into-logits-loss")
+@tells("probabilities-into-logits-loss")
+@tells("output-cannot-reach-targets", "A rectifier between the last layer and a loss that wants scores of either sign.")
 def probabilities_into_logits_loss(r: Reading) -> Finding | None:
     """Probabilities where the loss wants scores: softmax or sigmoid done twice."""
     loss = r.loss
@@ -26,13 +28,14 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
     wants = "softmax" if loss.kind == "cross_entropy" else "sigmoid"
     limits = {"softmax": "between 0 and 1", "sigmoid": "between 0 and 1", "hardsigmoid": "between 0 and 1"}
     between = limits.get(squash.name, "between −1 and 1" if squash.name in ("softsign", "tanh") else "at 0 or above")
+    rectified = squash.name in ("relu", "relu6")
     evidence = [f"the outputs go through {squash.name} ({short(squash.site)}) and then into {loss.kind}"]
     if loss.kind == "cross_entropy" and twice and loss.prediction is not None and len(loss.prediction.shape) > 1:
         classes = loss.prediction.shape[1]
         floor = log(1 + (classes - 1) / e)
         evidence.append(f"with scores {between} the loss of {classes} classes can't fall below {floor:.2f}")
     return Finding(
-        cause="probabilities-into-logits-loss",
+        cause="output-cannot-reach-targets" if rectified else "probabilities-into-logits-loss",
         severity="error" if twice else "warning",
         certainty=0.95 if twice else 0.8,
         title=f"The outputs go through {squash.name} before a loss that wants plain scores",

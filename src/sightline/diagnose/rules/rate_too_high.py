@@ -48,6 +48,8 @@ def rate_too_high(r: Reading) -> Finding | None:
     died = usual < 1e-5 and first > 0.08
     big = max(usual, first if first > 0.5 or died or not isfinite(t.end) else 0.0)
     broken = not isfinite(t.end) or r.record.loss.not_finite is not None
+    if r.record.loss.not_finite == 0:
+        return None  # no update was made yet
     worse = t.finite and (
         t.end > t.start + 0.2 * abs(t.start)
         or (r.guess is not None and r.guess > 0 and t.end > 1.05 * r.guess and t.end > 1.5 * t.best)

@@ -24,14 +24,18 @@ def rate_too_low(r: Reading) -> Finding | None:
     follow = [u.follow for u in r.updates if u.follow is not None]
     straight = median(follow) if follow else 0.0
     moved = small * r.record.steps
-    far = r.left > 0.7 if r.left is not None else r.fallen < 0.5
+    far = r.left > 0.45 if r.left is not None else r.fallen < 0.5
     falling = t.end < t.before * 1.02 and t.end < t.start * 1.02
-    creeping = falling and moved <= 0.25 and small <= 4e-4 and straight >= 0.02
+    very = r.left is None or r.left > 0.7
+    creeping = very and falling and moved <= 0.25 and small <= 4e-4 and straight >= 0.02
     barely = falling and moved <= 0.25 and small <= 1.5e-3 and (r.left is None or r.left > 0.8) and straight >= -0.1
-    still = moved <= 0.05 and small <= 1e-4 and t.end < 1.2 * t.start
+    late = follow[len(follow) // 2 :]
+    # the next gradient is that of this step, to the end: nothing has been reached yet
+    on = len(late) >= 6 and median(late) > 0.85 and moved <= 0.3 and small <= 1.5e-3 and t.end < t.start
+    still = very and moved <= 0.05 and small <= 1e-4 and t.end < 1.2 * t.start
     if r.two_players:  # of a game the losses say little: only what hardly moves at all
-        far, creeping, barely, still = True, False, False, moved <= 0.05 and small <= 1e-4
-    if not far or not (creeping or barely or still):
+        far, creeping, barely, on, still = True, False, False, False, moved <= 0.05 and small <= 1e-4
+    if not far or not (creeping or barely or on or still):
         return None
     target = lr * max(10.0, min(1000.0, 2e-3 / small))
     suggestion = 10.0 ** round(log10(target))

@@ -39,8 +39,22 @@ def _summed_over(r: Reading, call: Call) -> int | None:
     return None
 
 
+def _classes_at(r: Reading, call: Call) -> int | None:
+    """The axis of the classes, where the loss takes scores (N, C) that were laid flat from (…, C)."""
+    prediction = r.loss.prediction if r.loss is not None else None
+    if r.loss is None or r.loss.kind not in ("cross_entropy", "nll_loss") or prediction is None:
+        return None
+    shape, given = call.result.shape, prediction.shape
+    way = r.end[: r.end.index(call)]
+    flat = len(shape) > len(given) == 2 and shape[-1] == given[1]
+    return len(shape) - 1 if flat and all(c.name in ("view", "reshape", "flatten", "contiguous") for c in way) else None
+
+
 @RULES.register("softmax-wrong-dimension")
-@tells("softmax-wrong-dimension", "A softmax over the examples of the batch, or over the queries of attention.")
+@tells(
+    "softmax-wrong-dimension",
+    "A softmax over the examples of the batch, the places of a text, or the queries of attention.",
+)
 @tells("softmax-over-one-unit", "A softmax over one single score.")
 def softmax_wrong_dimension(r: Reading) -> Finding | None:
     """A softmax over one single score, over the examples of the batch, or over attention's queries."""
@@ -72,6 +86,13 @@ def softmax_wrong_dimension(r: Reading) -> Finding | None:
             what, fix = "the examples of the batch", "give dim=1 (or −1), the axis of the classes"
             evidence = (
                 f"softmax over axis {axis} of {shape}: the {shape[0]} examples of a batch compete with each other"
+            )
+            codes = ("ACH", "IWS")
+        elif not by_hand and call in r.end and _classes_at(r, call) not in (None, axis % len(shape)):
+            what, fix = "another axis than the classes", f"give dim={_classes_at(r, call)}, the axis of the classes"
+            evidence = (
+                f"softmax over axis {axis} of {shape}; what goes into the loss has its classes along axis "
+                f"{_classes_at(r, call)}"
             )
             codes = ("ACH", "IWS")
         elif not by_hand and _summed_over(r, call) not in (None, axis % len(shape)):

@@ -43,7 +43,9 @@ def stopped_too_early(r: Reading) -> Finding | None:
         or (r.left is not None and r.left > 0.65 and _falls(values, 0.1))
         or (r.left is not None and r.left > 0.3 and _falls(values, 0.25))
     )
-    if not barely and (not falling or not far or epochs > 3.5):
+    told = [loss for _, loss, _ in r.validation_passes]
+    broken_off = epochs < 2.5 and 2 <= len(told) <= 4 and 0 < told[-1] < 0.96 * min(told[:-1]) and (r.left or 0.0) > 0.6
+    if not (barely or broken_off) and (not falling or not far or epochs > 3.5):
         return None
     return Finding(
         cause="stopped-too-early",

@@ -20,7 +20,26 @@ def too_little_data(r: Reading) -> Finding | None:
     told = overfitting(r)
     if r.two_players or r.training is None or not r.training.finite or (told is not None and told.severity != "advice"):
         return None
-    return _hardly_read(r) or _by_heart(r)
+    return _hardly_read(r) or _short_text(r) or _by_heart(r)
+
+
+def _short_text(r: Reading) -> Finding | None:
+    """A text that is read over and over, with far more weights than tokens, and others are evaluated."""
+    x = r.entry.inputs[0] if r.entry is not None and r.entry.inputs else None
+    if x is None or x.floating or len(x.shape) != 2 or r.record.targets.ahead < 0.95:
+        return None
+    tokens, size = r.data_size, sum(p.size for p in r.record.parameters)
+    read = r.record.trained_examples * x.shape[1] / max(1, tokens)
+    other = r.record.text.evaluated >= 30 and r.record.text.shared < 0.02 * r.record.text.evaluated
+    if not 0 < tokens <= 20_000 or size < 10 * tokens or read < PASSES or not other:
+        return None
+    return _finding(
+        r,
+        0.7,
+        "There is too little text to learn from",
+        (f"{tokens:,} tokens are read, each about {read:,.0f} times; the network has {size:,} parameters",),
+        "train on more text: ten tokens a parameter are not too many",
+    )
 
 
 def _hardly_read(r: Reading) -> Finding | None:

@@ -6,9 +6,9 @@ from statistics import median
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.rules.augmented import augmenting
 from sightline.diagnose.rules.registry import RULES, tells
-from sightline.diagnose.tape import Call
-from sightline.diagnose.tape_paths import ancestors
+from sightline.diagnose.tensor_facts import TensorFacts
 
 
 def _order_lost(r: Reading) -> Finding | None:
@@ -42,22 +42,30 @@ def _order_lost(r: Reading) -> Finding | None:
     )
 
 
-AUGMENTING = frozenset(
-    ["flip", "fliplr", "flipud", "transpose", "rot90", "roll", "permute", "affine_grid", "grid_sample", "masked_fill"]
-) | {"rand", "randn", "rand_like", "randn_like", "bernoulli", "normal", "dropout"}
-"""Functions that move the numbers of a picture, or draw noise for it."""
-
-
-def _augmenting(r: Reading) -> Call | None:
-    """The call in the loop itself that changes what the network is given in training, if there is one."""
-    for look in r.looks:
-        for e in look.entries:
-            if e.grad and e.producers:
-                made = (look.tape.calls[i] for i in sorted(ancestors(look.tape, e.producers[0]), reverse=True))
-                found = next((call for call in made if call.name in AUGMENTING and not call.module), None)
-                if found is not None:
-                    return found
-    return None
+def _whole_numbers(r: Reading) -> Finding | None:
+    """Inputs rounded to two values in training and not in evaluation."""
+    trained = _trained(r)
+    seen = [x for x in r.record.evaluated_inputs if trained and x.shape[1:] == trained[0].shape[1:] and x.finite]
+    if len(trained) < 4 or len(seen) < 2 or not all(x.whole and x.minimum != x.maximum for x in trained):
+        return None
+    if any(x.whole for x in seen) or max(x.maximum - x.minimum for x in trained) > 1.5:
+        return None
+    return Finding(
+        cause="validation-preprocessed-differently",
+        severity="warning",
+        certainty=0.75,
+        title="Inputs are 0 or 1 in training, and lie between in evaluation",
+        where="the data",
+        evidence=(
+            f"every number of {len(trained)} batches of training is {trained[0].minimum:g} or {trained[0].maximum:g}; in "
+            f"evaluation the mean is {seen[0].mean:.3g} with deviation {seen[0].deviation:.3g}",
+        ),
+        why="the network is judged on inputs of a kind that it never saw.",
+        fix="round both, or neither",
+        codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
+        figure=loss_curve(r),
+    )
 
 
 def _drawn_at_random(r: Reading) -> bool:
@@ -69,62 +77,26 @@ def _drawn_at_random(r: Reading) -> bool:
     return len(shape) == 4 or (len(shape) == 2 and shape[1] > 1 and max(near, default=0.0) < 0.7)
 
 
-def _by_column(r: Reading) -> Finding | None:
-    """Pictures or tables whose mean is another one in evaluation, column by column."""
-    shift = r.record.shift
-    axes = len(r.entry.inputs[0].shape) if r.entry is not None and r.entry.inputs else 0
-    if shift is None or axes not in (2, 4) or r.two_players:
-        return None
-    if (
-        shift.exchanged > 0.8
-        or shift.columns < (64 if axes == 4 else 8)
-        or shift.pattern < (0.32 if axes == 4 else 1.0)
-    ):
-        return None
-    what = "pictures" if axes == 4 else "features"
-    classes = r.record.evaluated_targets
-    if classes.batch_classes and median(classes.batch_classes) < 0.5 * len(r.record.targets.classes):
-        return None  # evaluated in order of class: the first batches are not like the whole
-    call = _augmenting(r)
-    return Finding(
-        cause="augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
-        severity="warning",
-        certainty=0.6,
-        title=f"Augmented {what} are unlike those of evaluation"
-        if call is not None
-        else f"Validation shows other {what}",
-        where=short(call.site) if call is not None else "the data",
-        evidence=(
-            f"the mean {what} of training and evaluation are {shift.pattern:.2f} deviations apart and "
-            f"correlate by {shift.exchanged:.2f}",
-            *((f"{call.name} changes them in training",) if call is not None else ()),
-        ),
-        why="so changed, an example can mean something else, and what is evaluated is seldom trained on."
-        if call is not None
-        else "the network is judged on inputs of a kind that it never saw.",
-        fix="augment only by what leaves the label true, and less often"
-        if call is not None
-        else "prepare both in the same way: order of the axes, of the channels, direction",
-        codes=("CPP", "TCL") if call is not None else ("CPP", "VRM"),
-        explains=("overfitting", "wrong-labels", "stopped-too-early"),
-        figure=loss_curve(r),
-    )
-
-
 @RULES.register("validation-preprocessed-differently")
 @tells("validation-preprocessed-differently")
 @tells("augmentation-changes-label", "Augmentation that makes of examples what evaluation never shows.")
 def validation_preprocessed_differently(r: Reading) -> Finding | None:
     """Inputs that are prepared otherwise in evaluation than in training."""
+    if r.two_players:
+        return None
     by_moments = _by_moments(r)
     if by_moments is not None and by_moments.severity == "warning":
         return by_moments
-    return (None if r.two_players else _order_lost(r)) or _by_column(r) or by_moments
+    return _order_lost(r) or _whole_numbers(r) or by_moments
+
+
+def _trained(r: Reading) -> list[TensorFacts]:
+    return [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
 
 
 def _by_moments(r: Reading) -> Finding | None:
     """Inputs whose mean or deviation is another one in evaluation."""
-    trained = [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
+    trained = _trained(r)
     seen = [x for x in r.record.evaluated_inputs if x.floating and x.finite]
     if not trained or not seen or r.two_players:
         return None
@@ -144,7 +116,7 @@ def _by_moments(r: Reading) -> Finding | None:
         return None
     # later data may differ so much by themselves
     drift = apart < 1.5 and 0.4 < spread / deviation < 2.5 and not _drawn_at_random(r)
-    call = _augmenting(r) if apart < 1.5 else None
+    call = augmenting(r) if apart < 1.5 else None
     return Finding(
         cause="augmentation-changes-label" if call is not None else "validation-preprocessed-differently",
         severity="advice" if drift else "warning",

@@ -1,13 +1,14 @@
 """Words that rules share."""
 
 from collections.abc import Iterable
-from math import hypot, sqrt
+from math import hypot, log, sqrt
 from statistics import median
 
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import ParameterSeen, Record
 from sightline.diagnose.tape import Call, Plain
 from sightline.diagnose.tape_paths import weights_of
+from sightline.diagnose.tensor_facts import LIMIT
 
 
 def names(found: Iterable[str], most: int = 3) -> str:
@@ -27,6 +28,25 @@ def fresh(p: ParameterSeen) -> bool:
     """Whether a matrix is spread as torch draws a new layer: uniform, up to 1/√fan-in."""
     reach = max(-p.facts.minimum, p.facts.maximum) * sqrt(p.fan_in)
     return 0.9 < reach <= 1.0001 and abs(p.facts.deviation * sqrt(3 * p.fan_in) - 1) < 0.1
+
+
+def drawn_normal(p: ParameterSeen) -> bool:
+    """Whether a matrix is spread as He's and Glorot's normal starts draw it: mean 0, √(2/n) with one of its fans.
+
+    A trained matrix comes so near to that by chance alone: this tells something of several matrices together.
+    """
+    n = p.size
+    if p.fan_in < 8 or n < 256 or p.facts.deviation <= 0:
+        return False
+    fan_out = p.shape[0] * (n // (p.shape[0] * p.shape[1]) if len(p.shape) > 2 else 1)
+    ends = max(-p.facts.minimum, p.facts.maximum) / p.facts.deviation
+    near = [abs(p.facts.deviation * sqrt(fan / 2) - 1) for fan in (p.fan_in, fan_out, (p.fan_in + fan_out))]
+    seen = min(n, LIMIT)
+    return (
+        min(near) < 4 / sqrt(2 * seen)
+        and abs(p.facts.mean) < 4 * p.facts.deviation / sqrt(seen)
+        and 2.4 < ends < sqrt(2 * log(seen)) + 1.5
+    )
 
 
 def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ def _by_heart(r: Reading) -> Finding | None:
         r.guess is None
         or r.left is None
         or not r.record.targets.classes
-        or r.validation_passes
+        or r.accuracies
         or r.two_players
         or passes < 8
         or each < 8
@@ -146,7 +146,7 @@ def _noisier(r: Reading) -> Finding | None:
 
 def _by_chance(r: Reading) -> bool:
     """Whether no pass over validation data was better than the most frequent class."""
-    right = [p[2] for p in r.validation_passes if p[2] is not None]
+    right = [share for _, share in r.accuracies]
     classes = r.record.targets.classes
     if len(right) < 2 or not classes or r.record.distinct_evaluated < 50 or r.record.shared_examples:
         return False
@@ -161,7 +161,7 @@ def _nothing_to_learn(r: Reading) -> Finding | None:
         t is None
         or not t.finite
         or r.left is None
-        or not (0.85 if _by_chance(r) else 0.96) < r.left < 1.05
+        or not (0.85 if _by_chance(r) else 0.96) < r.left < (1.12 if r.record.targets.places else 1.05)
         or not 1e-3 < (r.update_ratio or 0.0) < 3e-2
         or r.record.steps < 100
         or r.two_players
@@ -192,11 +192,11 @@ def wrong_labels(r: Reading) -> Finding | None:
     other = _two_ahead(r) or _amounts(r) or _by_heart(r) or _noisier(r) or _nothing_to_learn(r)
     if other is not None:
         return other
-    passes = [p for p in r.validation_passes if p[2] is not None]
+    accuracies, losses = r.accuracies, r.validation_passes
     classes = r.record.targets.classes
     total = sum(classes.values())
     if (
-        len(passes) < 1
+        not accuracies
         or r.training is None
         or r.guess is None
         or total < 50
@@ -205,10 +205,9 @@ def wrong_labels(r: Reading) -> Finding | None:
     ):
         return None
     chance = max(classes.values()) / total
-    last = passes[-1]
-    right = max(p[2] for p in passes if p[2] is not None)
+    right = max(share for _, share in accuracies)
     slack = 0.05 + 1.5 * sqrt(chance * (1 - chance) / max(20, r.record.distinct_evaluated))
-    if right > chance + slack or r.training.end > 0.85 * r.guess or last[1] < 1.02 * r.guess:
+    if right > chance + slack or r.training.end > 0.85 * r.guess or (losses and losses[-1][1] < 1.02 * r.guess):
         return None
     return Finding(
         cause="wrong-labels",
