@@ -288,12 +288,24 @@ class Reading:
         return max(rows for rows, _, _ in found), (int(min(low for _, low, _ in found)), int(last))
 
     @cached_property
+    def tokens(self) -> bool:
+        """Whether the network is given whole numbers by format: words, letters, places in a table."""
+        return self.entry is not None and any(not fed.floating for fed in self.entry.inputs)
+
+    @cached_property
+    def by_pixel(self) -> bool:
+        """Whether every pixel of a picture has a target of its own."""
+        target = self.loss.target if self.loss is not None else None
+        return target is not None and len(target.shape) >= 3
+
+    @cached_property
     def possible(self) -> int | None:
         """How many different rows of whole numbers there can be, by the range of a batch; None for other inputs."""
         x = self.entry.inputs[0] if self.entry is not None and self.entry.inputs else None
         if x is None or not x.whole or len(x.shape) != 2 or not x.finite or x.shape[1] > 64:
             return None
-        return int(x.maximum - x.minimum + 1) ** x.shape[1]
+        rows: int = int(x.maximum - x.minimum + 1) ** x.shape[1]
+        return rows
 
     @cached_property
     def few_examples(self) -> int:

@@ -200,7 +200,12 @@ class Watch:
         r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
         r.shift, r.token_shift = self._columns.shift(), self._tokens.shift()
         r.replaced = self._steps.replaced
-        r.put_back = self._stamp is not None and (p := self._stamp[0]()) is not None and p._version != self._stamp[1]
+        r.put_back = self._written_since()
+
+    def _written_since(self) -> bool:
+        """Whether the first weight is another than the last update left it."""
+        weight = self._stamp[0]() if self._stamp is not None else None
+        return weight is not None and self._stamp is not None and weight._version != self._stamp[1]
 
     def _validate(self, loader: Iterable[Any]) -> None:
         """Validation by the watch itself, seen as if the loop did it."""

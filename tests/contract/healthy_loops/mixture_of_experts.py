@@ -12,7 +12,9 @@ class MoE(nn.Module):
     def __init__(self, experts=4):
         super().__init__()
         self.gate = nn.Linear(2, experts)
-        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(2, 24), nn.ELU(), nn.Linear(24, 1)) for _ in range(experts))
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(2, 24), nn.ELU(), nn.Linear(24, 1)) for _ in range(experts)
+        )
 
     def forward(self, x):
         g = self.gate(x).softmax(-1)
@@ -21,7 +23,7 @@ class MoE(nn.Module):
 
 model = MoE()
 opt = torch.optim.Adam(model.parameters(), lr=1e-2)
-for epoch in range(15):
+for epoch in range(40):
     for i in torch.randperm(2500).split(100):
         out, g = model(x[i])
         loss = nn.functional.mse_loss(out, y[i]) + 0.01 * (g.mean(0) * g.mean(0).log()).sum()

@@ -10,7 +10,13 @@ x = torch.from_numpy(images).unsqueeze(1) / 16
 column = torch.arange(8).expand(len(x), 8, 8) // 3
 mask = torch.where(x[:, 0] > 0.3, column + 1, torch.zeros_like(column))
 net = nn.Sequential(
-    nn.ZeroPad2d(2), nn.Conv2d(1, 24, 5), nn.ReLU(), nn.ZeroPad2d(2), nn.Conv2d(24, 24, 5), nn.ReLU(), nn.Conv2d(24, 4, 1)
+    nn.ZeroPad2d(2),
+    nn.Conv2d(1, 24, 5),
+    nn.ReLU(),
+    nn.ZeroPad2d(2),
+    nn.Conv2d(24, 24, 5),
+    nn.ReLU(),
+    nn.Conv2d(24, 4, 1),
 )
 opt = torch.optim.Adam(net.parameters(), lr=3e-3)
 criterion = nn.CrossEntropyLoss(ignore_index=0)

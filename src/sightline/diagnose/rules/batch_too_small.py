@@ -34,7 +34,7 @@ def _noisy(r: Reading, size: int) -> Finding | None:
 def _dense(r: Reading) -> bool:
     """Whether every pixel has a target: then a batch of two pictures holds thousands of examples."""
     target = r.loss.target if r.loss is not None else None
-    return target is not None and len(target.shape) >= 3 and prod(target.shape[-2:]) >= 256
+    return r.by_pixel and target is not None and prod(target.shape[-2:]) >= 256
 
 
 @RULES.register("batch-too-small")

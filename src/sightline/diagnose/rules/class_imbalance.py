@@ -4,13 +4,14 @@ from sightline.diagnose.figures import class_counts
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.rules.words import several_targets
 
 
 def _nearly_missing(r: Reading) -> Finding | None:
     """Classes fall apart into frequent ones, about as many each, and some of which there is hardly an example."""
     classes = r.record.targets.classes
-    if r.loss is not None and len({c.operands[0].shape[1:] for c in (r.loss.call, *r.loss.others) if c.operands}) > 1:
-        return None  # targets of several kinds are counted together
+    if several_targets(r):
+        return None
     if not 4 <= len(classes) <= 50 or r.loss is None or r.loss.target is None or len(r.loss.target.shape) != 1:
         return None
     counts = sorted(classes.values(), reverse=True)

@@ -37,9 +37,9 @@ def ignored_index(r: Reading) -> Finding | None:
     ignored = loss.call.option("ignore_index", 4, -100)
     targets = r.record.targets
     share = targets.ignored / max(1, targets.ignored + targets.counted)
-    tokens = r.entry is not None and any(not fed.floating for fed in r.entry.inputs)
-    # for tokens 0 is often padding; for whole inputs every label is a class
-    real = isinstance(ignored, int) and 0 <= ignored < r.width and not tokens and share > 0.5 / max(2, r.width)
+    # for tokens 0 is often padding, for pixels what has no label; for whole inputs every label is a class
+    whole = not r.tokens and not r.by_pixel
+    real = isinstance(ignored, int) and 0 <= ignored < r.width and whole and share > 0.5 / max(2, r.width)
     if not real and share < 0.95:
         return _weighed_nothing(r)
     return Finding(

@@ -16,10 +16,23 @@ def _narrow(a: Call, b: Call) -> bool:
 
 
 def _elsewhere(r: Reading, a: Call, b: Call, layers: list[Call]) -> bool:
-    """Whether the two are more than one map: the second is used at another place, too, behind what is not linear."""
+    """Whether the two are more than one map: either is used elsewhere, too, or what is between them grows."""
     own = set(weights_of(r.tape, b))
     again = [c for c in layers if c.index != b.index and own & set(weights_of(r.tape, c))]
-    return any(straight_before(r.tape, c) is not a for c in again)
+    return any(straight_before(r.tape, c) is not a for c in again) or _goes_past(r, a) or _enlarged(a, b)
+
+
+def _goes_past(r: Reading, a: Call) -> bool:
+    """Whether what a layer makes is added further on, too, past the next one: a skip connection begins there."""
+    tree = ancestors(r.tape, r.root)
+    used = [c for c in r.tape.calls if c.index in tree and any(o.producer == a.index for o in c.operands)]
+    return len(used) > 1 and any(c.name == "add" for c in used)
+
+
+def _enlarged(a: Call, b: Call) -> bool:
+    """Whether pictures grow between two convolutions: one layer could not do what the two do."""
+    made, given = a.result.shape, b.operands[0].shape
+    return len(made) == len(given) == 4 and given[2] > made[2]
 
 
 def _width(shape: tuple[int, ...]) -> int:

@@ -8,6 +8,10 @@ from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import left_out
 
+SQUASHING = ("softmax", "sigmoid", "softsign", "hardsigmoid", "tanh", "relu", "relu6")
+COMPARING = ("cdist", "pairwise_distance", "cosine_similarity", "norm", "matmul", "mm", "bmm", "einsum")
+"""Calls that compare embeddings: their answers are the scores, whatever the embeddings went through before."""
+
 
 @RULES.register("probabilities-into-logits-loss")
 @tells("probabilities-into-logits-loss")
@@ -19,9 +23,8 @@ def probabilities_into_logits_loss(r: Reading) -> Finding | None:
         return None
     if any(c.name in ("log", "log_softmax", "logsigmoid") for c in r.end):
         return None  # the logarithm of a softmax is a score like any other
-    squash = next(
-        (c for c in r.end if c.name in ("softmax", "sigmoid", "softsign", "hardsigmoid", "tanh", "relu", "relu6")), None
-    )
+    apart = next((i for i, c in enumerate(r.end) if c.name in COMPARING), len(r.end))
+    squash = next((c for c in r.end[:apart] if c.name in SQUASHING), None)
     if squash is None:
         return None
     twice = squash.name in ("softmax", "sigmoid")

@@ -9,6 +9,7 @@ from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.record import TargetsSeen
 from sightline.diagnose.rules.registry import RULES, tells
+from sightline.diagnose.rules.words import several_targets
 from sightline.diagnose.targets_seen import MOST_BATCHES
 
 ENOUGH = 100
@@ -23,7 +24,7 @@ ENOUGH = 100
 @tells("validation-preprocessed-differently", "Targets on another scale in evaluation than in training.")
 def validation_targets(r: Reading) -> Finding | None:
     """Targets of evaluation unlike those of training: classes never trained on, or amounts on another scale."""
-    if r.two_players or r.loss is None:
+    if r.two_players or r.loss is None or several_targets(r):
         return None
     return _shares(r) or _classes(r) or _never_right(r) or _amounts(r)
 
@@ -47,11 +48,12 @@ def _classes(r: Reading) -> Finding | None:
     new = sorted(
         c for c, n in evaluated.items() if n > 0.4 * usual and trained.get(c, 0) < 0.02 * n * all_trained / total
     )
-    if not new:
-        return None
+    index = r.loss.call.option("ignore_index", 4, -100) if r.loss is not None else -100
+    if not new or (new == [index] and (not isinstance(index, int) or index < 0 or r.tokens or r.by_pixel)):
+        return None  # the loop compares all places, and counts those that have a label
     share = sum(evaluated[c] for c in new) / total
     several = len(new) > 1 and share > 0.25
-    if r.loss is not None and new == [r.loss.call.option("ignore_index", 4, -100)] and r.record.targets.ignored:
+    if new == [index] and r.record.targets.ignored:
         return _ignored(r, new[0], share)
     return Finding(
         cause="not-shuffled" if several else "wrong-labels",

@@ -80,6 +80,12 @@ def left_out(r: Reading, call: Call) -> dict[str, Plain]:
     return {"leave_out": call.name, "module": call.module, "site": call.site} if len(same) == 1 else {}
 
 
+def several_targets(r: Reading) -> bool:
+    """Whether a step's losses are about different questions, whose targets are counted together."""
+    calls = (r.loss.call, *r.loss.others) if r.loss is not None else ()
+    return len({call.operands[0].shape[1:] for call in calls if call.operands}) > 1
+
+
 def last_weight(r: Reading) -> str:
     """The matrix that gives the network's outputs: that of the last layer before the loss."""
     for call in r.end:
