@@ -92,8 +92,8 @@ class FunctionWatch(TorchFunctionMode):
             self._loss(func, args, keywords, result)
         elif func in JUDGING:
             self._judged(func, args, result)
-        elif func in REDRAWING and args and isinstance(args[0], Tensor):
-            self._drawn(args[0])
+        elif func in REDRAWING and isinstance(filled := args[0] if args else keywords.get("tensor"), Tensor):
+            self._drawn(filled)
         return result
 
     def _backward(self, func: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
