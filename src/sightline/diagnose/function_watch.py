@@ -40,6 +40,9 @@ LOSSES: dict[Any, str] = {
 
 BACKWARD = (Tensor.backward, torch.autograd.backward)
 
+REDRAWING = frozenset([Tensor.uniform_, Tensor.normal_, torch.nn.init.uniform_, torch.nn.init.normal_])
+"""Functions that draw a tensor's numbers anew, in place."""
+
 Told = Callable[[Any, Sequence[Any], Mapping[str, Any], Any], None]
 
 
@@ -52,6 +55,7 @@ class FunctionWatch(TorchFunctionMode):
         call: told function, arguments, result of every call while taping.
         loss: told the same of losses.
         judged: told (function, arguments, result) of calls that may judge answers.
+        drawn: told a tensor whose numbers are drawn anew.
         before_backward: told the tensor that a backward pass starts from.
         after_backward: told when it is through.
     """
@@ -62,6 +66,7 @@ class FunctionWatch(TorchFunctionMode):
         call: Told,
         loss: Told,
         judged: Callable[[Any, Sequence[Any], Any], None],
+        drawn: Callable[[Tensor], None],
         before_backward: Callable[[Tensor], None],
         after_backward: Callable[[], None],
     ) -> None:
@@ -69,7 +74,7 @@ class FunctionWatch(TorchFunctionMode):
         self.taping = False
         self.asleep = False
         self._away = self._resting = False
-        self._call, self._loss, self._judged = call, loss, judged
+        self._call, self._loss, self._judged, self._drawn = call, loss, judged, drawn
         self._before_backward, self._after_backward = before_backward, after_backward
 
     def __torch_function__(
@@ -87,6 +92,8 @@ class FunctionWatch(TorchFunctionMode):
             self._loss(func, args, keywords, result)
         elif func in JUDGING:
             self._judged(func, args, result)
+        elif func in REDRAWING and isinstance(filled := args[0] if args else keywords.get("tensor"), Tensor):
+            self._drawn(filled)
         return result
 
     def _backward(self, func: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:

@@ -164,12 +164,12 @@ class Reading:
         if found is None or loss.by_hand:
             return found
         reduction = loss.call.option("reduction", 99, "mean")
-        if reduction == "none" and multiplied(self.tape, loss.call, self.root) is None:
+        factor = multiplied(self.tape, loss.call, self.root)
+        if reduction == "none" and factor is None:
             return None
         if reduction == "sum" and loss.target is not None:
-            factor = multiplied(self.tape, loss.call, self.root)
             return None if factor is None else found * factor * prod(loss.target.shape)
-        return found
+        return found * factor if factor is not None and factor > 0 else found
 
     @cached_property
     def width(self) -> int:

@@ -296,6 +296,8 @@ class Record:
         flat_columns: columns of the inputs that are one number in training and vary in evaluation, and columns in all.
         shift: how far the columns of evaluation are from those of training.
         token_shift: the same of tokens.
+        shared_moments: share of the windows of series evaluated that overlap with windows trained on.
+        redrawn: how often, after the first update, a matrix was drawn at random again.
         judged: by step, how many answers in evaluation the loop itself counted as right, and of how many.
         judged_targets: what it compared them with.
         put_back: whether weights were written after the last update: those of the best look at validation, say.
@@ -344,6 +346,8 @@ class Record:
     flat_columns: tuple[int, int] = (0, 0)
     shift: ColumnShift | None = None
     token_shift: TokenShift | None = None
+    shared_moments: float = 0.0
+    redrawn: int = 0
     judged: dict[int, tuple[int, int]] = field(default_factory=dict)
     judged_targets: TargetsSeen = field(default_factory=TargetsSeen)
     put_back: bool = False

@@ -30,6 +30,7 @@ from sightline.diagnose.long_series import add_rates
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.loss_watch import LossWatch
 from sightline.diagnose.module_watch import ModuleWatch
+from sightline.diagnose.moments_seen import MomentsSeen
 from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch, parameter_ids
@@ -118,6 +119,7 @@ class Watch:
             call=self._called,
             loss=self._lost,
             judged=self._judgements.called,
+            drawn=self._redrawn,
             before_backward=self._before_backward,
             after_backward=self._backwarded,
         )
@@ -136,6 +138,7 @@ class Watch:
         self._drawn = ExamplesDrawn(self._examples)
         self._columns = ColumnsSeen()
         self._tokens = TokensSeen()
+        self._moments = MomentsSeen()
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
@@ -199,6 +202,7 @@ class Watch:
         r.text = seen.text.shared()
         r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
         r.shift, r.token_shift = self._columns.shift(), self._tokens.shift()
+        r.shared_moments = self._moments.shared()
         r.replaced = self._steps.replaced
         r.put_back = self._written_since()
 
@@ -298,8 +302,8 @@ class Watch:
                 self._drawn_for = again
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self._evaluated(first)
-                if not first.is_floating_point() and (not grad or module.training):
-                    self._tokens.note(first, training=grad)
+                if not grad or module.training:
+                    (self._moments if first.is_floating_point() else self._tokens).note(first, training=grad)
             if self._tape is not None:
                 tape = self._tape
                 self._entries.append(
@@ -368,6 +372,11 @@ class Watch:
             if not truth.is_floating_point():
                 note_targets(self.record.judged_targets, truth, 0)
                 note_right(self.record.judged_targets, right, truth)
+
+    def _redrawn(self, p: Tensor) -> None:
+        """Random numbers are drawn into a tensor in place."""
+        if self.record.steps and p.dim() > 1 and self._origins.get(id(p), "").startswith("parameter:"):
+            self.record.redrawn += 1
 
     def _before_backward(self, loss: Tensor) -> None:
         self._modules.paused = True

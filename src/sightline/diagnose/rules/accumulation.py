@@ -17,6 +17,8 @@ def accumulation(r: Reading) -> Finding | None:
     """Gradients gathered over several batches, whose losses are not averaged, or averaged twice."""
     if r.record.steps < 3 or len({u.optimizer for u in r.record.updates}) != 1 or r.record.uncleared.get(0, 0) > 2:
         return None
+    if (once := _by_the_batch(r)) is not None:
+        return once
     whole = [look for look in r.looks if len({b.site for b in look.backwards}) == 1 and len(look.backwards) > 1]
     if len(whole) < 0.6 * len(r.looks) or not whole:
         return None
@@ -49,6 +51,33 @@ def accumulation(r: Reading) -> Finding | None:
         fix=fix,
         codes=("HLR",),
         explains=("rate-too-high", "rate-too-low", "exploding-gradients"),
+        figure=loss_curve(r),
+    )
+
+
+def _by_the_batch(r: Reading) -> Finding | None:
+    """A loss that is a mean over the batch, divided by the batch's size again."""
+    adaptive = any("Ada" in group.optimizer or "RMS" in group.optimizer for group in r.record.groups)
+    if r.learned or adaptive or r.loss is None or r.loss.by_hand or r.loss.target is None or not r.loss.target.shape:
+        return None
+    if r.loss.call.option("reduction", 99, "mean") != "mean":
+        return None
+    size = r.loss.target.shape[0]
+    whole = [look for look in r.looks if len(look.backwards) == 1]
+    factors = [factor for look in whole if (factor := _factor(look)) is not None]
+    if size < 8 or len(factors) < 3 or abs(median(factors) * size - 1) > 0.01:
+        return None
+    return Finding(
+        cause="accumulation-averaged-twice",
+        severity="warning",
+        certainty=0.75,
+        title="The loss is divided by the batch's size twice",
+        where=short(whole[-1].backwards[0].site),
+        evidence=(f"{r.loss.kind} is a mean over {size} examples, and multiplied by {median(factors):.3g} = 1/{size}",),
+        why=f"the gradient, and a step of SGD, are {size} times smaller than the rate says.",
+        fix="leave the division out",
+        codes=("HLR",),
+        explains=("rate-too-low", "no-progress", "wrong-labels", "stopped-too-early"),
         figure=loss_curve(r),
     )
 

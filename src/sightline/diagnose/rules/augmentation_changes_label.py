@@ -18,7 +18,7 @@ def augmentation_changes_label(r: Reading) -> Finding | None:
     """Inputs that are altered in training so that they mean something else, or are what evaluation never shows."""
     if r.two_players:
         return None
-    return _flipped(r) or _smoother(r) or _by_column(r)
+    return _flipped(r) or _turned(r) or _smoother(r) or _by_column(r)
 
 
 def _flipped(r: Reading) -> Finding | None:
@@ -57,6 +57,43 @@ def _flipped(r: Reading) -> Finding | None:
     )
 
 
+def _turned(r: Reading) -> Finding | None:
+    """Pictures that the loop turns by a right angle, or puts upside down, and that are not learned."""
+    shown = 0
+    turns: list[Call] = []
+    for look in r.looks:
+        for e in look.entries:
+            if e.grad and e.training and e.inputs and len(e.inputs[0].shape) == 4:
+                made = (look.tape.calls[i] for i in ancestors(look.tape, e.producers[0]))
+                shown += 1
+                turns += [c for c in made if not c.module and _upright_no_more(c)][:1]
+    if shown < 6 or len(turns) < 0.3 * shown or r.left is None or r.left < 0.35 or r.record.evaluated_examples < 50:
+        return None
+    return Finding(
+        cause="augmentation-changes-label",
+        severity="warning",
+        certainty=0.6,
+        title="Pictures are turned round in training",
+        where=short(turns[0].site),
+        evidence=(
+            f"{turns[0].name} turns {len(turns)} of {shown} batches looked at; the loss ends at {r.left:.0%} of a "
+            "constant guess's",
+        ),
+        why="turned by a right angle a digit, a letter or a face is another one, or none.",
+        fix="turn by a few degrees at most, mirror only what has no writing; right angles suit pictures from above",
+        codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
+        figure=loss_curve(r),
+    )
+
+
+def _upright_no_more(call: Call) -> bool:
+    if call.name == "flip":
+        axes = str(call.option("dims", 1))
+        return any(axis in axes for axis in ("-2", "2"))
+    return call.name in ("rot90", "flipud")
+
+
 def _smoother(r: Reading) -> Finding | None:
     """Pictures that are smooth in training, as enlarged ones are, and not in evaluation."""
     entries = [e for look in r.looks for e in look.entries if e.grad and e.neighbours is not None and e.inputs]
@@ -77,7 +114,7 @@ def _smoother(r: Reading) -> Finding | None:
         title="The pictures of training are smoother than those of evaluation",
         where="the data",
         evidence=(
-            f"neighbouring pixels correlate by {median(trained):.2f} in training and by {median(seen):.2f} in evaluation",
+            f"neighbouring pixels correlate by {median(trained):.2f} in training, {median(seen):.2f} in evaluation",
         ),
         why="the network is judged on inputs of a kind that it never saw.",
         fix="crop and enlarge less (RandomResizedCrop from a third of the picture on), and resize both in the same way",

@@ -14,7 +14,7 @@ def batch_too_large(r: Reading) -> Finding | None:
         return None
     size = r.record.trained_examples / max(1, r.record.backwards)
     share = size / r.record.distinct_examples
-    far = r.left is None or r.left > 0.5
+    far = r.left is None or r.left > 0.35
     if share < 0.25 or size < 64 or not far or t.end >= t.start:
         return None
     return Finding(

@@ -9,6 +9,8 @@ from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.tape import RECTIFIERS, Call
 from sightline.diagnose.tape_paths import ancestors, weights_of
 
+RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+
 
 def _widths(call: Call) -> tuple[int, int]:
     """Numbers of one place that a layer is given and makes; of a convolution, those of the whole example."""
@@ -58,6 +60,27 @@ def _few_units(r: Reading, call: Call, classes: int, width: int) -> tuple[int, i
     return (given[axis], made[axis]) if wide and made[axis] <= few else None
 
 
+def _narrow(r: Reading, end: int | None, classes: int, width: int) -> list[tuple[Call, int, int]]:
+    """(layer, numbers given, numbers made) of the layers on the way to the outputs that let too little through."""
+    on_the_way = ancestors(r.tape, end)
+    layers = [(c, *_widths(c)) for c in r.tape.calls if c.grad and c.index in on_the_way and weights_of(r.tape, c)]
+    memories = [
+        (c, given, made)
+        for c, given, made in layers
+        if c.name in RECURRENT and made <= 2 <= given // 2 and (r.left is None or r.left > 0.25)
+    ]
+    if not classes:
+        return memories
+    most = 1 if classes == 4 else classes // 2 if r.left is not None and r.left > 0.5 else max(2, classes // 4)
+    narrow = [
+        (c, given, made)
+        for c, given, made in layers
+        if 0 < made <= most and made < width and given > 2 * made and not (r.left is not None and r.left < 0.35)
+    ]
+    few = [(c, *found) for c, *_ in layers if (found := _few_units(r, c, classes, width)) is not None]
+    return narrow or memories or few
+
+
 @RULES.register("bottleneck")
 def bottleneck(r: Reading) -> Finding | None:
     """A hidden layer too narrow for what has to pass."""
@@ -70,18 +93,12 @@ def bottleneck(r: Reading) -> Finding | None:
             return None
     elif _outputs(r) >= 16:
         wanted = 4  # as many numbers come out as go in, about
+    elif _outputs(r) >= 4:
+        wanted = 0  # only of what remembers a series
     else:
         return None
     classes, width = wanted, _outputs(r)
-    most = 1 if classes == 4 else classes // 2 if r.left is not None and r.left > 0.5 else max(2, classes // 4)
-    on_the_way = ancestors(r.tape, loss.prediction.producer if loss.prediction is not None else None)
-    layers = [(c, *_widths(c)) for c in r.tape.calls if c.grad and c.index in on_the_way and weights_of(r.tape, c)]
-    narrow = [
-        (c, given, made)
-        for c, given, made in layers
-        if 0 < made <= most and made < width and given > 2 * made and not (r.left is not None and r.left < 0.35)
-    ]
-    narrow = narrow or [(c, *found) for c, *_ in layers if (found := _few_units(r, c, classes, width)) is not None]
+    narrow = _narrow(r, loss.prediction.producer if loss.prediction is not None else None, classes, width)
     if not narrow or _goes_round(r, {c.index for c, _, _ in narrow}):
         return None
     c, given, made = narrow[0]

@@ -5,6 +5,7 @@ from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.rules.words import names
+from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors, weights_of
 
 
@@ -71,11 +72,56 @@ def _drawn_without(r: Reading) -> Finding | None:
     return None
 
 
+def _not_of_the_inputs(r: Reading) -> Finding | None:
+    """Outputs that nothing leads to from what the network was given."""
+    entry, loss = r.entry, r.loss
+    if entry is None or not entry.inputs or loss is None or loss.prediction is None or r.two_players or r.tape.full:
+        return None
+    shape, producer = entry.inputs[0].shape, entry.producers[0]
+
+    def reads(call: Call) -> bool:
+        return any(
+            o.shape == shape
+            and not o.origin
+            and (o.producer == producer if producer is not None else o.producer is None)
+            for o in call.operands
+        )
+
+    before = [r.tape.calls[i] for i in ancestors(r.tape, loss.prediction.producer)]
+    used = [c for c in r.layers if reads(c)]
+    own = {r.owner(c.module) for c in before if weights_of(r.tape, c)}
+    if not used or any(reads(c) for c in before) or entry.network not in own or len(shape) < 2:
+        return None
+    drawn = next(
+        (c for c in before if c.name in ("randn_like", "randn", "normal", "rand_like", "rand") and c.module), None
+    )
+    if drawn is None:
+        return None
+    return Finding(
+        cause="posterior-collapse",
+        severity="error",
+        certainty=0.85,
+        title="The outputs do not depend on the inputs",
+        where=short(drawn.site),
+        evidence=(
+            f"{used[0].module} is given the input, but what the loss compares comes from {drawn.name} alone: nothing "
+            "that is computed of the input enters it",
+        ),
+        why="pure noise is decoded: the best answer is the same for every example, and the encoder learns nothing.",
+        lecture=("U7", "X5"),
+        fix="mean + deviation · noise in training; noise alone only to draw new examples",
+        codes=("FRZ", "LCH"),
+        explains=("wrong-labels", "no-progress", "collapsed-outputs", "detached", "stopped-too-early"),
+        figure=gradient_by_layer(r),
+    )
+
+
 @RULES.register("detached")
+@tells("posterior-collapse", "Noise alone that is decoded: outputs that do not depend on the inputs.")
 @tells("detached", "Trainable parameters that never get a gradient, or not the one they need: cut off, or not used.")
 def detached(r: Reading) -> Finding | None:
     """Trainable parameters in the optimiser that never get a gradient: cut off, or not used."""
-    if (whole := _no_way_back(r) or _drawn_without(r)) is not None:
+    if (whole := _not_of_the_inputs(r) or _no_way_back(r) or _drawn_without(r)) is not None:
         return whole
     always: set[str] = set()
     for number in {u.optimizer for u in r.record.updates}:

@@ -16,7 +16,7 @@ def _rarely_steps(r: Reading) -> Finding | None:
     rare = min(made, key=lambda n: made[n])
     often = made[1 - rare]
     own = {r.owner(name) for u in r.record.updates if u.optimizer == rare for name in u.names}
-    if often < 12 * made[rare] or (own and game.maker.network not in own):
+    if often < 8 * made[rare] or (own and game.maker.network not in own):
         return None
     return Finding(
         cause="discriminator-too-strong",

@@ -1,14 +1,39 @@
 """Labels that start at 1, or that no output stands for."""
 
-from sightline.diagnose.figures import class_counts
+from sightline.diagnose.figures import class_counts, loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
 
 
+def _outside(r: Reading) -> Finding | None:
+    """A label for binary cross-entropy that is no probability: −1, say, for what is not real."""
+    for call in (c for look in r.looks[:4] for c in look.tape.calls):
+        truth = call.operands[1] if call.name.startswith("binary_cross_entropy") and len(call.operands) > 1 else None
+        facts = truth.facts if truth is not None else None
+        if facts is None or not facts.constant or 0 <= facts.minimum <= 1:
+            continue
+        return Finding(
+            cause="label-range",
+            severity="error",
+            certainty=0.9,
+            title="A label is no probability",
+            where=short(call.site),
+            evidence=(f"{call.name} is given targets that are all {facts.minimum:g}; it wants 0 to 1",),
+            why="the loss has no lowest value: it falls as long as the scores grow.",
+            fix="label with 0 and 1; −1 and 1 are a hinge loss's",
+            codes=("TCL", "LCH"),
+            explains=("mode-collapse", "discriminator-too-strong", "classification-loss-for-regression"),
+            figure=loss_curve(r),
+        )
+    return None
+
+
 @RULES.register("label-range")
 def label_range(r: Reading) -> Finding | None:
     """Labels that start at 1, or that no output stands for."""
+    if (outside := _outside(r)) is not None:
+        return outside
     loss = r.loss
     text = r.record.stopped
     if "out of bounds" in text and "arget" in text:

@@ -20,6 +20,9 @@ RANGES = {
     "relu6": (0.0, 6.0),
 }
 
+MIDDLE = {"sigmoid": 0.5, "hardsigmoid": 0.5, "tanh": 0.0, "hardtanh": 0.0, "softsign": 0.0}
+"""What activations give for 0."""
+
 
 @RULES.register("output-cannot-reach-targets")
 def output_cannot_reach_targets(r: Reading) -> Finding | None:
@@ -27,7 +30,7 @@ def output_cannot_reach_targets(r: Reading) -> Finding | None:
     loss = r.loss
     if (
         loss is None
-        or loss.kind.removesuffix("_loss") not in ("mse", "l1", "smooth_l1", "huber")
+        or loss.kind.removesuffix("_loss") not in ("mse", "l1", "smooth_l1", "huber", "binary_cross_entropy")
         or loss.target is None
     ):
         return None
@@ -38,6 +41,9 @@ def output_cannot_reach_targets(r: Reading) -> Finding | None:
     if any(c.name in ("mul", "div", "add", "sub") for c in r.end[: r.end.index(squash)]):
         return None
     low, high = RANGES[squash.name]
+    before = next((c for c in r.end[r.end.index(squash) + 1 :] if c.name in ("relu", "relu6")), None)
+    if before is not None and squash.name in MIDDLE:
+        low = MIDDLE[squash.name]  # what a rectifier has cut off never comes below the middle
     spread = truth.deviation or 1.0
     if truth.minimum >= low - 0.05 * spread and truth.maximum <= high + 0.05 * spread:
         return None
@@ -65,6 +71,7 @@ def output_cannot_reach_targets(r: Reading) -> Finding | None:
             "saturation",
             "target-scale",
             "vanishing-gradients",
+            "bottleneck",
         ),
         figure=loss_curve(r),
     )

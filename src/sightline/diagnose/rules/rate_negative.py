@@ -6,14 +6,17 @@ from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES, tells
 from sightline.diagnose.tape_paths import multiplied
 
-WORSE = ("rate-too-high", "no-progress", "stopped-too-early", "unstable-loss", "exploding-gradients")
+WORSE = ("overfitting", "rate-too-high", "no-progress", "stopped-too-early", "unstable-loss", "exploding-gradients")
 
 
 def _turned_round(r: Reading) -> Finding | None:
     """A loss that is multiplied by a number below 0 before its backward pass: it is maximised."""
-    if r.loss is None or r.loss.by_hand or r.loss.others or r.two_players:
+    if r.loss is None or r.loss.others or r.two_players:
         return None
     factor = multiplied(r.tape, r.loss.call, r.root)
+    if r.loss.by_hand:  # a logarithm of probabilities is to be raised
+        logarithm = r.loss.call.name in ("log_softmax", "logsigmoid") and r.loss.call.result.maximum <= 0
+        factor = -factor if factor is not None and logarithm and r.training and r.training.start < 0 else None
     if factor is None or factor >= 0:
         return None
     return Finding(
@@ -22,7 +25,11 @@ def _turned_round(r: Reading) -> Finding | None:
         certainty=0.85,
         title="The loss is maximised",
         where=short(r.loss.call.site),
-        evidence=(f"{r.loss.kind} is multiplied by {factor:.3g} before its backward pass",),
+        evidence=(
+            f"the mean of {r.loss.call.name} is what backward() is called on, without a minus before it"
+            if r.loss.by_hand
+            else f"{r.loss.kind} is multiplied by {factor:.3g} before its backward pass",
+        ),
         why="every update makes the outputs worse.",
         fix="leave the sign as it is: an optimiser lowers what backward() was called on",
         codes=("HLR", "LCH"),

@@ -36,6 +36,14 @@ def _of_a_player(r: Reading) -> Finding | None:
     return None
 
 
+def _overshoots(r: Reading, follow: list[float], first: float, usual: float) -> bool:
+    """Steps that stay large and go past the lowest point, on a loss that has stopped falling half way."""
+    t, late = r.training, follow[len(follow) // 2 :]
+    if t is None or not t.finite or r.left is None or r.left < 0.5 or len(late) < 6 or t.before <= 0:
+        return False
+    return first > 0.4 and usual > 0.015 and median(late) < -0.1 and t.end > 0.97 * t.before
+
+
 @RULES.register("rate-too-high")
 def rate_too_high(r: Reading) -> Finding | None:
     """Updates so large that the loss rises, jumps or becomes NaN."""
@@ -45,7 +53,7 @@ def rate_too_high(r: Reading) -> Finding | None:
     usual = r.update_ratio or 0.0
     first = max((v for u in r.updates[:4] if (v := r.ratio(u)) is not None), default=0.0)
     # steps that ruin a network at once leave nothing to move later
-    died = usual < 1e-5 and first > 0.08
+    died = usual < 1e-4 and first > 0.08
     big = max(usual, first if first > 0.5 or died or not isfinite(t.end) else 0.0)
     broken = not isfinite(t.end) or r.record.loss.not_finite is not None
     if r.record.loss.not_finite == 0:
@@ -88,6 +96,8 @@ def rate_too_high(r: Reading) -> Finding | None:
         )
     elif (big > 0.3 and usual > 0.02 and not well) or (first > 1 and r.left is not None and r.left > 0.8):
         certainty, big = 0.65, max(big, first)
+    elif _overshoots(r, follow, first, usual):
+        certainty, big = 0.6, max(usual, first)
     if certainty < 0.6 or (big < 0.003 and not broken):
         return None
     evidence.append(f"an update changes a weight by {big:.2g} of its size (1e-4 to 1e-2 is usual) at lr = {lr:g}")

@@ -12,7 +12,26 @@ def recreated_parameters(r: Reading) -> Finding | None:
     """Layers that are made anew in every forward pass, or an optimiser in every pass over the data."""
     if r.record.steps < 3 or len(r.looks) < 3:
         return None
-    return _layers(r) or _optimiser(r)
+    return _layers(r) or _drawn_anew(r) or _optimiser(r)
+
+
+def _drawn_anew(r: Reading) -> Finding | None:
+    """Matrices that are given new random numbers while the same optimiser trains them."""
+    again = r.record.redrawn
+    if not again or r.record.replaced or len({u.optimizer for u in r.record.updates}) > 1:
+        return None  # a new fold begins with an optimiser of its own
+    return Finding(
+        cause="recreated-parameters",
+        severity="error",
+        certainty=0.85,
+        title="Layers are drawn at random again while they are trained",
+        where=r.network,
+        evidence=(f"{again} times after the first update a matrix was given new random numbers",),
+        why="what was learned until then is gone.",
+        fix="call reset_parameters() and init functions before the loop, once",
+        codes=("OCH", "FRZ"),
+        explains=("stopped-too-early", "unigram-level", "wrong-labels", "no-progress", "rate-too-low"),
+    )
 
 
 def _optimiser(r: Reading) -> Finding | None:

@@ -30,6 +30,11 @@ def same_batch(r: Reading) -> Finding | None:
     repeated = r.record.distinct_examples
     per_step = r.record.trained_examples / max(1, r.record.backwards)
     known = r.data_size
+    whole = (
+        not known and repeated <= 64 and r.record.distinct_evaluated >= 5 * repeated and not r.record.shared_examples
+    )
+    if whole and steps > 10 and per_step >= 4 and 0.9 * per_step <= repeated <= 1.01 * per_step:
+        known = r.record.distinct_evaluated
     if (
         steps > 10
         and known
@@ -43,11 +48,11 @@ def same_batch(r: Reading) -> Finding | None:
             certainty=0.85,
             title="Every update uses the same batch",
             where="the loop",
-            evidence=(f"{steps:,} updates saw {repeated:,} different examples of {known:,}",),
+            evidence=(f"{steps:,} updates saw {repeated:,} different examples; there are {known:,} at least",),
             why="the network learns one batch by heart.",
             fix="draw the next batch at every step",
             codes=("IDS", "TRD"),
-            explains=("overfitting", "too-little-data"),
+            explains=("overfitting", "too-little-data", "not-shuffled"),
             figure=loss_curve(r),
         )
     return None

@@ -20,7 +20,27 @@ def too_little_data(r: Reading) -> Finding | None:
     told = overfitting(r)
     if r.two_players or r.training is None or not r.training.finite or (told is not None and told.severity != "advice"):
         return None
-    return _hardly_read(r) or _short_text(r) or _by_heart(r)
+    return _hardly_read(r) or _short_text(r) or _fewer_than_evaluated(r) or _by_heart(r)
+
+
+def _fewer_than_evaluated(r: Reading) -> Finding | None:
+    """A few examples are trained on, and many more evaluated, badly."""
+    few, others = r.few_examples, r.record.distinct_evaluated
+    losses = [loss for _, loss, _ in r.validation_passes]
+    if not 1 < few <= 2 * FEW or others < 3 * few or r.record.shared_examples or r.guess is None or r.loss is None:
+        return None
+    if not losses or losses[-1] < 0.6 * r.guess or r.loss.target is None or len(r.loss.target.shape) != 1:
+        return None
+    return _finding(
+        r,
+        0.65,
+        "Far fewer examples are trained on than evaluated",
+        (
+            f"{few:,} are trained on and {others:,} evaluated; validation loss ends at {losses[-1] / r.guess:.0%} of a "
+            "constant guess's",
+        ),
+        "train on all of the training data: a subset for quick checks may have stayed in",
+    )
 
 
 def _short_text(r: Reading) -> Finding | None:

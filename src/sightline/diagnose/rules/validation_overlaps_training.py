@@ -30,11 +30,32 @@ def _text(r: Reading) -> Finding | None:
     )
 
 
+def _windows(r: Reading) -> Finding | None:
+    """Windows of one series that overlap, split at random."""
+    if r.record.shared_moments < 0.5 or r.two_players:
+        return None
+    return Finding(
+        cause="validation-overlaps-training",
+        severity="warning",
+        certainty=0.85,
+        title="The windows of validation overlap with those of training",
+        where="the split of the data",
+        evidence=(
+            f"{r.record.shared_moments:.0%} of the windows evaluated hold moments that windows trained on begin or end "
+            "with",
+        ),
+        why="what is asked for in validation was seen in training, an hour earlier in its window.",
+        fix="split the series by time first, then cut windows from each part",
+        codes=("VRM", "IDS", "TCL"),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("validation-overlaps-training")
 def validation_overlaps_training(r: Reading) -> Finding | None:
     """Examples of validation that were trained on."""
     none, some, every = r.record.partly_shared
-    text = _text(r)
+    text = _text(r) or _windows(r)
     if text is not None:
         return text
     if r.record.distinct_examples < 8 or r.record.distinct_evaluated < 4 or r.two_players:

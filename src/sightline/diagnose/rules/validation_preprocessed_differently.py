@@ -57,12 +57,46 @@ def _whole_numbers(r: Reading) -> Finding | None:
         title="Inputs are 0 or 1 in training, and lie between in evaluation",
         where="the data",
         evidence=(
-            f"every number of {len(trained)} batches of training is {trained[0].minimum:g} or {trained[0].maximum:g}; in "
-            f"evaluation the mean is {seen[0].mean:.3g} with deviation {seen[0].deviation:.3g}",
+            f"every number of {len(trained)} batches of training is {trained[0].minimum:g} or {trained[0].maximum:g}; "
+            f"in evaluation the mean is {seen[0].mean:.3g} with deviation {seen[0].deviation:.3g}",
         ),
         why="the network is judged on inputs of a kind that it never saw.",
         fix="round both, or neither",
         codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early"),
+        figure=loss_curve(r),
+    )
+
+
+def _other_size(r: Reading) -> Finding | None:
+    """Pictures evaluated at another size than they are trained on, and not as parts of each other."""
+    entries = [e for look in r.looks for e in look.entries if e.grad and e.neighbours is not None and e.inputs]
+    seen = [x for x in r.record.evaluated_inputs if len(x.shape) == 4]
+    if len(entries) < 4 or not seen or not r.record.evaluated_neighbours or len(entries[0].inputs[0].shape) != 4:
+        return None
+    sides = {e.inputs[0].shape[-1] for e in entries}
+    factor = seen[0].shape[-1] / max(sides)
+    same = any(x.shape[-1] in sides for x in seen)
+    trained = [n for e in entries if e.neighbours is not None and (n := e.neighbours.nearest) is not None]
+    evaluated = [n for each in r.record.evaluated_neighbours if (n := each.nearest) is not None]
+    if same or 2 / 3 < factor < 1.5 or not trained or not evaluated:
+        return None
+    rougher = (1 - median(trained)) / max(1e-6, 1 - median(evaluated))
+    if not (rougher > 1.3 if factor > 1 else rougher < 0.77):
+        return None  # as smooth as those trained on: parts were cut out, and the whole is evaluated
+    return Finding(
+        cause="validation-preprocessed-differently",
+        severity="warning",
+        certainty=0.75,
+        title="Pictures are evaluated at another size than they are trained on",
+        where="the data",
+        evidence=(
+            f"pictures are {max(sides)} pixels wide in training and {seen[0].shape[-1]} in evaluation; neighbouring "
+            f"pixels correlate by {median(trained):.2f} and {median(evaluated):.2f}",
+        ),
+        why="what fills a filter in one is a part, or many, of what fills it in the other.",
+        fix="resize both in the same way",
+        codes=("CPP", "IWS"),
         explains=("overfitting", "wrong-labels", "stopped-too-early"),
         figure=loss_curve(r),
     )
@@ -87,7 +121,7 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
     by_moments = _by_moments(r)
     if by_moments is not None and by_moments.severity == "warning":
         return by_moments
-    return _order_lost(r) or _whole_numbers(r) or by_moments
+    return _order_lost(r) or _whole_numbers(r) or _other_size(r) or by_moments
 
 
 def _trained(r: Reading) -> list[TensorFacts]:
