@@ -56,6 +56,8 @@ def constant_guess(kind: str, classes: Mapping[int, int], values: Sequence[float
 def guess_by_place(kind: str, places: Sequence[Sequence[float]]) -> float | None:
     """Mean loss of the best constant answer of several numbers, each place with one of its own: a mean picture.
 
+    It is a share of that of one answer for all these places, which may lie at the dark rim of pictures.
+
     Args:
         kind: name of the loss function, or that of one written by hand.
         places: targets, of each the numbers at the same places.
@@ -64,14 +66,17 @@ def guess_by_place(kind: str, places: Sequence[Sequence[float]]) -> float | None
         None for few targets, and where the targets do not tell.
 
     Example:
-        >>> round(guess_by_place("mse_loss", [[0.0, 9.0], [2.0, 9.0]] * 32), 2)
-        0.51
+        >>> round(guess_by_place("mse_loss", [[0.0, 9.0], [2.0, 9.0]] * 32), 3)
+        0.031
     """
     if len(places) < ENOUGH:
         return None
     each = [constant_guess(kind, {}, column) for column in zip(*places, strict=True)]
     found = [guess for guess in each if guess is not None]
-    return fmean(found) * len(places) / (len(places) - 1) if found and len(found) == len(each) else None
+    one = constant_guess(kind, {}, [number for place in places for number in place])
+    if not found or len(found) != len(each) or not one:
+        return None
+    return min(1.0, fmean(found) * len(places) / (len(places) - 1) / one)
 
 
 def _huber_middle(numbers: Sequence[float]) -> float:

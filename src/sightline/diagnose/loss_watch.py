@@ -70,6 +70,8 @@ class LossWatch:
             if grad and mode:
                 self._function = name
                 note_targets(self._record.targets, counted, target.numel() - counted.numel())
+                if counted.numel() < target.numel():
+                    self._record.targets.left_out = int(kwargs.get("ignore_index", -100))
                 self._beside(given, target, looking)
                 self.training_loss = TrainingLoss.of(func, args, kwargs, outputs, target)
             if not grad and not mode and name == self._function:

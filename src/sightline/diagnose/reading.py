@@ -160,7 +160,7 @@ class Reading:
         found = constant_guess(loss.kind, targets.classes, values)
         by_place = guess_by_place(loss.kind, targets.places) if values else None
         if found is not None and by_place is not None:
-            found = min(found, by_place)
+            found *= by_place
         if found is None or loss.by_hand:
             return found
         reduction = loss.call.option("reduction", 99, "mean")

@@ -216,6 +216,7 @@ class TargetsSeen:
         batch_sizes: of the same batches.
         stretches: by class, runs of batches in a row that hold it.
         ignored, counted: targets that the loss left out, and the others.
+        left_out: what stands for the former.
         in_input: share of the first batches' targets that are the input's token at the same place.
         ahead: share of them that are the input's token one place on: what comes next is to be told.
         columns: of tables, at each look: the column that correlates most with the target, by how much, and how much
@@ -236,6 +237,7 @@ class TargetsSeen:
     stretches: dict[int, int] = field(default_factory=dict)
     last_classes: frozenset[int] = frozenset()
     ignored: int = 0
+    left_out: int | None = None
     counted: int = 0
     in_input: float = 0.0
     ahead: float = 0.0

@@ -61,7 +61,7 @@ def note_targets(seen: TargetsSeen, target: Tensor, ignored: int) -> None:
         wide = rows.shape[1]
         if wide > 1 and (not seen.places or len(seen.places[0]) == min(wide, MOST_PLACES)):
             few = rows[
-                :, [(i * wide) // MOST_PLACES for i in range(MOST_PLACES)] if wide > MOST_PLACES else slice(None)
+                :, [int(i * 0.618034 % 1 * wide) for i in range(MOST_PLACES)] if wide > MOST_PLACES else slice(None)
             ]
             seen.places += few[: MOST_ROWS // 4].double().tolist()
 

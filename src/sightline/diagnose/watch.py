@@ -367,6 +367,9 @@ class Watch:
     def _judged(self, right: Tensor, truth: Tensor) -> None:
         """The loop counts its network's right answers in evaluation."""
         with unwatched():
+            none = self.record.targets.left_out
+            if none is not None and right.shape == truth.shape and (none < 0 or truth.dim() > 1):
+                right, truth = right[truth != none], truth[truth != none]  # padding, and pixels without a label
             count, of = self.record.judged.get(self.record.steps, (0, 0))
             self.record.judged[self.record.steps] = (count + int(right.sum()), of + right.numel())
             if not truth.is_floating_point():

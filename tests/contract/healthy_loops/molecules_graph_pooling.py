@@ -27,13 +27,13 @@ def collate(some):
         owner.append(torch.full((len(t),), k))
         offset += len(t)
     y = torch.tensor([int(label > 0) for _, _, label in some])
-    return nn.functional.one_hot(torch.cat(tags), 8).float(), torch.cat(edges, 1), torch.cat(owner), y
+    return nn.functional.one_hot(torch.cat(tags), 9).float(), torch.cat(edges, 1), torch.cat(owner), y
 
 
 class GIN(nn.Module):
     def __init__(self, width=32):
         super().__init__()
-        sizes = [8, width, width]
+        sizes = [9, width, width]
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Linear(c, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
             for c in sizes
