@@ -77,6 +77,19 @@ def trained_in_evaluation_mode() -> None:
         adam.step()
 
 
+def files_of_a_class_in_turn() -> None:
+    """Each class comes back many times in a pass, for some batches in a row."""
+    network, (x, y) = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 3)), _data()
+    adam = torch.optim.Adam(network.parameters(), lr=0.01)
+    for part in range(8):
+        for c in range(3):
+            for i in torch.where(y == c)[0][10 * part : 10 * part + 10].split(4):
+                for rows in (i, i.flip(0)):
+                    adam.zero_grad()
+                    F.cross_entropy(network(x[rows]), y[rows]).backward()
+                    adam.step()
+
+
 @pytest.mark.parametrize(
     ("loop", "cause"),
     [
@@ -84,6 +97,7 @@ def trained_in_evaluation_mode() -> None:
         (batches_in_training_mode, "training-mode-in-evaluation"),
         (body_left_out, "parameters-not-in-optimizer"),
         (trained_in_evaluation_mode, "evaluation-mode-in-training"),
+        (files_of_a_class_in_turn, "not-shuffled"),
     ],
 )
 def test_it_is_told(loop: Callable[[], None], cause: str) -> None:

@@ -10,8 +10,11 @@ def _come_back(r: Reading) -> bool:
     """Whether classes come again and again within a pass: a few of them are drawn for each batch, on purpose."""
     t = r.record.targets
     passes = r.record.trained_examples / max(1, r.record.distinct_examples)
-    stretches = sum(t.stretches.values()) / max(1, len(t.stretches))
-    return len(t.batch_sizes) >= 20 and stretches > 3 * (passes + 1)
+    stretches, held = sum(t.stretches.values()), sum(t.batch_classes)
+    often = stretches > 3 * (passes + 1) * max(1, len(t.stretches))
+    # drawn anew, a class is in the batch before no more often than in any other; in files read in turn it is
+    anew = stretches > 0.8 * held * (1 - held / max(1, len(t.batch_classes) * len(t.classes)))
+    return len(t.batch_sizes) >= 20 and often and anew
 
 
 @RULES.register("not-shuffled")
