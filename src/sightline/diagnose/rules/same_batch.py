@@ -52,7 +52,7 @@ def same_batch(r: Reading) -> Finding | None:
             why="the network learns one batch by heart.",
             fix="draw the next batch at every step",
             codes=("IDS", "TRD"),
-            explains=("overfitting", "too-little-data", "not-shuffled"),
+            explains=("not-shuffled",) if whole else ("overfitting", "too-little-data", "not-shuffled"),
             figure=loss_curve(r),
         )
     return None

@@ -36,7 +36,8 @@ def stopped_too_early(r: Reading) -> Finding | None:
     steep = 0.15 if r.left is None or r.left > 0.5 else 0.4
     falling = middle - t.end > steep * middle and t.before - t.end > 0.03 * t.before
     far = (r.left is not None and r.left > 0.35) or (r.left is None and t.end > 0.5 * t.start)
-    epochs = r.record.trained_examples / max(1, r.record.distinct_examples)
+    different = r.record.distinct_examples  # fewer, where each was altered anew
+    epochs = r.record.trained_examples / max(1, min(different, r.data_size or different))
     nothing_yet = r.left > 0.85 if r.left is not None else r.fallen < 0.2
     barely = epochs < 1.6 and (
         (nothing_yet and _falls(values, 0.005))

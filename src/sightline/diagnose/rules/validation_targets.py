@@ -49,7 +49,8 @@ def _classes(r: Reading) -> Finding | None:
         c for c, n in evaluated.items() if n > 0.4 * usual and trained.get(c, 0) < 0.02 * n * all_trained / total
     )
     index = r.loss.call.option("ignore_index", 4, -100) if r.loss is not None else -100
-    if not new or (new == [index] and (not isinstance(index, int) or index < 0 or r.tokens or r.by_pixel)):
+    padded = not isinstance(index, int) or index < 0 or r.tokens or r.by_pixel
+    if not new or (new == [index] and padded and _evaluated(r) is r.record.judged_targets):
         return None  # the loop compares all places, and counts those that have a label
     share = sum(evaluated[c] for c in new) / total
     several = len(new) > 1 and share > 0.25
