@@ -40,7 +40,9 @@ LOSSES: dict[Any, str] = {
 
 BACKWARD = (Tensor.backward, torch.autograd.backward)
 
-REDRAWING = frozenset([Tensor.uniform_, Tensor.normal_, torch.nn.init.uniform_, torch.nn.init.normal_])
+REDRAWING = frozenset(
+    [Tensor.uniform_, Tensor.normal_, *(getattr(torch.nn.init, f"{name}_") for name in ("uniform", "normal"))]
+) | {getattr(torch.nn.init, f"{name}_{law}_") for name in ("xavier", "kaiming") for law in ("uniform", "normal")}
 """Functions that draw a tensor's numbers anew, in place."""
 
 Told = Callable[[Any, Sequence[Any], Mapping[str, Any], Any], None]

@@ -18,7 +18,7 @@ def augmentation_changes_label(r: Reading) -> Finding | None:
     """Inputs that are altered in training so that they mean something else, or are what evaluation never shows."""
     if r.two_players:
         return None
-    return _flipped(r) or _turned(r) or _smoother(r) or _by_column(r)
+    return _blanked(r) or _flipped(r) or _turned(r) or _smoother(r) or _by_column(r)
 
 
 def _flipped(r: Reading) -> Finding | None:
@@ -53,6 +53,35 @@ def _flipped(r: Reading) -> Finding | None:
         fix="leave the direction of time as it is; jitter, scaling and shifts keep what follows from what",
         codes=("CPP", "TCL"),
         explains=("overfitting", "wrong-labels", "stopped-too-early"),
+        figure=loss_curve(r),
+    )
+
+
+def _blanked(r: Reading) -> Finding | None:
+    """Pictures of which large parts are 0 in training and none in evaluation, and that are not learned."""
+    trained = [
+        e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and len(e.inputs[0].shape) == 4
+    ]
+    seen = [x for x in r.record.evaluated_inputs if trained and x.shape[1:] == trained[0].shape[1:]]
+    if len(trained) < 4 or not seen or (r.left or 0.0) < 0.7 or not trained[0].floating:
+        return None
+    share, other = median(x.zeros for x in trained), max(x.zeros for x in seen)
+    if share < 0.2 or other > 0.1 * share:
+        return None
+    return Finding(
+        cause="augmentation-changes-label",
+        severity="warning",
+        certainty=0.7,
+        title="Large parts of the pictures are blank in training",
+        where="the data",
+        evidence=(
+            f"{share:.0%} of the pixels are 0 in training and {other:.0%} in evaluation; the loss ends at "
+            f"{r.left:.0%} of a constant guess's",
+        ),
+        why="what is to be recognised is often not there any more; holes cut into stored pictures pile up.",
+        fix="cut smaller holes, into a copy (image = image.clone())",
+        codes=("CPP", "TCL"),
+        explains=("overfitting", "wrong-labels", "stopped-too-early", "constant-input"),
         figure=loss_curve(r),
     )
 

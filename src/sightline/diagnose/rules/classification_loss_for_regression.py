@@ -10,6 +10,12 @@ def _softmax(r: Reading) -> bool:
     return any(c.name in ("softmax", "log_softmax") for c in r.end)
 
 
+def _softmax_anywhere(r: Reading) -> bool:
+    """Whether an expectation over classes is what the loss is given, and is not learned."""
+    poor = r.left is None or r.left > 0.3 or (len(r.accuracies) > 1 and r.accuracies[-1][1] < 0.6)
+    return poor and any(c.name == "softmax" and c.grad and not c.module for c in r.tape.calls)
+
+
 def _one_hot(r: Reading) -> int:
     """Classes of targets that are 1 at one place and 0 at the others; 0 where they are not."""
     rows = r.record.targets.places
@@ -36,7 +42,7 @@ def classification_loss_for_regression(r: Reading) -> Finding | None:
     if loss is None or loss.prediction is None:
         return None
     truth = r.facts(loss.target) if loss.target is not None else r.record.targets.facts
-    width = r.width
+    width = 1 if len(loss.prediction.shape) == 1 and _softmax_anywhere(r) else r.width
     kind = loss.kind.removesuffix("_loss")
     evidence = ""
     fix = ""

@@ -2,8 +2,9 @@
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
-from sightline.diagnose.reading import Reading
+from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.tape_paths import multiplied
 from sightline.diagnose.two_players import games
 
 
@@ -34,13 +35,45 @@ def _rarely_steps(r: Reading) -> Finding | None:
     )
 
 
+def _flat_for_the_generator(r: Reading) -> Finding | None:
+    """log(1 − D) as the generator's loss: flat where the discriminator is sure."""
+    found = []
+    for look in r.looks[-max(4, len(r.looks) // 3) :]:
+        for call in look.tape.calls:
+            made = call.operands[0].producer if call.name == "log" and call.operands else None
+            before = look.tape.calls[made] if made is not None else None
+            if before is None or before.name not in ("rsub", "sub") or call.result.maximum > 0 or call.module:
+                continue
+            inner = [look.tape.calls[o.producer].name for o in before.operands if o.producer is not None]
+            if inner == ["sigmoid"]:
+                factor = multiplied(look.tape, call, look.backwards[-1].producer if look.backwards else None)
+                found.append((call, factor))
+    low = [call for call, factor in found if factor is not None and factor > 0 and call.result.mean > -0.35]
+    if len(low) < 3 or len(low) < 0.5 * len([f for _, f in found if f is not None and f > 0]):
+        return None
+    return Finding(
+        cause="discriminator-too-strong",
+        severity="warning",
+        certainty=0.7,
+        title="The generator's loss is flat where the discriminator is sure",
+        where=short(low[0].site),
+        evidence=(f"log(1 − D) is {low[-1].result.mean:.2g} at the end: of what is made nearly all is found out",),
+        why="its slope is D itself: nothing, for pictures that are recognised as made.",
+        lecture=("U7", "X4"),
+        fix="minimise −log D instead: binary_cross_entropy_with_logits(D(fake), ones)",
+        codes=("LCH", "HLR"),
+        explains=("mode-collapse",),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("discriminator-too-strong")
 def discriminator_too_strong(r: Reading) -> Finding | None:
     """A discriminator that is always right: the generator learns nothing from it."""
     if not r.two_players:
         return None
-    if (rare := _rarely_steps(r)) is not None:
-        return rare
+    if (other := _rarely_steps(r) or _flat_for_the_generator(r)) is not None:
+        return other
     scores = [loss for loss in r.record.losses if loss.function.startswith("binary_cross_entropy") and loss.grad]
     tail = scores[-max(6, len(scores) // 3) :]
     if len(tail) < 6:

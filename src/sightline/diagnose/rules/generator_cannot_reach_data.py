@@ -2,7 +2,7 @@
 
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
-from sightline.diagnose.rules.registry import RULES, tells
+from sightline.diagnose.rules.registry import RULES
 from sightline.diagnose.tape import Operand
 from sightline.diagnose.tape_paths import SHAPE_ONLY, back
 from sightline.diagnose.two_players import games
@@ -11,7 +11,6 @@ RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "re
 
 
 @RULES.register("generator-cannot-reach-data")
-@tells("output-cannot-reach-targets")
 def generator_cannot_reach_data(r: Reading) -> Finding | None:
     """A generator whose last function has a range that does not hold the data."""
     seen = [(look, game) for look in r.looks for game in games(look)] if r.two_players else []
@@ -28,7 +27,7 @@ def generator_cannot_reach_data(r: Reading) -> Finding | None:
     if low >= least - 0.1 * (high - low) and high <= most + 0.1 * (high - low):
         return None
     return Finding(
-        cause="output-cannot-reach-targets",
+        cause="generator-cannot-reach-data",
         severity="error",
         certainty=0.92,
         title="The generator can't make what is real",
@@ -38,5 +37,11 @@ def generator_cannot_reach_data(r: Reading) -> Finding | None:
         fix="scale the data to the range (−1 to 1 for tanh, 0 to 1 for sigmoid), or change the last function",
         lecture=("U7", "X4"),
         codes=("ACH", "CPP"),
-        explains=("discriminator-too-strong", "mode-collapse", "collapsed-outputs"),
+        explains=(
+            "discriminator-too-strong",
+            "mode-collapse",
+            "collapsed-outputs",
+            "output-cannot-reach-targets",
+            "not-standardised",
+        ),
     )

@@ -51,6 +51,27 @@ def _made_beside_data(call: Call, made: int, shape: tuple[int, ...]) -> bool:
     return sum(from_noise) == 1 and not call.operands[from_noise.index(False)].grad and call.grad
 
 
+def _same_noise(r: Reading) -> Finding | None:
+    """A generator that is given the same numbers at every step."""
+    seen = [game.maker.inputs[0] for look in r.looks for game in games(look) if game.maker.inputs]
+    whole = [x for x in seen if seen and x.shape == seen[0].shape]
+    if len(whole) < 6 or not whole[0].floating or len({(x.minimum, x.maximum, x.mean) for x in whole}) > 1:
+        return None
+    return Finding(
+        cause="mode-collapse",
+        severity="error",
+        certainty=0.85,
+        title="The generator is given the same noise at every step",
+        where=r.network,
+        evidence=(f"at {len(whole)} steps looked at it was given the same {whole[0].shape[0]} codes",),
+        why="it learns what to make of these, and of no others.",
+        fix="draw new noise at every step; keep one for pictures of the progress",
+        lecture=("U7", "X4"),
+        codes=("IDS", "TRD"),
+        explains=("collapsed-outputs",),
+    )
+
+
 def _asked(site: str, name: str) -> Finding:
     return Finding(
         cause="mode-collapse",
@@ -72,7 +93,7 @@ def mode_collapse(r: Reading) -> Finding | None:
     """A generator that makes the same few examples again and again."""
     if not r.two_players:
         return None
-    if (asked := _of_the_mean(r)) is not None:
+    if (asked := _of_the_mean(r) or _same_noise(r)) is not None:
         return asked
     seen = [game for look in r.looks for game in games(look)]
     real = [max((e.given for e in g.real if e.given is not None), key=lambda x: x.directions) for g in seen]

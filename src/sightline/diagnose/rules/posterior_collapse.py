@@ -1,9 +1,19 @@
 """A variational autoencoder whose code says nothing about the input."""
 
+from itertools import takewhile
+
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.tape import Call, Tape
+from sightline.diagnose.tape_paths import back, is_layer
+
+
+def _rectified(tape: Tape, spread: Call) -> bool:
+    """Whether a rectifier stands between the last layer and the exponential that gives the deviation."""
+    way = takewhile(lambda call: not is_layer(tape, call), back(tape, spread.operands[0]))
+    return any(call.name in ("relu", "relu6") for call in way)
 
 
 @RULES.register("posterior-collapse")
@@ -28,6 +38,24 @@ def posterior_collapse(r: Reading) -> Finding | None:
         means = [tape.calls[o.producer] for c in users for o in c.operands if o.producer not in (None, call.index)]
         if spread.name not in ("exp", "softplus", "sqrt") or not means:
             continue
+        if spread.name == "exp" and _rectified(tape, spread):
+            return Finding(
+                cause="posterior-collapse",
+                severity="error",
+                certainty=0.85,
+                title="The code's deviation can't fall below 1",
+                where=short(call.site),
+                evidence=(
+                    "the logarithm of the code's variance has been through a rectifier: it is 0 or more, and the "
+                    f"deviation {spread.result.minimum:.3g} or more",
+                ),
+                why="the code is drowned in noise that the network can't turn down.",
+                lecture=("U7", "X5"),
+                fix="no activation on the mean and the logarithm of the variance: plain linear layers",
+                codes=("ACH", "RCW"),
+                explains=("wrong-labels", "no-progress", "stopped-too-early", "dead-units"),
+                figure=loss_curve(r),
+            )
         if means[0].result.deviation < 0.1 and abs(spread.result.mean - 1) < 0.1:
             return Finding(
                 cause="posterior-collapse",

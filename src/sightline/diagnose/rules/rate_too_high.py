@@ -36,6 +36,15 @@ def _of_a_player(r: Reading) -> Finding | None:
     return None
 
 
+def _killed(r: Reading) -> bool:
+    """Whether most units of some layer were alive at the first look and give 0 for every example at the last ones."""
+    at_first = {c.module: c.dead for c in r.looks[0].tape.calls if c.dead is not None and c.examples >= 16 and c.grad}
+    alive = {module for module, dead in at_first.items() if dead < 0.3}
+    late = [c for look in r.looks[-max(1, len(r.looks) // 3) :] for c in look.tape.calls if c.grad]
+    shares = {m: [c.dead for c in late if c.module == m and c.dead is not None] for m in alive}
+    return any(found and min(found) > 0.6 for found in shares.values())
+
+
 def _overshoots(r: Reading, follow: list[float], first: float, usual: float) -> bool:
     """Steps that stay large and go past the lowest point, on a loss that has stopped falling half way."""
     t, late = r.training, follow[len(follow) // 2 :]
@@ -96,6 +105,9 @@ def rate_too_high(r: Reading) -> Finding | None:
         )
     elif (big > 0.3 and usual > 0.02 and not well) or (first > 1 and r.left is not None and r.left > 0.8):
         certainty, big = 0.65, max(big, first)
+    elif useless and first > 0.05 and _killed(r):
+        certainty, big = 0.7, max(big, first)
+        evidence.append("units that were alive at the first step are dead at the last ones")
     elif _overshoots(r, follow, first, usual):
         certainty, big = 0.6, max(usual, first)
     if certainty < 0.6 or (big < 0.003 and not broken):

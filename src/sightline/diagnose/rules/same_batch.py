@@ -40,7 +40,7 @@ def same_batch(r: Reading) -> Finding | None:
         and known
         and repeated < 0.2 * known
         and 0.9 * per_step <= repeated <= 1.01 * per_step
-        and r.record.trained_examples > known
+        and r.record.trained_examples > min(known, 100 * repeated)
     ):
         return Finding(
             cause="same-batch",

@@ -29,7 +29,7 @@ def _fewer_than_evaluated(r: Reading) -> Finding | None:
     losses = [loss for _, loss, _ in r.validation_passes]
     if not 1 < few <= 2 * FEW or others < 3 * few or r.record.shared_examples or r.guess is None or r.loss is None:
         return None
-    if not losses or losses[-1] < 0.6 * r.guess or r.loss.target is None or len(r.loss.target.shape) != 1:
+    if not losses or losses[-1] < 0.6 * r.guess or r.tokens:
         return None
     return _finding(
         r,
@@ -66,6 +66,15 @@ def _hardly_read(r: Reading) -> Finding | None:
     """Of many rows the loop only ever reads a few."""
     rows, (first, last) = r.rows_read
     read, trained = last - first + 1, r.record.trained_examples
+    few, known = r.record.distinct_examples, r.data_size
+    if not rows and 1 < few <= 2 * FEW and known >= 20 * few and trained >= PASSES * few:
+        return _finding(
+            r,
+            0.75,
+            "Only a few of the examples are ever read",
+            (f"of data of {known:,} places only {few:,} examples are drawn, each about {trained / few:,.0f} times",),
+            "draw places from all of the training data",
+        )
     # with as many draws as there are rows it would have come to the others
     if not rows or read > min(rows / 5, 2 * FEW) or trained < max(rows, PASSES * read):
         return None

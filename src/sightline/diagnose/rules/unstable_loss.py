@@ -1,32 +1,24 @@
 """The first NaN or infinity, and the call that made it."""
 
+from collections.abc import Iterator
 from math import isfinite, prod
 
 from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
+from sightline.diagnose.record import Look
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.tape import Call
 from sightline.diagnose.tape_paths import ancestors, weights_of
+from sightline.diagnose.tensor_facts import TensorFacts
 
 
 def _near_zero(r: Reading) -> Finding | None:
     """A loss that divides by data that come near 0, or cross it."""
-    tree = ancestors(r.tape, r.root)
-    for call in r.tape.calls:
-        if call.name != "div" or call.module or call.index not in tree or len(call.operands) != 2:
-            continue
-        above, below = call.operands
-        facts = r.facts(below)
-        difference = r.tape.calls[above.producer].name if above.producer is not None else ""
-        if difference not in ("sub", "rsub", "abs", "pow", "square", "mul"):
-            continue  # what the network gives is scaled, not its error
-        if not above.grad or below.grad or facts is None or not facts.finite or prod(facts.shape) < 8:
-            continue
-        crosses = facts.minimum < 0 < facts.maximum and not facts.zeros
-        near = 0 < facts.minimum < 0.01 * facts.mean
+    found = [call for look in r.looks for call in _by_small(look)]
+    if found:
+        call, facts = max(found, key=lambda pair: max(abs(pair[0].result.minimum), abs(pair[0].result.maximum)))
         size = max(abs(call.result.minimum), abs(call.result.maximum))
-        if not (crosses or near) or not size > 5 * call.result.deviation or facts.whole:
-            continue
         return Finding(
             cause="unstable-loss",
             severity="warning",
@@ -44,6 +36,27 @@ def _near_zero(r: Reading) -> Finding | None:
             figure=loss_curve(r),
         )
     return None
+
+
+def _by_small(look: Look) -> Iterator[tuple[Call, TensorFacts]]:
+    """Errors that are divided by data near 0 in one step, with the data."""
+    root = next((b.producer for b in look.backwards if b.producer is not None), None)
+    tree = ancestors(look.tape, root)
+    for call in look.tape.calls:
+        if call.name != "div" or call.module or call.index not in tree or len(call.operands) != 2:
+            continue
+        above, below = call.operands
+        facts = below.facts if below.producer is None else look.tape.calls[below.producer].result
+        difference = look.tape.calls[above.producer].name if above.producer is not None else ""
+        if difference not in ("sub", "rsub", "abs", "pow", "square", "mul"):
+            continue  # what the network gives is scaled, not its error
+        if not above.grad or below.grad or facts is None or not facts.finite or prod(facts.shape) < 8:
+            continue
+        crosses = facts.minimum < 0 < facts.maximum and not facts.zeros
+        near = 0 < facts.minimum < 0.01 * facts.mean
+        size = max(abs(call.result.minimum), abs(call.result.maximum))
+        if (crosses or near) and size > 5 * call.result.deviation and not facts.whole:
+            yield call, facts
 
 
 @RULES.register("unstable-loss")

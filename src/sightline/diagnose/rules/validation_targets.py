@@ -54,7 +54,8 @@ def _classes(r: Reading) -> Finding | None:
         return None  # the loop compares all places, and counts those that have a label
     share = sum(evaluated[c] for c in new) / total
     several = len(new) > 1 and share > 0.25
-    if new == [index] and r.record.targets.ignored:
+    left_out = r.record.targets.ignored / max(1, r.record.targets.ignored + all_trained)
+    if (new == [index] and r.record.targets.ignored) or (r.tokens and len(new) == 1 and left_out > 0.5 * share):
         return _ignored(r, new[0], share)
     return Finding(
         cause="not-shuffled" if several else "wrong-labels",
@@ -85,8 +86,8 @@ def _ignored(r: Reading, index: int, share: float) -> Finding:
         title=f"Class {index} is left out of the training loss, and evaluated",
         where=short(r.loss.call.site) if r.loss is not None else r.network,
         evidence=(
-            f"{share:.1%} of the targets in evaluation are {index}; in training ignore_index = {index} leaves out "
-            f"{r.record.targets.ignored:,}",
+            f"{share:.1%} of the targets in evaluation are {index}, in training none; {r.record.targets.ignored:,} are "
+            "left out there by ignore_index",
         ),
         why="the network is never told when to answer so.",
         fix="ignore the index of the padding alone",
