@@ -3,8 +3,9 @@
     python benchmarks/diagnosis.py [--part tuned] [--seeds 5] [--only mlp] [--json results.json]
     python benchmarks/diagnosis.py --diagnoser my_module:my_function
 
-Parts: `tuned`, `opened` and `set-aside` (faults planted in ten healthy programs: those that rules were tuned on from
-the start, those set aside at first and opened after one scoring, those planted last and set aside since), `published`
+Parts: `tuned`, `opened`, `opened-later` and `set-aside` (faults planted in ten healthy programs: those that rules were
+tuned on from the start, two tables set aside at first and opened after one scoring each, and those planted last and set
+aside since), `published`
 (ports of 21 published faulty programs), `healthy` (those ten and the published ones as repaired).
 Results of single set-aside programs are neither shown nor written unless `--part set-aside` asks for them.
 SIGHTLINE_DATA names the folder of data sets. The diagnoser is called as `diagnose(path, arguments)` and gives findings
@@ -42,7 +43,7 @@ from forked import Outcome, run_all, warm_up
 from measure_faults import is_worse, programs, read_rows, run_for_score, score_of, scores_by_name
 from planted import FOLDER, Fault, apply_edits, faulty_source, load_faults, write_program
 
-FAULTY = ("tuned", "opened", "set-aside", "published")
+FAULTY = ("tuned", "opened", "opened-later", "set-aside", "published")
 Diagnoser = Callable[[Path, list[str]], Iterable[Any]]
 Repair = tuple[str, str] | Mapping[str, Any]
 """(text to find, text to put there), or a change that a watch makes from outside."""

@@ -118,11 +118,11 @@ def test_a_schedule_that_is_spent_early_is_still_found() -> None:
 
 
 def test_a_watch_bounds_a_long_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("long_series", "watch"):
+    for place in ("long_series", "loss_watch"):
         monkeypatch.setattr(f"sightline.diagnose.{place}.MOST", 8)
     net = nn.Linear(2, 2)
     with Watch(net) as w, torch.no_grad():
         for k in range(40):
             F.cross_entropy(net(torch.full((3, 2), float(k))), torch.tensor([0, 1, 0]))
-            assert len(w._open_losses) + len(w.record.losses) <= 16
+            assert len(w._losses._open) + len(w.record.losses) <= 16
     assert sum(seen.examples for seen in w.record.losses) == 120

@@ -138,7 +138,7 @@ class Watch:
         self._drawn = ExamplesDrawn(self._examples)
         self._columns = ColumnsSeen()
         self._tokens = TokensSeen()
-        self._moments = MomentsSeen()
+        self._windows = MomentsSeen()
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
@@ -202,7 +202,7 @@ class Watch:
         r.text = seen.text.shared()
         r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
         r.shift, r.token_shift = self._columns.shift(), self._tokens.shift()
-        r.shared_moments = self._moments.shared()
+        r.shared_moments = self._windows.shared()
         r.replaced = self._steps.replaced
         r.put_back = self._written_since()
 
@@ -303,7 +303,7 @@ class Watch:
                 if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
                     self._evaluated(first)
                 if not grad or module.training:
-                    (self._moments if first.is_floating_point() else self._tokens).note(first, training=grad)
+                    (self._windows if first.is_floating_point() else self._tokens).note(first, training=grad)
             if self._tape is not None:
                 tape = self._tape
                 self._entries.append(

@@ -105,11 +105,9 @@ def rate_too_high(r: Reading) -> Finding | None:
         )
     elif (big > 0.3 and usual > 0.02 and not well) or (first > 1 and r.left is not None and r.left > 0.8):
         certainty, big = 0.65, max(big, first)
-    elif useless and first > 0.05 and _killed(r):
-        certainty, big = 0.7, max(big, first)
-        evidence.append("units that were alive at the first step are dead at the last ones")
-    elif _overshoots(r, follow, first, usual):
-        certainty, big = 0.6, max(usual, first)
+    elif (useless and first > 0.05 and _killed(r)) or _overshoots(r, follow, first, usual):
+        certainty, big = 0.65, max(big, first)
+        evidence.append(f"the loss ends at {t.end:.3g}, from {t.start:.3g}")
     if certainty < 0.6 or (big < 0.003 and not broken):
         return None
     evidence.append(f"an update changes a weight by {big:.2g} of its size (1e-4 to 1e-2 is usual) at lr = {lr:g}")
