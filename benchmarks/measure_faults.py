@@ -2,10 +2,10 @@
 
     python benchmarks/measure_faults.py tuned [--seeds 5] [--workers 2] [--only mlp]
 
-Tables: healthy, tuned, opened, opened_later, set_aside, published. A run already in the table is not repeated unless
-its program's text has changed since. SIGHTLINE_DATA names the folder of data sets. A fault of kind "worse" counts if its mean score
-lies below the healthy program's by more than three standard errors of the difference (Welch) and by more than twice the
-healthy programs' standard deviation over seeds, or if most of its runs end in NaN.
+Tables: healthy, tuned, opened, opened_later, practice, set_aside, published. A run already in the table is not repeated
+unless its program's text has changed since. SIGHTLINE_DATA names the folder of data sets. A fault of kind "worse" counts
+if its mean score lies below the healthy program's by more than three standard errors of the difference (Welch) and by
+more than twice the healthy programs' standard deviation over seeds, or if most of its runs end in NaN.
 """
 
 import argparse
@@ -105,7 +105,9 @@ def verdict(fault: Fault, healthy: list[float], faulty: list[float]) -> str:
 def main() -> None:
     """Measure, then say which faults count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=["healthy", "tuned", "opened", "opened_later", "set_aside", "published"])
+    parser.add_argument(
+        "table", choices=["healthy", "tuned", "opened", "opened_later", "practice", "set_aside", "published"]
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="", help="faults and programs whose name begins so")

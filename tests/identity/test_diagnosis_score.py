@@ -103,14 +103,14 @@ def test_an_edit_must_match_once() -> None:
 
 def test_the_tables_use_known_words_and_keep_the_rule() -> None:
     folder = Path(__file__).parents[2] / "benchmarks" / "faulty_programs"
-    tuned, opened, later, aside, published = (
+    tuned, opened, later, practice, aside, published = (
         load_faults(folder / f"planted_{part}.toml")
-        for part in ("tuned", "opened", "opened_later", "set_aside", "published")
+        for part in ("tuned", "opened", "opened_later", "practice", "set_aside", "published")
     )
     assert split(tuned + opened) == (tuned, opened)
     assert len(tuned) + len(opened) >= 66
     assert len(published) == 21
-    faults = [*tuned, *opened, *later, *aside, *published]
+    faults = [*tuned, *opened, *later, *practice, *aside, *published]
     assert len({fault.name for fault in faults}) == len(faults)
     causes = known_causes()
     for fault in faults:
