@@ -2,10 +2,10 @@
 
     python benchmarks/measure_faults.py tuned [--seeds 5] [--workers 2] [--only mlp]
 
-Tables: healthy, tuned, opened, opened_later, practice, set_aside, published. A run already in the table is not repeated
-unless its program's text has changed since. SIGHTLINE_DATA names the folder of data sets. A fault of kind "worse" counts
-if its mean score lies below the healthy program's by more than three standard errors of the difference (Welch) and by
-more than twice the healthy programs' standard deviation over seeds, or if most of its runs end in NaN.
+Tables: healthy, tuned, opened, opened_later, practice, set_aside, published. A run already in the table is not
+repeated unless its program's text has changed since. SIGHTLINE_DATA names the folder of data sets. A fault of kind
+"worse" counts if its mean score lies below the healthy program's by more than three standard errors of the difference
+(Welch) and by more than twice the healthy programs' standard deviation over seeds, or if most of its runs end in NaN.
 """
 
 import argparse

@@ -363,7 +363,7 @@ HEALTHY: dict[str, Callable[[], Findings]] = {
 FAULTS: list[tuple[str, str, Callable[[], Findings]]] = [
     ("mode-collapse", "generator too fast", partial(game, 0.1)),
     ("mode-collapse", "one noise for all", partial(game, noises=1)),
-    ("output-cannot-reach-targets", "sigmoid", partial(game, end=nn.Sigmoid)),
+    ("generator-cannot-reach-data", "sigmoid", partial(game, end=nn.Sigmoid)),
     ("causal-mask-missing", "by hand", partial(writing, partial(Writer, causal=False), inside=True)),
     ("causal-mask-missing", "layer", partial(writing, partial(Writer, "layer", causal=False), cut=True)),
     ("causal-mask-missing", "recurrent", partial(writing, partial(Recurrent, both_ways=True))),

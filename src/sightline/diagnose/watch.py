@@ -15,42 +15,32 @@ from torch.optim import Optimizer
 
 from sightline.core.errors import ConfigurationError, InputError
 from sightline.core.kinds import a_kind
-from sightline.diagnose.blank_tail import blank_tail
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.causes import findings
-from sightline.diagnose.columns_seen import ColumnsSeen
 from sightline.diagnose.enough import EnoughSeen
-from sightline.diagnose.examples_drawn import ExamplesDrawn
-from sightline.diagnose.examples_seen import ExamplesSeen
+from sightline.diagnose.entry_facts import entry_facts
 from sightline.diagnose.findings import Findings
 from sightline.diagnose.function_watch import FunctionWatch, unwatched
+from sightline.diagnose.input_watch import InputWatch
 from sightline.diagnose.judgements import Judgements
 from sightline.diagnose.loader_watch import LoaderWatch
 from sightline.diagnose.long_series import add_rates
 from sightline.diagnose.look_schedule import LookSchedule
 from sightline.diagnose.loss_watch import LossWatch
 from sightline.diagnose.module_watch import ModuleWatch
-from sightline.diagnose.moments_seen import MomentsSeen
-from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch, parameter_ids
 from sightline.diagnose.probe import Probe, flows, probes
 from sightline.diagnose.reading import MODAL
 from sightline.diagnose.record import Backward, Entry, Look, Record, UpdateSeen
-from sightline.diagnose.row_facts import row_facts
 from sightline.diagnose.tape import Tape
 from sightline.diagnose.targets_seen import note_right, note_targets
-from sightline.diagnose.tensor_facts import diversity, features, tensor_facts
-from sightline.diagnose.tokens_seen import TokensSeen
+from sightline.diagnose.tensor_facts import tensor_facts
 from sightline.diagnose.validation import validate
 
 MOST_NETWORKS = 32
-MOST_EVALUATED = 16
 GLANCES = 8
 """Evaluations of which is seen whether they draw random numbers."""
-
-MOST_INPUTS = 3
-"""Further tensors of a call that tell examples apart: of pairs of a user and an item both."""
 
 KEPT = 64
 """Losses that are followed, to see whether the loop keeps them with their graphs."""
@@ -134,11 +124,7 @@ class Watch:
             seen=self._updated,
         )
         self._loaders = LoaderWatch(self._functions)
-        self._examples = ExamplesSeen()
-        self._drawn = ExamplesDrawn(self._examples)
-        self._columns = ColumnsSeen()
-        self._tokens = TokensSeen()
-        self._windows = MomentsSeen()
+        self._inputs = InputWatch(self.record)
         self._stack = ExitStack()
         self._tape: Tape | None = None
         self._entries: list[Entry] = []
@@ -150,7 +136,6 @@ class Watch:
         self._glances = GLANCES
         self._input: weakref.ref[Tensor] | None = None
         self._modal: dict[int, list[nn.Module]] = {}
-        self._drawn_for: tuple[str, list[float]] | None = None
         self._probes: dict[int, list[Probe]] = {}
         self._cleared: dict[int, bool] = {}
         self._leading = self._others = 0
@@ -179,7 +164,7 @@ class Watch:
             self._validate(self._validation)
         self._stack.close()
         with unwatched():
-            self._drawn.sort(trained=False)
+            self._inputs.sort(trained=False)
             self._losses.keep()
             self._losses_in()
             self._end_look()
@@ -189,20 +174,10 @@ class Watch:
                     self.record.end[prefix + inner] = tensor_facts(p)
         if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit, EnoughSeen)):
             self.record.stopped = f"{type(error).__name__}: {error}"
-        r, seen = self.record, self._examples
+        r = self.record
         r.seconds = time.perf_counter() - self._began
         r.loaders = self._loaders.seen()
-        r.partly_shared, r.repeated = seen.batches, seen.repeated
-        r.trained_examples, r.distinct_examples = seen.trained, seen.distinct
-        r.evaluated_examples, r.distinct_evaluated, r.shared_examples = (
-            seen.evaluated,
-            seen.distinct_evaluated,
-            seen.shared,
-        )
-        r.text = seen.text.shared()
-        r.most_drawn, r.flat_columns = seen.most_drawn, self._columns.only_in_training()
-        r.shift, r.token_shift = self._columns.shift(), self._tokens.shift()
-        r.shared_moments = self._windows.shared()
+        self._inputs.tell()
         r.replaced = self._steps.replaced
         r.put_back = self._written_since()
 
@@ -287,44 +262,21 @@ class Watch:
         with unwatched():
             if output is not None and not grad:
                 self._judgements.answered(output)
-            state = self._drawn.fed_back(name, inputs)
-            data = (x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad)
-            first = next((x for x in data if not any(x is each for each in state)), None)
-            self._drawn.made(name, outputs)
+            first = self._inputs.called(
+                name,
+                inputs,
+                outputs,
+                looking=self._looking,
+                taping=self._tape is not None,
+                grad=grad,
+                training=module.training,
+                mode=mode,
+            )
             self._given(first)
-            if first is not None and (self._looking or not first.is_cuda):
-                others = [x for x in inputs if x is not first and x.dim() > 0 and len(x) == len(first)]
-                plain = [x for x in others if x.layout is torch.strided and not x.requires_grad and not state]
-                drawn = self._examples.look(first, plain[:MOST_INPUTS])
-                self._drawn.add(name, drawn, goes_on=bool(state), grad=grad, training=module.training)
-                again = (name, drawn.marks) if mode and not grad else None
-                self.record.drawn_again += again is not None and again == self._drawn_for
-                self._drawn_for = again
-                if not grad and len(self.record.evaluated_inputs) < MOST_EVALUATED:
-                    self._evaluated(first)
-                if not grad or module.training:
-                    (self._windows if first.is_floating_point() else self._tokens).note(first, training=grad)
             if self._tape is not None:
-                tape = self._tape
                 self._entries.append(
-                    Entry(
-                        name,
-                        module.training,
-                        grad,
-                        tuple(tensor_facts(x) for x in inputs),
-                        tuple(tape.producer(x) for x in inputs),
-                        None if output is None else tensor_facts(output),
-                        None if output is None else tape.producer(output),
-                        features(first) if first is not None else None,
-                        diversity(output) if output is not None else None,
-                        row_facts(inputs[0]) if inputs and not inputs[0].requires_grad else None,
-                        row_facts(output) if output is not None else None,
-                        neighbours(first) if first is not None else None,
-                        blank_tail(first) if first is not None else 0.0,
-                    )
+                    entry_facts(self._tape, name, inputs, output, first, training=module.training, grad=grad)
                 )
-                if grad and first is not None:
-                    self._columns.note(first, training=True)
 
     def _mode_of(self, module: nn.Module, inputs: Sequence[Tensor], *, grad: bool) -> bool | None:
         """Whether a network was in training mode; None for a call that is neither training nor evaluation.
@@ -344,14 +296,6 @@ class Watch:
             self._modal[id(module)] = [m for m, kind in zip(module.modules(), kinds, strict=True) if kind in MODAL]
         modal = self._modal[id(module)]
         return not modal or any(m.training for m in modal)
-
-    def _evaluated(self, x: Tensor) -> None:
-        """What a network was called on in one of the first evaluations."""
-        self.record.evaluated_inputs.append(tensor_facts(x))
-        self._columns.note(x, training=False)
-        near = neighbours(x)
-        if near is not None:
-            self.record.evaluated_neighbours.append(near)
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -394,7 +338,7 @@ class Watch:
                 if not self._cleared[number] and not any(p.alive for p in places):
                     self._cleared[number] = True
             self._losses.keep()
-            self._drawn.sort(trained=True)
+            self._inputs.sort(trained=True)
             self._roots.append(weakref.ref(loss))
             if self._looking:
                 if self._backwards and self._backwards[-1].step == self.record.steps:

@@ -20,7 +20,7 @@ def too_little_data(r: Reading) -> Finding | None:
     told = overfitting(r)
     if r.two_players or r.training is None or not r.training.finite or (told is not None and told.severity != "advice"):
         return None
-    return _hardly_read(r) or _short_text(r) or _fewer_than_evaluated(r) or _by_heart(r)
+    return _hardly_read(r) or _short_text(r) or _by_heart(r) or _fewer_than_evaluated(r)
 
 
 def _fewer_than_evaluated(r: Reading) -> Finding | None:
