@@ -22,6 +22,7 @@ class MomentsSeen:
     def __init__(self) -> None:
         self._ends: set[float] = set()
         self._inner: list[list[float]] = []
+        self._known: list[bool] = []
 
     def note(self, x: Tensor, *, training: bool) -> None:
         """Windows (examples, places, features) that a network was called on."""
@@ -37,7 +38,10 @@ class MomentsSeen:
                 self._ends.update(self._marks(x, place, run))
             return
         places = range(1, last, max(1, last // 64))
-        self._inner += [list(each) for each in zip(*(self._marks(x, place, run) for place in places), strict=True)]
+        new = [list(each) for each in zip(*(self._marks(x, place, run) for place in places), strict=True)]
+        self._inner += new
+        # what is trained on afterwards, as time goes on, was not known yet
+        self._known += [any(mark in self._ends for mark in window) for window in new]
 
     def _marks(self, x: Tensor, place: int, run: int) -> list[float]:
         """A number for each window's moment; NaN, which equals nothing, where that is one number repeated."""
@@ -47,7 +51,7 @@ class MomentsSeen:
         return [float("nan") if plain else mark for mark, plain in zip(found, constant.tolist(), strict=True)]
 
     def shared(self) -> float:
-        """Share of the windows evaluated that hold a moment which a window trained on begins or ends with.
+        """Share of the windows evaluated that hold a moment which a window trained on before begins or ends with.
 
         0 where few were seen, or where moments come again by themselves, as those of coarse numbers do.
         """
@@ -57,4 +61,4 @@ class MomentsSeen:
         of_one = [len({m for m in window if m == m}) / max(1, sum(m == m for m in window)) for window in self._inner]
         if median(of_one) < 0.9:
             return 0.0
-        return sum(any(mark in self._ends for mark in window) for window in self._inner) / len(self._inner)
+        return sum(self._known) / len(self._known)

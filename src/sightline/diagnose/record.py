@@ -224,6 +224,7 @@ class TargetsSeen:
         ahead_axis: along which axis of the input.
         behind, two_ahead: the same of the token one place back, and two places on, along the second axis.
         copied: at each look, share of the numbers of an example's target that stand in its input, at one place each.
+        copied_from: at which places, of the first look.
         places: of some targets of several numbers, those at a few places, an example each: each place has a constant
             guess of its own.
         right: of evaluation, how many of each class were answered right.
@@ -246,6 +247,7 @@ class TargetsSeen:
     behind: float = 0.0
     two_ahead: float = 0.0
     copied: list[float] = field(default_factory=list)
+    copied_from: list[int] = field(default_factory=list)
     places: list[list[float]] = field(default_factory=list)
     right: dict[int, int] = field(default_factory=dict)
 
@@ -273,6 +275,7 @@ class Record:
         backwards: passes in all.
         live_backwards: backward passes looked at after which some gradient was not 0.
         wasted_backwards: those looked at whose gradients were gone at the next backward pass, with no step between.
+        put_gradients: steps looked at whose gradients the loop put in place itself.
         early_steps: steps made before any backward pass.
         drew_in_evaluation: of the first forward passes in evaluation mode without gradients, those that drew random
             numbers.
@@ -319,6 +322,7 @@ class Record:
     backwards: int = 0
     live_backwards: int = 0
     wasted_backwards: int = 0
+    put_gradients: int = 0
     early_steps: int = 0
     drew_in_evaluation: int = 0
     drawn_again: int = 0

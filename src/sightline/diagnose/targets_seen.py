@@ -132,8 +132,11 @@ def note_copies(seen: TargetsSeen, x: Tensor, target: Tensor) -> None:
     varies = wanted.amax(0) > wanted.amin(0)
     if not bool(varies.all()):
         return
-    found = (rows[:, :, None] == wanted[:, None, :]).all(0).any(0)
-    seen.copied.append(float(found.float().mean()))
+    same = (rows[:, :, None] == wanted[:, None, :]).all(0)
+    places = same.int().argmax(0).tolist()
+    seen.copied_from = seen.copied_from or places
+    # other places in other batches are hidden ones, within the network
+    seen.copied.append(float(same.any(0).float().mean()) if places == seen.copied_from else 0.0)
 
 
 def _agreement(tokens: Tensor, target: Tensor) -> float:

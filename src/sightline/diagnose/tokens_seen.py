@@ -82,6 +82,7 @@ class TokensSeen:
             return None
         padding = {token for last in self._last.values() for token, n in last.items() if n > 0.3 * last.total()}
         padding |= {token for seen in self._anywhere.values() for token, n in seen.items() if n > 0.3 * seen.total()}
+        padding |= self._dropped_in()
         trained, evaluated = (_without(self._anywhere[kind], padding) for kind in (True, False))
         starts = [[_without(counts, padding) for counts in self._leading[kind]] for kind in (True, False)]
         if min(counts.total() for counts in (trained, evaluated)) < ENOUGH:
@@ -92,6 +93,14 @@ class TokensSeen:
         m, n = max(1, own.total()), max(1, other.total())
         rare = sum(count for token, count in other.items() if own[token] / m < 0.02 * count / n)
         return TokenShift(round(_apart(trained, evaluated), 4), round(found[place], 4), place, round(rare / n, 4))
+
+    def _dropped_in(self) -> set[int]:
+        """Tokens that stand for words left out at random in training: as often at every place, and never evaluated."""
+        every, other = self._anywhere[True], self._anywhere[False]
+        m, n = every.total(), max(1, other.total())
+        often = {t: count / m for t, count in every.items() if count > 0.02 * m and other[t] / n < 0.1 * count / m}
+        starts = self._leading[True]
+        return {t for t, p in often.items() if all(0.5 * p < seen[t] / seen.total() < 2 * p for seen in starts)}
 
 
 def _without(counts: Counter[int], tokens: set[int]) -> Counter[int]:

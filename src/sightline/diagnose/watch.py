@@ -139,6 +139,7 @@ class Watch:
         self._probes: dict[int, list[Probe]] = {}
         self._cleared: dict[int, bool] = {}
         self._leading = self._others = 0
+        self._gradient: tuple[weakref.ref[Tensor], int] | None = None  # where the last backward pass left one
         self._stamp: tuple[weakref.ref[Tensor], int] | None = None  # a weight as the last update left it
         self._looking = False
         self._began = 0.0
@@ -361,7 +362,10 @@ class Watch:
         self._modules.paused = False
         if self._looking:
             with unwatched():
-                self.record.live_backwards += self._any_gradient()
+                every = (p for _, network in self._networks for p in network.parameters())
+                first = next((p for p in every if flows(p)), None)
+                self.record.live_backwards += first is not None
+                self._gradient = (weakref.ref(first), _place(first)) if first is not None else None
 
     def _any_gradient(self) -> bool:
         return any(flows(p) for _, network in self._networks for p in network.parameters())
@@ -382,6 +386,9 @@ class Watch:
         if number in self._probes and not self._steps.by_closure:  # a closure clears within the step
             counts = self.record.cleared if self._cleared[number] else self.record.uncleared
             counts[number] = counts.get(number, 0) + 1
+        if self._looking and self._gradient is not None:
+            given = self._gradient[0]()
+            self.record.put_gradients += given is not None and _place(given) not in (0, self._gradient[1])
         self._probes[number] = probes(optimizer)
         self._cleared[number] = not self._probes[number]
         self._functions.rest()
@@ -431,6 +438,11 @@ class Watch:
         self._tape = None
         self._entries.clear()
         self._backwards.clear()
+
+
+def _place(p: Tensor) -> int:
+    """Where a parameter's gradient lies in memory; 0 where that can't be told."""
+    return p.grad.data_ptr() if p.grad is not None and p.grad.layout is torch.strided else 0
 
 
 def _random_state() -> Tensor:

@@ -43,6 +43,24 @@ def _used(r: Reading) -> set[str]:
     return {name for call in r.tape.calls for name in weights_of(r.tape, call)}
 
 
+def _known_by(r: Reading, sample: Call) -> bool:
+    """Whether a sample teaches what it was drawn from by another way, or is a word that is fed back.
+
+    Such ways are its likelihood, of which the gradient is taken, and a gradient that is passed straight through.
+    """
+    same = {sample.index}
+    for call in r.tape.calls[sample.index + 1 :]:
+        given = [o for o in call.operands if o.producer in same]
+        if not given:
+            continue
+        beside = [o for o in call.operands if o.producer not in same and o.grad and not o.origin]
+        if call.name == "embedding" or (beside and not weights_of(r.tape, call)):
+            return True
+        if not call.grad or not any(o.grad for o in call.operands):
+            same.add(call.index)
+    return False
+
+
 def _drawn_without(r: Reading) -> Finding | None:
     """A code that is drawn with no way back, within a network, and goes on through its layers."""
     tape = r.tape
@@ -51,7 +69,7 @@ def _drawn_without(r: Reading) -> Finding | None:
             continue
         sources = [o for o in call.operands if o.grad or (o.producer is not None and tape.calls[o.producer].grad)]
         later = [c for c in r.layers if c.index > call.index and call.index in ancestors(tape, c.index)]
-        if not sources or not later or r.owner(later[0].module) != r.owner(call.module):
+        if not sources or not later or r.owner(later[0].module) != r.owner(call.module) or _known_by(r, call):
             continue
         return Finding(
             cause="detached",

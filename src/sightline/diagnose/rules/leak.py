@@ -6,6 +6,7 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES
+from sightline.diagnose.tape_paths import ancestors
 
 
 def _column(r: Reading) -> Finding | None:
@@ -34,10 +35,19 @@ def _column(r: Reading) -> Finding | None:
     )
 
 
+def _later(r: Reading) -> bool:
+    """Whether the outputs are those of the later places of a series, each of which knows what came before it."""
+    given = r.entry.inputs[0].shape if r.entry is not None and r.entry.inputs else ()
+    end = r.loss.prediction.producer if r.loss is not None and r.loss.prediction is not None else None
+    cuts = (r.tape.calls[i] for i in ancestors(r.tape, end) if r.tape.calls[i].name in ("getitem", "narrow"))
+    pairs = ((c.operands[0].shape, c.result.shape) for c in cuts if c.grad and c.operands)
+    return len(given) > 2 and any(len(a) == len(b) == 3 and a[1] == given[1] > b[1] > 1 for a, b in pairs)
+
+
 def _copied(r: Reading) -> Finding | None:
     """Numbers to be forecast that stand in the window they are forecast from."""
     shares = r.record.targets.copied
-    if len(shares) < 4 or median(shares) < 0.5 or min(shares) <= 0 or r.two_players or r.loss is None:
+    if len(shares) < 4 or median(shares) < 0.5 or min(shares) <= 0 or r.two_players or r.loss is None or _later(r):
         return None
     return Finding(
         cause="leak",

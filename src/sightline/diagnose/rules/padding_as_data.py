@@ -4,6 +4,22 @@ from sightline.diagnose.figures import loss_curve
 from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading
 from sightline.diagnose.rules.registry import RULES, tells
+from sightline.diagnose.tape import Call
+from sightline.diagnose.tape_paths import ancestors
+
+CHOOSING = frozenset(["getitem", "gather", "index_select", "take_along_dim", "mul", "where", "masked_fill", "bmm"])
+"""Functions that choose places of a series, given where."""
+
+
+def _by_place(r: Reading, layer: Call) -> bool:
+    """Whether a recurrent layer is asked at every place, or at places that are told to the network."""
+    wanted = r.loss.target.shape if r.loss is not None and r.loss.target is not None else ()
+    places = r.entry.inputs[0].shape[1] if r.entry is not None and len(r.entry.inputs[0].shape) > 1 else 0
+    if places in wanted[1:] or (wanted and wanted[0] >= places * layer.result.shape[0] > 0):
+        return True
+    end = r.loss.prediction.producer if r.loss is not None and r.loss.prediction is not None else None
+    later = [r.tape.calls[i] for i in ancestors(r.tape, end) if i > layer.index and r.tape.calls[i].name in CHOOSING]
+    return any(not o.grad and not o.origin for call in later for o in call.operands)
 
 
 def _read_last(r: Reading) -> Finding | None:
@@ -11,7 +27,7 @@ def _read_last(r: Reading) -> Finding | None:
     recurrent = [c for c in r.tape.calls if c.name in ("lstm", "gru", "rnn_tanh", "rnn_relu") and c.grad]
     tails = [e.tail for look in r.looks for e in look.entries if e.grad]
     packed = any("pack" in c.name for c in r.tape.calls)
-    if not recurrent or packed or len(tails) < 3 or min(tails) < 0.2 or r.two_players:
+    if not recurrent or packed or len(tails) < 3 or min(tails) < 0.2 or r.two_players or _by_place(r, recurrent[-1]):
         return None
     return Finding(
         cause="padding-as-data",

@@ -50,6 +50,8 @@ def _whole_numbers(r: Reading) -> Finding | None:
         return None
     if any(x.whole for x in seen) or max(x.maximum - x.minimum for x in trained) > 1.5:
         return None
+    if r.possible is not None and r.possible <= r.record.distinct_examples:
+        return None  # there are no others: what lies between is looked at for a picture of it
     return Finding(
         cause="validation-preprocessed-differently",
         severity="warning",
@@ -82,7 +84,8 @@ def _other_size(r: Reading) -> Finding | None:
     if same or 2 / 3 < factor < 1.5 or not trained or not evaluated:
         return None
     rougher = (1 - median(trained)) / max(1e-6, 1 - median(evaluated))
-    if not (rougher > 1.3 if factor > 1 else rougher < 0.77):
+    # less their mean, neighbours are less alike in a part than in the whole
+    if not (rougher > max(1.3, 0.85 * factor) if factor > 1 else rougher < min(0.77, factor / 0.85)):
         return None  # as smooth as those trained on: parts were cut out, and the whole is evaluated
     return Finding(
         cause="validation-preprocessed-differently",

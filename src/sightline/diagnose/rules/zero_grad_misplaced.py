@@ -13,7 +13,7 @@ def _thrown_away(r: Reading) -> Finding | None:
     passes = [len(look.backwards) for look in r.looks]
     if r.two_players or len(passes) < 3 or median(passes) < 3 or r.record.steps < 3:
         return None
-    if r.record.wasted_backwards < 0.9 * sum(n - 1 for n in passes):
+    if r.record.wasted_backwards < 0.9 * sum(n - 1 for n in passes) or 2 * r.record.put_gradients > len(passes):
         return None
     return Finding(
         cause="zero-grad-misplaced",
