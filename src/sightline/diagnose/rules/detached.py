@@ -65,7 +65,7 @@ def _drawn_without(r: Reading) -> Finding | None:
     """A code that is drawn with no way back, within a network, and goes on through its layers."""
     tape = r.tape
     for call in tape.calls:
-        if call.name not in ("normal", "bernoulli", "multinomial") or call.grad or not call.module or r.two_players:
+        if call.name != "normal" or call.grad or not call.module or r.two_players:
             continue
         sources = [o for o in call.operands if o.grad or (o.producer is not None and tape.calls[o.producer].grad)]
         later = [c for c in r.layers if c.index > call.index and call.index in ancestors(tape, c.index)]

@@ -17,7 +17,8 @@ def _rarely_steps(r: Reading) -> Finding | None:
     rare = min(made, key=lambda n: made[n])
     often = made[1 - rare]
     own = {r.owner(name) for u in r.record.updates if u.optimizer == rare for name in u.names}
-    if often < 8 * made[rare] or (own and game.maker.network not in own):
+    named = any("binary_cross_entropy" in loss.function for loss in r.record.losses)
+    if often < (8 if named else 20) * made[rare] or (own and game.maker.network not in own):
         return None
     return Finding(
         cause="discriminator-too-strong",

@@ -67,7 +67,7 @@ def _hardly_read(r: Reading) -> Finding | None:
     rows, (first, last) = r.rows_read
     read, trained = last - first + 1, r.record.trained_examples
     few, known = r.record.distinct_examples, r.data_size
-    if not rows and 1 < few <= 2 * FEW and known >= 20 * few and trained >= PASSES * few:
+    if r.tokens and not rows and 1 < few <= 2 * FEW and known >= 20 * few and trained >= PASSES * few:
         return _finding(
             r,
             0.75,

@@ -8,12 +8,20 @@ from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.registry import RULES, tells
 
 
+def _of_the_input(r: Reading) -> bool:
+    """Whether a leaf that is no parameter gets gradients: an attack is computed, its other gradients are not meant."""
+    calls = (call for look in r.looks[:3] for call in look.tape.calls)
+    return any(o.grad and not o.origin and o.producer is None for call in calls if call.grad for o in call.operands)
+
+
 def _thrown_away(r: Reading) -> Finding | None:
     """Gradients that are cleared before every backward pass, though a step comes after several."""
     passes = [len(look.backwards) for look in r.looks]
     if r.two_players or len(passes) < 3 or median(passes) < 3 or r.record.steps < 3:
         return None
     if r.record.wasted_backwards < 0.9 * sum(n - 1 for n in passes) or 2 * r.record.put_gradients > len(passes):
+        return None
+    if _of_the_input(r):
         return None
     return Finding(
         cause="zero-grad-misplaced",
