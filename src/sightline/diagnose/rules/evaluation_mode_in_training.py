@@ -14,9 +14,7 @@ def _of_one(r: Reading) -> Finding | None:
         learns = any(r.owner(parameter) == name for u in r.record.updates for parameter in u.names)
         wrong, right = entries.get((name, False, True), 0), entries.get((name, True, True), 0)
         others = sum(n for (other, training, grad), n in entries.items() if other != name and training and grad)
-        late = [
-            e for look in r.looks[-max(1, len(r.looks) // 3) :] for e in look.entries if e.network == name and e.grad
-        ]
+        late = [e for look in r.looks[-3:] for e in look.entries if e.network == name and e.grad]
         if any(e.training for e in late):
             continue  # it goes back and forth
         if own and learns and wrong >= 20 and 0 < right < 1.4 * wrong and others > 0.5 * wrong:
