@@ -6,7 +6,8 @@
 (DLCheck is not in the package index.) Each is used as its page tells: torch-audit by `autopatch`, torchmortem by
 `attach`, `step` after every optimiser step and `detach`, torchdiag by its checks of gradients and dead neurons on the
 last batch. They want the model and the optimiser, and a script hands over neither: both are taken when an optimiser is
-made. `WORDS` turns their words into our causes and fault codes, in their favour wherever two readings are possible;
+made, and the tool attached before the first backward pass (schedules do not take an optimiser whose step is patched).
+`WORDS` turns their words into our causes and fault codes, in their favour wherever two readings are possible;
 hints about hardware and style count as advice, and a symptom alone ("NaN in gradients") as a cause that nothing has.
 """
 
@@ -170,16 +171,23 @@ def diagnose_with(name: str, path: Path, arguments: list[str]) -> list[Said]:
     plain_backward: Any = Tensor.backward
     plain_init: Any = torch.optim.Optimizer.__init__
 
+    made: list[torch.optim.Optimizer] = []
+
     def backward(self: Tensor, *args: Any, **options: Any) -> None:
+        while made:
+            attach(made.pop(0))
         last_loss[0] = float(self.detach())
         plain_backward(self, *args, **options)
 
     def init(self: torch.optim.Optimizer, *args: Any, **options: Any) -> None:
         plain_init(self, *args, **options)
-        model = model_of(self)
+        made.append(self)
+
+    def attach(optimizer: torch.optim.Optimizer) -> None:
+        model = model_of(optimizer)
         if model is not None and id(model) not in tools:
-            tool = tools[id(model)] = TOOLS[name](model, self)
-            self.register_step_post_hook(lambda *_: tool.after_step(last_loss[0]))
+            tool = tools[id(model)] = TOOLS[name](model, optimizer)
+            optimizer.register_step_post_hook(lambda *_: tool.after_step(last_loss[0]))
 
     Tensor.backward, torch.optim.Optimizer.__init__ = backward, init  # type: ignore[method-assign]
     run_script(path, arguments)
