@@ -95,12 +95,13 @@ class TokensSeen:
         return TokenShift(round(_apart(trained, evaluated), 4), round(found[place], 4), place, round(rare / n, 4))
 
     def _dropped_in(self) -> set[int]:
-        """Tokens that stand for words left out at random in training: as often at every place, and never evaluated."""
+        """The token that stands for words left out at random in training: as often at every place, never evaluated."""
         every, other = self._anywhere[True], self._anywhere[False]
         m, n = every.total(), max(1, other.total())
         often = {t: count / m for t, count in every.items() if count > 0.02 * m and other[t] / n < 0.1 * count / m}
         starts = self._leading[True]
-        return {t for t, p in often.items() if all(0.5 * p < seen[t] / seen.total() < 2 * p for seen in starts)}
+        found = {t for t, p in often.items() if all(0.5 * p < seen[t] / seen.total() < 2 * p for seen in starts)}
+        return found if len(found) == 1 else set()
 
 
 def _without(counts: Counter[int], tokens: set[int]) -> Counter[int]:
