@@ -72,7 +72,9 @@ def to_places(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("end", "made", "told"), [(F.relu, 3, True), (lambda x: x, 3, False), (to_places, 8, False)], ids=str
+    ("end", "made", "told"),
+    [(F.relu, 3, True), (lambda x: x, 3, False), (to_places, 8, False)],
+    ids=["rectified", "plain", "distances"],
 )
 def test_rectified_scores(end: Callable[[Tensor], Tensor], made: int, told: bool) -> None:
     torch.manual_seed(2)
@@ -265,7 +267,8 @@ class Positive(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         """How much one likes the other."""
-        return (self.users(pairs[:, 0]).relu() * self.things(pairs[:, 1]).relu()).sum(1)
+        product: Tensor = self.users(pairs[:, 0]).relu() * self.things(pairs[:, 1]).relu()
+        return product.sum(1)
 
 
 def test_factors_that_start_positive() -> None:
