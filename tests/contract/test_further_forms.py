@@ -267,8 +267,8 @@ class Positive(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         """How much one likes the other."""
-        product: Tensor = self.users(pairs[:, 0]).relu() * self.things(pairs[:, 1]).relu()
-        return product.sum(1)
+        liked: Tensor = (self.users(pairs[:, 0]).relu() * self.things(pairs[:, 1]).relu()).sum(1)
+        return liked
 
 
 def test_factors_that_start_positive() -> None:
