@@ -485,3 +485,62 @@ def test_pictures_turned_by_right_angles(share: float, round_ones: bool, told: b
     torch.manual_seed(22)
     found = turned(share, round_ones=round_ones)
     assert ("augmentation-changes-label" in causes(found)) == told, str(found)
+
+
+def flipped_in_training(share: float) -> Findings:
+    """Soft pictures, bright below; a share of training's batches is put upside down before the loop."""
+    y = torch.arange(400) % 2
+    x = F.avg_pool2d(torch.randn(400, 1, 16, 16), 5, 1) * 3 + torch.linspace(-0.6, 0.6, 12)[:, None]
+    x[:, :, :, 6:] += (0.8 * (2 * y - 1))[:, None, None, None]
+    network = nn.Sequential(nn.Flatten(), layers(144, 32, 2))
+    down = torch.rand(300) < share
+    given = torch.where(down[:, None, None, None], x[:300].flip(2), x[:300])
+    return fit(network, rows_of(given, y[:300]), others=[(x[300:350], y[300:350]), (x[350:], y[350:])], steps=60)
+
+
+@pytest.mark.parametrize(("share", "told"), [(1.0, True), (0.0, False)])
+def test_pictures_whose_mean_is_upside_down(share: float, told: bool) -> None:
+    torch.manual_seed(23)
+    found = flipped_in_training(share)
+    assert (titled(found, "mean pictures") or any("mean pictures" in " ".join(f.evidence) for f in found)) == told, str(
+        found
+    )
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+class Writer(nn.Module):
+    """Tells the next token from the last, with more weights than that needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.body = nn.Embedding(40, 64), layers(64, 128, 40)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of every place."""
+        scores: Tensor = self.body(self.tokens(x))
+        return scores
+
+
+def reading(tokens: int) -> Findings:
+    """Windows at random places of a text; those of another text are evaluated."""
+    text, other = (
+        torch.where(torch.rand(count) < 0.8, 1, torch.randint(40, (count,))).cumsum(0) % 40 for count in (tokens, 4_000)
+    )
+
+    def cut(source: Tensor) -> Batch:
+        starts = torch.randint(len(source) - 25, (16,)).tolist()
+        return torch.stack([source[i : i + 24] for i in starts]), torch.stack([source[i + 1 : i + 25] for i in starts])
+
+    def loss(scores: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(scores.transpose(1, 2), y)
+
+    return fit(Writer(), lambda: cut(text), loss, others=[cut(other) for _ in range(8)], steps=60)
+
+
+@pytest.mark.parametrize(("tokens", "told"), [(400, True), (12_000, False)])
+def test_a_text_that_is_read_over_and_over(tokens: int, told: bool) -> None:
+    torch.manual_seed(24)
+    found = reading(tokens)
+    assert titled(found, "tokens are read, each about") == told, str(found)

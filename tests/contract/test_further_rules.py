@@ -151,7 +151,7 @@ def gathered(how: str) -> Findings:
     network, (x, y) = layers(2, 32, 3), circle(600)
     sgd, batch = SGD(network.parameters(), lr=0.1), rows_of(x, y, 16)
     with Watch() as w:
-        for _ in range(40):
+        for _ in range(16):
             kept = [torch.zeros_like(p) for p in network.parameters()]
             for _ in range(4):
                 given, wanted = batch()
