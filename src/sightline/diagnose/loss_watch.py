@@ -9,6 +9,7 @@ from torch import Tensor
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.function_watch import LOSSES
 from sightline.diagnose.long_series import MOST, add_losses
+from sightline.diagnose.readable import readable
 from sightline.diagnose.record import LossSeen, Record
 from sightline.diagnose.targets_seen import (
     accuracy,
@@ -64,6 +65,8 @@ class LossWatch:
         outputs, target = arguments(args, kwargs)
         if not isinstance(result, Tensor) or outputs is None or target is None or not (looking or not grad or mode):
             return
+        if not all(map(readable, (result, outputs, target))):
+            return
         name, step = LOSSES[func], self._record.steps
         with torch.no_grad():
             counted = counted_targets(name, target, kwargs)
@@ -76,7 +79,7 @@ class LossWatch:
                 self.training_loss = TrainingLoss.of(func, args, kwargs, outputs, target)
             if not grad and not mode and name == self._function:
                 note_targets(self._record.evaluated_targets, counted, 0)
-                if name in ("cross_entropy", "nll_loss") and outputs.dim() == target.dim() + 1:
+                if name in ("cross_entropy", "nll_loss") and outputs.dim() == target.dim() + 1 > 1:
                     note_right(self._record.evaluated_targets, outputs.argmax(1) == target, target)
             if not looking and grad:
                 return

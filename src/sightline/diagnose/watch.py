@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from sightline.core.errors import ConfigurationError, InputError
@@ -35,6 +36,7 @@ from sightline.diagnose.neighbours import neighbours
 from sightline.diagnose.network_facts import groups_of, modules_of, parameters_of
 from sightline.diagnose.optimizer_watch import OptimizerWatch, parameter_ids
 from sightline.diagnose.probe import Probe, flows, probes
+from sightline.diagnose.readable import readable
 from sightline.diagnose.reading import MODAL
 from sightline.diagnose.record import Backward, Entry, Look, Record, UpdateSeen
 from sightline.diagnose.row_facts import row_facts
@@ -110,6 +112,7 @@ class Watch:
         self._networks: list[tuple[str, nn.Module]] = []
         self._names: dict[int, str] = {}
         self._origins: dict[int, str] = {}
+        self._unmade: dict[int, tuple[nn.Module, str]] = {}  # networks with lazy parameters
         self._aliases: dict[int, set[str]] = {}  # of a network called by itself and as part of another
         self._only_networks = model is not None
         self._only = _several(optimizer, Optimizer, "an optimiser of torch.optim") if optimizer is not None else None
@@ -249,7 +252,17 @@ class Watch:
         for inner, b in network.named_buffers():
             self._origins[id(b)] = f"buffer:{prefix}{inner}"
         self.record.modules += modules_of(name, network, prefix)
-        self.record.parameters += parameters_of(network, prefix, self._only or ())
+        self._meet_parameters(network, prefix)
+
+    def _meet_parameters(self, network: nn.Module, prefix: str) -> None:
+        """Those that are made; lazy ones are met again when the network's call is through."""
+        known = {p.name for p in self.record.parameters}
+        met = parameters_of(network, prefix, self._only or ())
+        self.record.parameters += [p for p in met if p.name not in known]
+        if any(map(is_lazy, network.parameters())):
+            self._unmade[id(network)] = (network, prefix)
+        else:
+            self._unmade.pop(id(network), None)
 
     def _name_of(self, module: nn.Module) -> str | None:
         name = self._names.get(id(module))
@@ -285,17 +298,18 @@ class Watch:
         if mode is not None:
             self.record.entries[name, mode, grad] = self.record.entries.get((name, mode, grad), 0) + 1
         with unwatched():
+            for network, prefix in list(self._unmade.values()):
+                self._meet_parameters(network, prefix)
             if output is not None and not grad:
                 self._judgements.answered(output)
             state = self._drawn.fed_back(name, inputs)
-            data = (x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad)
+            data = [x for x in inputs if readable(x) and x.dim() > 0 and x.numel() and not x.requires_grad]
             first = next((x for x in data if not any(x is each for each in state)), None)
             self._drawn.made(name, outputs)
             self._given(first)
             if first is not None and (self._looking or not first.is_cuda):
-                others = [x for x in inputs if x is not first and x.dim() > 0 and len(x) == len(first)]
-                plain = [x for x in others if x.layout is torch.strided and not x.requires_grad and not state]
-                drawn = self._examples.look(first, plain[:MOST_INPUTS])
+                others = [x for x in data if x is not first and len(x) == len(first) and not state]
+                drawn = self._examples.look(first, others[:MOST_INPUTS])
                 self._drawn.add(name, drawn, goes_on=bool(state), grad=grad, training=module.training)
                 again = (name, drawn.marks) if mode and not grad else None
                 self.record.drawn_again += again is not None and again == self._drawn_for
