@@ -75,6 +75,7 @@ class LossWatch:
                 note_targets(self._record.targets, counted, target.numel() - counted.numel())
                 if counted.numel() < target.numel():
                     self._record.targets.left_out = int(kwargs.get("ignore_index", -100))
+                self._broken(result, target)
                 self._beside(given, target, looking)
                 self.training_loss = TrainingLoss.of(func, args, kwargs, outputs, target)
             if not grad and not mode and name == self._function:
@@ -91,6 +92,13 @@ class LossWatch:
             self._open.append(LossSeen(step, name, value, grad, mode, right, count, call_site(3)))
             if len(self._open) >= MOST:
                 self.keep()
+
+    def _broken(self, result: Tensor, target: Tensor) -> None:
+        """Whether the first loss that is no number has targets that are none."""
+        if self._record.loss.not_finite is not None or target.is_cuda or not target.is_floating_point():
+            return
+        if result.numel() == 1 and not bool(result.isfinite()) and not bool(target.isfinite().all()):
+            self._record.targets.broken_at = self._record.steps
 
     def _beside(self, given: Tensor | None, target: Tensor, looking: bool) -> None:
         """The truth beside what the network was given."""

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch._C import _functorch, _get_dispatch_mode, _len_torch_dispatch_stack, _TorchDispatchModeKey
+from torch._C import _functorch, _get_dispatch_mode, _is_tracing, _len_torch_dispatch_stack, _TorchDispatchModeKey
 from torch.nn.parameter import is_lazy
 
 KINDS = frozenset([torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool]) | {
@@ -36,7 +36,7 @@ def out_of_reach() -> bool:
         >>> out_of_reach(), torch.func.vmap(lambda x: x + out_of_reach())(torch.zeros(2)).tolist()
         (False, [1.0, 1.0])
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or _is_tracing():
         return True
     if _len_torch_dispatch_stack() and any(_get_dispatch_mode(mode) is not None for mode in IMAGINED):
         return True

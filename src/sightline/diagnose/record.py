@@ -215,6 +215,7 @@ class TargetsSeen:
         batch_classes: how many different classes each of the first batches had.
         batch_sizes: of the same batches.
         stretches: by class, runs of batches in a row that hold it.
+        broken_at: update whose loss was the first that is no number, where its targets held NaN or infinity.
         ignored, counted: targets that the loss left out, and the others.
         left_out: what stands for the former.
         in_input: share of the first batches' targets that are the input's token at the same place.
@@ -236,6 +237,7 @@ class TargetsSeen:
     batch_sizes: list[int] = field(default_factory=list)
     stretches: dict[int, int] = field(default_factory=dict)
     last_classes: frozenset[int] = frozenset()
+    broken_at: int | None = None
     ignored: int = 0
     left_out: int | None = None
     counted: int = 0
