@@ -161,7 +161,7 @@ def counted_into_given_memory() -> nn.Module:
         for x, y in batches():
             for kind in (torch.float32, torch.uint8, torch.long):
                 torch.eq(net(x).argmax(1), y, out=torch.empty(len(x), dtype=kind))
-            (net(x) > 0).cfloat().eq(y[:, None].cfloat())
+            (net(x) > 0).to(torch.cfloat).eq(y[:, None].to(torch.cfloat))
     return net
 
 
