@@ -7,6 +7,7 @@ import pytest
 from healthy import said
 
 LOOPS = {path.stem: path for path in sorted((Path(__file__).parent / "healthy_loops").glob("*.py"))}
+assert len(LOOPS) == 96
 EVERY_TIME = (
     "adversarial_training",
     "boolean_rules",

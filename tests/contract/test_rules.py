@@ -547,7 +547,7 @@ def squeezed(x: Tensor) -> Tensor:
 def one_broken(x: Tensor) -> Tensor:
     """One number of one example is none."""
     x = x.clone()
-    x[200, 1] = torch.nan
+    x[200, -1] = torch.nan
     return x
 
 
@@ -684,6 +684,8 @@ FAULTS: list[tuple[str, Program]] = [
         replace(CLASSES, data=relabelled(lambda y: (torch.arange(len(y)) % 32 == 5).long()), batch=256),
     ),
     ("nan-in-data", replace(CLASSES, data=redrawn(one_broken))),
+    ("nan-in-data", replace(AMOUNTS, data=relabelled(one_broken, amounts))),
+    ("nan-in-data", replace(AMOUNTS, data=relabelled(lambda y: torch.full_like(y, torch.inf), amounts))),
     ("class-imbalance", replace(CLASSES, data=lambda: mostly_the_first(6), network=partial(mlp, out=6))),
     (
         "wrong-labels",

@@ -8,6 +8,8 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
+from sightline.diagnose.readable import readable
+
 MOST_MATRICES = 4
 MOST_QUERIES = 32
 MOST_KEYS = 8_192
@@ -107,7 +109,7 @@ def _softmax(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts |
 
 def _plain(x: Any) -> TypeGuard[Tensor]:
     """A tensor whose numbers can be looked at."""
-    return isinstance(x, Tensor) and not (x.is_nested or x.is_meta) and x.layout is torch.strided and x.numel() > 0
+    return isinstance(x, Tensor) and readable(x) and x.numel() > 0
 
 
 def _fused(args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttentionFacts | None:

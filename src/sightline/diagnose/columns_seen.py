@@ -36,7 +36,7 @@ class ColumnsSeen:
 
     def note(self, x: Tensor, *, training: bool) -> None:
         """Examples that a network was called on. Costs four passes over them."""
-        if x.dim() < 2 or not x.is_floating_point() or x.layout is not torch.strided or x.numel() == 0:
+        if x.dim() < 2 or not x.is_floating_point() or x.numel() == 0:
             return
         room = len(x) if training else self.trained - self.evaluated
         rows = x.detach()[: max(0, room)].flatten(1)

@@ -85,7 +85,7 @@ class ExamplesDrawn:
             last.go_on(drawn.marks)
             return
         if last is not None and not last.grad:
-            self._seen.evaluate(last.drawn)
+            self._seen.evaluate(last.drawn, grad=False)
         batch = self._last[network] = _Batch(drawn.marks, drawn.runs, grad, training)
         if grad:
             self._waiting.append(batch)
@@ -93,19 +93,19 @@ class ExamplesDrawn:
             while self._count > MOST_WAITING and len(self._waiting) > 1:
                 oldest = self._waiting.popleft()
                 self._count -= len(oldest.marks)
-                self._seen.evaluate(oldest.drawn)
+                self._seen.evaluate(oldest.drawn, grad=True)
 
     def sort(self, *, trained: bool) -> None:
         """Those since the last backward pass were trained on, as far as the network was in the mode it was in last."""
         for last in self._last.values():
             if not last.grad:
-                self._seen.evaluate(last.drawn)
+                self._seen.evaluate(last.drawn, grad=False)
         mode = self._waiting[-1].training if self._waiting else True
         for batch in self._waiting:
             if trained and batch.training == mode:
                 self._seen.train(batch.drawn)
             else:
-                self._seen.evaluate(batch.drawn)
+                self._seen.evaluate(batch.drawn, grad=True)
         self._waiting.clear()
         self._last.clear()
         self._count = 0

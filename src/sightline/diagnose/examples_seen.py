@@ -54,6 +54,7 @@ class ExamplesSeen:
     Attributes:
         text: the same of stretches of text.
         trained, evaluated: examples.
+        evaluated_with_gradients: those of the latter that were seen with gradients on.
     """
 
     def __init__(self) -> None:
@@ -63,6 +64,7 @@ class ExamplesSeen:
         self._batches: list[list[float]] = []
         self.trained = 0
         self.evaluated = 0
+        self.evaluated_with_gradients = 0
 
     def look(self, x: Tensor, others: Sequence[Tensor] = ()) -> Drawn:
         """What is kept of a network's input, and of what else it is given for each example."""
@@ -79,11 +81,12 @@ class ExamplesSeen:
         if len(self._trained) < MOST:
             self._trained.update(batch)
 
-    def evaluate(self, drawn: Drawn) -> None:
-        """A batch was evaluated."""
+    def evaluate(self, drawn: Drawn, *, grad: bool = False) -> None:
+        """A batch was evaluated, with gradients followed or without."""
         batch = drawn.marks
         self.text.evaluate(drawn.runs)
         self.evaluated += len(batch)
+        self.evaluated_with_gradients += grad * len(batch)
         if len(self._evaluated) < MOST:
             self._evaluated.update(batch)
             self._batches.append(batch)

@@ -12,6 +12,9 @@ from sightline.diagnose.reading import Reading
 from sightline.diagnose.record import Record
 
 WIDTH = 100
+MOST_NAMED = 4
+"""Networks that a sentence names: a loop that calls another part of one each time has many."""
+
 fill = partial(textwrap_fill, width=WIDTH, break_on_hyphens=False)  # a cause's name stays whole
 STOPPED = " The program ended with "
 
@@ -112,7 +115,8 @@ def _block(number: int, f: Finding) -> str:
 
 def seen(record: Record) -> str:
     """What a watch looked at, in a sentence."""
-    networks = ", ".join(record.networks) or "no network"
+    first, more = record.networks[:MOST_NAMED], len(record.networks[MOST_NAMED:])
+    networks = ", ".join(first) + (f" and {more} more" if more else "") or "no network"
     training = Reading(record).training
     loss = ""
     if training is not None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode, _pop_mode, _push_mode
 
 from sightline.diagnose.judgements import JUDGING
+from sightline.diagnose.readable import out_of_reach
 
 LOSSES: dict[Any, str] = {
     getattr(F, name): name
@@ -83,7 +84,7 @@ class FunctionWatch(TorchFunctionMode):
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         keywords = kwargs or {}
-        if self.asleep or torch.compiler.is_compiling():
+        if self.asleep or out_of_reach():
             return func(*args, **keywords)
         if func in BACKWARD:
             return self._backward(func, args, keywords)

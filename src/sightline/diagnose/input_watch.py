@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from sightline.diagnose.columns_seen import ColumnsSeen
@@ -10,6 +9,7 @@ from sightline.diagnose.examples_drawn import ExamplesDrawn
 from sightline.diagnose.examples_seen import ExamplesSeen
 from sightline.diagnose.moments_seen import MomentsSeen
 from sightline.diagnose.neighbours import neighbours
+from sightline.diagnose.readable import readable
 from sightline.diagnose.record import Record
 from sightline.diagnose.tensor_facts import tensor_facts
 from sightline.diagnose.tokens_seen import TokensSeen
@@ -64,14 +64,13 @@ class InputWatch:
             The first input that is data: no state that the network made itself, nothing that gradients flow to.
         """
         state = self._drawn.fed_back(name, inputs)
-        data = (x for x in inputs if x.dim() > 0 and x.numel() and not x.requires_grad)
+        data = [x for x in inputs if readable(x) and x.dim() > 0 and x.numel() and not x.requires_grad]
         first = next((x for x in data if not any(x is each for each in state)), None)
         self._drawn.made(name, outputs)
         if first is None or (first.is_cuda and not looking):
             return first
-        others = [x for x in inputs if x is not first and x.dim() > 0 and len(x) == len(first)]
-        plain = [x for x in others if x.layout is torch.strided and not x.requires_grad and not state]
-        drawn = self._examples.look(first, plain[:MOST_INPUTS])
+        others = [x for x in data if x is not first and len(x) == len(first) and not state]
+        drawn = self._examples.look(first, others[:MOST_INPUTS])
         self._drawn.add(name, drawn, goes_on=bool(state), grad=grad, training=training)
         again = (name, drawn.marks) if mode and not grad else None
         self._record.drawn_again += again is not None and again == self._again
@@ -102,6 +101,7 @@ class InputWatch:
         r.partly_shared, r.repeated = seen.batches, seen.repeated
         r.trained_examples, r.distinct_examples = seen.trained, seen.distinct
         r.evaluated_examples, r.distinct_evaluated = seen.evaluated, seen.distinct_evaluated
+        r.evaluated_with_gradients = seen.evaluated_with_gradients
         r.shared_examples, r.most_drawn = seen.shared, seen.most_drawn
         r.text = seen.text.shared()
         r.flat_columns, r.shift = self._columns.only_in_training(), self._columns.shift()

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sightline.diagnose.readable import readable
+
 MOST_KNOWN = 4_096
 """Tensors followed at a time: of a loop that gathers its answers first and counts at the end."""
 
@@ -81,7 +83,8 @@ class Judgements:
         if len(given) != 2 or not isinstance(result, Tensor) or (known[0] is None) == (known[1] is None):
             return
         choice, truth = (0, 1) if known[0] is not None else (1, 0)
-        if known[choice] and given[choice].numel() == given[truth].numel() == result.numel():
+        counted = result.dtype == torch.bool and readable(given[truth])
+        if known[choice] and counted and given[choice].numel() == given[truth].numel() == result.numel():
             self._judged(result, given[truth])
 
     def _kind(self, tensor: Tensor) -> bool | None:

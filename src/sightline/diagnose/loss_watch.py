@@ -9,6 +9,7 @@ from torch import Tensor
 from sightline.diagnose.call_site import call_site
 from sightline.diagnose.function_watch import LOSSES
 from sightline.diagnose.long_series import MOST, add_losses
+from sightline.diagnose.readable import readable
 from sightline.diagnose.record import LossSeen, Record
 from sightline.diagnose.targets_seen import (
     accuracy,
@@ -64,6 +65,8 @@ class LossWatch:
         outputs, target = arguments(args, kwargs)
         if not isinstance(result, Tensor) or outputs is None or target is None or not (looking or not grad or mode):
             return
+        if not all(map(readable, (result, outputs, target))):
+            return
         name, step = LOSSES[func], self._record.steps
         with torch.no_grad():
             counted = counted_targets(name, target, kwargs)
@@ -72,11 +75,12 @@ class LossWatch:
                 note_targets(self._record.targets, counted, target.numel() - counted.numel())
                 if counted.numel() < target.numel():
                     self._record.targets.left_out = int(kwargs.get("ignore_index", -100))
+                self._broken(result, target)
                 self._beside(given, target, looking)
                 self.training_loss = TrainingLoss.of(func, args, kwargs, outputs, target)
             if not grad and not mode and name == self._function:
                 note_targets(self._record.evaluated_targets, counted, 0)
-                if name in ("cross_entropy", "nll_loss") and outputs.dim() == target.dim() + 1:
+                if name in ("cross_entropy", "nll_loss") and outputs.dim() == target.dim() + 1 > 1:
                     note_right(self._record.evaluated_targets, outputs.argmax(1) == target, target)
             if not looking and grad:
                 return
@@ -88,6 +92,13 @@ class LossWatch:
             self._open.append(LossSeen(step, name, value, grad, mode, right, count, call_site(3)))
             if len(self._open) >= MOST:
                 self.keep()
+
+    def _broken(self, result: Tensor, target: Tensor) -> None:
+        """Whether the first loss that is no number has targets that are none."""
+        if self._record.loss.not_finite is not None or target.is_cuda or not target.is_floating_point():
+            return
+        if result.numel() == 1 and not bool(result.isfinite()) and not bool(target.isfinite().all()):
+            self._record.targets.broken_at = self._record.steps
 
     def _beside(self, given: Tensor | None, target: Tensor, looking: bool) -> None:
         """The truth beside what the network was given."""

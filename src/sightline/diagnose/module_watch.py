@@ -17,6 +17,7 @@ from torch.nn.modules.module import (
 )
 
 from sightline.diagnose.function_watch import FunctionWatch
+from sightline.diagnose.readable import out_of_reach
 from sightline.diagnose.tape import tensors_in
 
 
@@ -65,7 +66,7 @@ class ModuleWatch:
         return stack
 
     def _before(self, module: nn.Module, args: Any) -> None:
-        if torch.compiler.is_compiling() or self.paused:  # nothing of the watch goes into a compiled network
+        if out_of_reach() or self.paused:  # nothing of the watch goes into a compiled network
             return
         if not self._inner and self._modules and module is not self._modules[0]:
             return
@@ -83,7 +84,7 @@ class ModuleWatch:
         self._modules.append(module)
 
     def _after(self, module: nn.Module, args: Any, *rest: Any) -> None:
-        if torch.compiler.is_compiling() or self.paused or not self._modules:
+        if out_of_reach() or self.paused or not self._modules:
             return
         if not self._inner and module is not self._modules[0]:
             return

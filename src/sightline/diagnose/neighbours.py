@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sightline.diagnose.readable import readable
+
 LAGS = (1, 2, 3)
 SHORTEST = 12
 """Places of an axis, below which nothing is said of it."""
@@ -52,8 +54,7 @@ def neighbours(x: Tensor) -> Neighbours | None:
         >>> [round(value, 2) for value in found.along]
         [0.88, 0.75, 0.63]
     """
-    plain = x.layout is torch.strided and x.is_floating_point() and not (x.is_nested or x.is_meta)
-    if not plain or not 2 <= x.dim() <= 4 or len(x) < 8 or x.numel() == 0:
+    if not (readable(x) and x.is_floating_point()) or not 2 <= x.dim() <= 4 or len(x) < 8 or x.numel() == 0:
         return None
     rows = max(8, min(MOST_ROWS, MOST_NUMBERS // x[0].numel()))
     x = x.detach()[:: -(-len(x) // rows)].float()

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from sightline.diagnose.function_watch import unwatched
+from sightline.diagnose.readable import readable
 from sightline.diagnose.record import GroupSeen, ModuleSeen, ParameterSeen
 from sightline.diagnose.tape import Plain, plain
 from sightline.diagnose.tensor_facts import tensor_facts
@@ -29,7 +31,7 @@ def _settings(module: nn.Module) -> dict[str, Plain]:
 
 
 def parameters_of(network: nn.Module, prefix: str, optimizers: Iterable[Optimizer]) -> list[ParameterSeen]:
-    """Every parameter once; tensors that stand in for them during one call (``functional_call``) are none."""
+    """Every parameter that has numbers, once; what stands in for one during a call (``functional_call``) is none."""
     held = {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     owners = {id(p): module for module in network.modules() for p in module.parameters(recurse=False)}
     with unwatched():
@@ -44,12 +46,12 @@ def parameters_of(network: nn.Module, prefix: str, optimizers: Iterable[Optimize
                 _fan_in(p, owners[id(p)]),
             )
             for name, p in network.named_parameters()
-            if isinstance(p, nn.Parameter)
+            if isinstance(p, nn.Parameter) and not (is_lazy(p) or p.is_meta)
         ]
 
 
 def _alike(p: Tensor) -> bool:
-    if p.dim() < 2 or len(p) < 2:
+    if not readable(p) or p.dim() < 2 or len(p) < 2:
         return False
     rows = p.detach().flatten(1)
     return bool((rows == rows[:1]).all())

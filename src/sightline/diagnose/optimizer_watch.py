@@ -44,10 +44,11 @@ class _Follow:
 
 
 def places(x: Tensor) -> Tensor:
-    """At most ``PLACES`` numbers, spread evenly: a copy."""
+    """At most ``PLACES`` numbers, spread evenly: a copy. Of complex ones both parts."""
     flat = x.detach().reshape(-1)
     stride = -(-flat.numel() // PLACES)
-    return flat[:: stride | 1 if stride > 1 else 1].clone()
+    some = flat[:: stride | 1 if stride > 1 else 1].clone()
+    return torch.view_as_real(some).reshape(-1) if some.is_complex() else some
 
 
 class OptimizerWatch:
@@ -190,7 +191,7 @@ class OptimizerWatch:
     def _compare(self, b: _Before) -> None:
         change = [places(p) - old for p, old in zip(b.parameters, b.samples, strict=True)]
         update = [
-            float(d.float().norm()) * sqrt(p.numel() / max(1, d.numel()))
+            float(d.float().norm()) * sqrt(p.numel() * (1 + p.is_complex()) / max(1, d.numel()))
             for d, p in zip(change, b.parameters, strict=True)
         ]
         seen = UpdateSeen(

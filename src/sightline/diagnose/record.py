@@ -215,6 +215,7 @@ class TargetsSeen:
         batch_classes: how many different classes each of the first batches had.
         batch_sizes: of the same batches.
         stretches: by class, runs of batches in a row that hold it.
+        broken_at: update whose loss was the first that is no number, where its targets held NaN or infinity.
         ignored, counted: targets that the loss left out, and the others.
         left_out: what stands for the former.
         in_input: share of the first batches' targets that are the input's token at the same place.
@@ -237,6 +238,7 @@ class TargetsSeen:
     batch_sizes: list[int] = field(default_factory=list)
     stretches: dict[int, int] = field(default_factory=dict)
     last_classes: frozenset[int] = frozenset()
+    broken_at: int | None = None
     ignored: int = 0
     left_out: int | None = None
     counted: int = 0
@@ -293,6 +295,7 @@ class Record:
         steps: updates made by the first optimiser; seconds: of the watch.
         trained_examples, distinct_examples, evaluated_examples, distinct_evaluated, shared_examples: of networks'
             inputs; shared are those evaluated and trained on.
+        evaluated_with_gradients: examples evaluated with gradients on: hardly told from those trained on.
         repeated: share of the different examples trained on that the data hold more than once.
         partly_shared: batches evaluated of which no example, some, all were trained on.
         text: of inputs that are text, how much of what was evaluated was trained on.
@@ -341,6 +344,7 @@ class Record:
     trained_examples: int = 0
     distinct_examples: int = 0
     evaluated_examples: int = 0
+    evaluated_with_gradients: int = 0
     distinct_evaluated: int = 0
     shared_examples: int = 0
     repeated: float = 0.0

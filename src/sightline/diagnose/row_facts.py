@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sightline.diagnose.readable import readable
+
 MOST_ROWS = 64
 MOST_COLUMNS = 1_024
 
@@ -37,8 +39,7 @@ def row_facts(x: Tensor) -> RowFacts | None:
         >>> row_facts(torch.eye(2).repeat(4, 1))
         RowFacts(alike=0.4286, spread=0.7071, directions=1.0)
     """
-    plain = x.layout is torch.strided and x.is_floating_point() and not (x.is_nested or x.is_meta)
-    if not plain or x.dim() < 2 or len(x) < 8:
+    if not (readable(x) and x.is_floating_point()) or x.dim() < 2 or len(x) < 8:
         return None
     rows = x.detach()[:: -(-len(x) // MOST_ROWS)].flatten(1)
     if rows.shape[1] < 2:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sightline.diagnose.attention_facts import AttentionFacts, attention_facts
 from sightline.diagnose.call_site import call_site
+from sightline.diagnose.readable import readable, shape_of
 from sightline.diagnose.row_facts import RowFacts, row_facts
 from sightline.diagnose.tensor_facts import LIMIT, TensorFacts, spread, tensor_facts
 
@@ -206,7 +207,7 @@ class Tape:
     def _operand(self, tensor: Tensor) -> Operand:
         producer, origin = self.producer(tensor), self.origins.get(id(tensor), "")
         facts = tensor_facts(tensor) if producer is None and not origin else None
-        return Operand(producer, origin, tuple(tensor.shape), tensor.requires_grad, facts)
+        return Operand(producer, origin, shape_of(tensor), tensor.requires_grad, facts)
 
 
 def _silent(y: Tensor, axis: int) -> Tensor:
@@ -227,6 +228,8 @@ def _zero(y: Tensor, axis: int) -> Tensor:
 @torch.no_grad()
 def _units(name: str, y: Tensor, facts: TensorFacts) -> tuple[float | None, int, float | None]:
     """Dead units and how often each was seen, or the saturated share, where the function has such."""
+    if not readable(y):
+        return None, 0, None
     if name in RECTIFIERS and y.dim() > 1 and facts.zeros > 0:
         axis = 1 if y.dim() in (2, 4, 5) else y.dim() - 1
         off = _silent(y.detach(), axis)

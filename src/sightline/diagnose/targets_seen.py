@@ -27,7 +27,7 @@ def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor | 
 
 def counted_targets(function: str, target: Tensor, kwargs: Mapping[str, Any]) -> Tensor:
     """Those that the loss does not leave out."""
-    if function not in ("cross_entropy", "nll_loss") or target.is_floating_point():
+    if function not in ("cross_entropy", "nll_loss") or target.is_floating_point() or target.is_cuda:
         return target
     ignored = kwargs.get("ignore_index", -100)
     kept = target != ignored

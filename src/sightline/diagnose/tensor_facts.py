@@ -6,6 +6,8 @@ from math import gcd, isfinite
 import torch
 from torch import Tensor
 
+from sightline.diagnose.readable import readable, shape_of
+
 LIMIT = 32_000
 """At most so many numbers are looked at, spread evenly: torch goes through so few on one thread, without waiting."""
 
@@ -21,6 +23,7 @@ class TensorFacts:
         zeros: share that is exactly 0.
         nans, infinities: shares.
         whole: every number is a whole one.
+        known: whether there were numbers to look at; where not, all of these are 0.
     """
 
     shape: tuple[int, ...]
@@ -33,6 +36,7 @@ class TensorFacts:
     nans: float = 0.0
     infinities: float = 0.0
     whole: bool = False
+    known: bool = True
 
     @property
     def finite(self) -> bool:
@@ -77,9 +81,9 @@ def tensor_facts(x: Tensor, limit: int = LIMIT) -> TensorFacts:
         >>> tensor_facts(torch.tensor([0.0, 2.0])).mean
         1.0
     """
-    shape, dtype = tuple(x.shape), str(x.dtype).removeprefix("torch.")
-    if x.numel() == 0 or x.layout is not torch.strided or x.is_meta or x.is_complex() or x.is_nested:
-        return TensorFacts(shape, dtype)
+    shape, dtype = shape_of(x), str(x.dtype).removeprefix("torch.")
+    if not readable(x) or x.numel() == 0:
+        return TensorFacts(shape, dtype, known=False)
     y = spread(x, limit).contiguous()
     y = y.float() if y.dtype != torch.float64 else y
     low, high = (float(v) for v in torch.aminmax(y))
@@ -123,7 +127,7 @@ def diversity(y: Tensor) -> float | None:
         >>> diversity(torch.tensor([[1.0, 5.0], [1.0, 5.0], [1.0, 5.0], [1.0, 5.0]]))
         0.0
     """
-    if y.dim() < 2 or len(y) < 4 or not y.is_floating_point() or y.numel() == 0:
+    if not readable(y) or y.dim() < 2 or len(y) < 4 or not y.is_floating_point() or y.numel() == 0:
         return None
     rows = y.detach()[:128].flatten(1)
     rows = rows[:, :: max(1, rows.shape[1] // 512)].float()

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from sightline.core.errors import ConfigurationError, InputError
@@ -99,7 +100,9 @@ class Watch:
         self._schedule = schedule or LookSchedule()
         self._networks: list[tuple[str, nn.Module]] = []
         self._names: dict[int, str] = {}
+        self._owners: dict[int, str] = {}  # of every module the network it was met in
         self._origins: dict[int, str] = {}
+        self._unmade: dict[int, tuple[nn.Module, str, set[str]]] = {}  # networks with lazy parameters
         self._aliases: dict[int, set[str]] = {}  # of a network called by itself and as part of another
         self._only_networks = model is not None
         self._only = _several(optimizer, Optimizer, "an optimiser of torch.optim") if optimizer is not None else None
@@ -219,13 +222,26 @@ class Watch:
         prefix = self._prefix(name)
         for inner, module in network.named_modules():
             self._names.setdefault(id(module), prefix + inner if inner else name)
+            self._owners.setdefault(id(module), name)
+        # what is part of a network that was met before keeps its name there: net[:3], and then net
+        own = {prefix + inner for inner, p in network.named_parameters() if id(p) not in self._origins}
         for inner, p in network.named_parameters():
-            self._origins[id(p)] = f"parameter:{prefix}{inner}"
+            self._origins.setdefault(id(p), f"parameter:{prefix}{inner}")
             self._aliases.setdefault(id(p), set()).add(prefix + inner)
         for inner, b in network.named_buffers():
             self._origins[id(b)] = f"buffer:{prefix}{inner}"
         self.record.modules += modules_of(name, network, prefix)
-        self.record.parameters += parameters_of(network, prefix, self._only or ())
+        self._meet_parameters(network, prefix, own)
+
+    def _meet_parameters(self, network: nn.Module, prefix: str, own: set[str]) -> None:
+        """Those that are made; lazy ones are met again when the network's call is through."""
+        known = {p.name for p in self.record.parameters}
+        met = parameters_of(network, prefix, self._only or ())
+        self.record.parameters += [p for p in met if p.name in own - known]
+        if any(map(is_lazy, network.parameters())):
+            self._unmade[id(network)] = (network, prefix, own)
+        else:
+            self._unmade.pop(id(network), None)
 
     def _name_of(self, module: nn.Module) -> str | None:
         name = self._names.get(id(module))
@@ -233,9 +249,16 @@ class Watch:
             return name
         if next(module.parameters(), None) is None:
             return None
+        if (whole := self._part_of(module)) is not None:
+            return whole
         with unwatched():
             self._meet(module)
         return self._names[id(module)]
+
+    def _part_of(self, module: nn.Module) -> str | None:
+        """The network of which a module is a stretch, cut out anew for a call: ``net[:3](x)``."""
+        owners = {self._owners.get(id(child)) for child in module} if type(module) is nn.Sequential else set()
+        return owners.pop() if len(owners) == 1 else None
 
     def _entered(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
         self._functions.wake()  # an optimiser's step that raised did not
@@ -252,7 +275,7 @@ class Watch:
 
     def _left(self, module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         grad, output = torch.is_grad_enabled(), outputs[0] if outputs else None
-        name = self._names[id(module)]
+        name = self._names.get(id(module)) or self._part_of(module) or type(module).__name__
         mode = self._mode_of(module, inputs, grad=grad)
         if self._random is not None:
             self._glances -= 1
@@ -261,6 +284,8 @@ class Watch:
         if mode is not None:
             self.record.entries[name, mode, grad] = self.record.entries.get((name, mode, grad), 0) + 1
         with unwatched():
+            for unmade in list(self._unmade.values()):
+                self._meet_parameters(*unmade)
             if output is not None and not grad:
                 self._judgements.answered(output)
             first = self._inputs.called(
@@ -311,6 +336,8 @@ class Watch:
 
     def _judged(self, right: Tensor, truth: Tensor) -> None:
         """The loop counts its network's right answers in evaluation."""
+        if right.is_cuda:
+            return  # to read it would wait for the accelerator
         with unwatched():
             none = self.record.targets.left_out
             if none is not None and right.shape == truth.shape and (none < 0 or truth.dim() > 1):

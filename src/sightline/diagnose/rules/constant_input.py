@@ -12,7 +12,7 @@ from sightline.diagnose.rules.registry import RULES
 def _nearly(r: Reading) -> Finding | None:
     """Pictures or series of which nearly all numbers are at one end of their range."""
     given = [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
-    given = [x for x in given if len(x.shape) > 2 and x.finite and not x.constant]
+    given = [x for x in given if len(x.shape) > 2 and x.finite and x.known and not x.constant]
     if any(x.whole and (len(x.shape) != 4 or x.shape[1] > 4) for x in given):
         return None  # marks, as of words or of pieces on a board: mostly 0 by nature
     if len(given) < 2 or r.left is None or r.left < 0.7:
@@ -91,7 +91,7 @@ def constant_input(r: Reading) -> Finding | None:
     x = entry.inputs[0]
     if not x.constant:
         return _nearly(r) or _one_of_many(r) or _flat_columns(r)
-    if x.deviation != 0 or len(r.looks) < 2 or not x.finite:
+    if x.deviation != 0 or len(r.looks) < 2 or not (x.finite and x.known):
         return None
     if any(e.inputs and not e.inputs[0].constant for look in r.looks for e in look.entries if e.grad):
         return None

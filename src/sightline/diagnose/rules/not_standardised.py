@@ -24,32 +24,44 @@ def _evened(r: Reading) -> bool:
     return False
 
 
+def _broken(r: Reading) -> Finding | None:
+    """Inputs or targets with numbers that are none."""
+    given = (e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs)
+    x = next((facts for facts in given if facts.floating and not facts.finite), None)
+    at = r.record.targets.broken_at
+    if x is None and at is None:
+        return None
+    return Finding(
+        cause="nan-in-data",
+        severity="error",
+        certainty=0.97,
+        title=f"The {'targets' if x is None else 'inputs'} hold NaN or infinity",
+        where="the data",
+        evidence=(
+            f"at update {at:,} the loss is not a number for the first time, and some of its targets are none"
+            if x is None
+            else f"{x.nans:.1%} NaN, {x.infinities:.1%} infinite of the numbers in a batch",
+        ),
+        why="one such number makes the loss, every gradient and then every weight NaN.",
+        fix="fill or drop missing values before training",
+        codes=("CPP", "IWF"),
+        explains=("unstable-loss", "rate-too-high", "no-progress", "exploding-gradients", "collapsed-outputs"),
+        figure=loss_curve(r),
+    )
+
+
 @RULES.register("not-standardised")
 @tells("not-standardised")
-@tells("nan-in-data", "Inputs that hold NaN or infinity.")
+@tells("nan-in-data", "Inputs or targets that hold NaN or infinity.")
 def not_standardised(r: Reading) -> Finding | None:
     """Inputs far from mean 0 and deviation 1, or features of very different sizes, and no layer to even them out."""
     entry = r.entry
     if entry is None or not entry.inputs:
         return None
     x = entry.inputs[0]
-    given = (e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs)
-    broken = next((facts for facts in given if facts.floating and not facts.finite), None)
+    broken = _broken(r)
     if broken is not None:
-        x = broken
-        return Finding(
-            cause="nan-in-data",
-            severity="error",
-            certainty=0.97,
-            title="The inputs hold NaN or infinity",
-            where="the data",
-            evidence=(f"{x.nans:.1%} NaN, {x.infinities:.1%} infinite of the numbers in a batch",),
-            why="one such number makes the loss, every gradient and then every weight NaN.",
-            fix="fill or drop missing values before training",
-            codes=("CPP", "IWF"),
-            explains=("unstable-loss", "rate-too-high", "no-progress", "exploding-gradients"),
-            figure=loss_curve(r),
-        )
+        return broken
     if not x.floating or _evened(r):
         return None
     size = max(abs(x.minimum), abs(x.maximum))

@@ -84,12 +84,10 @@ def _first_none(r: Reading) -> Finding | None:
                 continue  # written there on purpose: scores that a softmax is to leave out
             if call.result.infinities and not call.result.nans and call.module:
                 continue
-            given = call.operands[0] if call.operands else None
-            facts = None
-            if given is not None:
-                facts = given.facts if given.producer is None else look.tape.calls[given.producer].result
-            if facts is not None and not facts.finite:
+            given = [o.facts if o.producer is None else look.tape.calls[o.producer].result for o in call.operands]
+            if any(each is not None and not each.finite for each in given):
                 continue
+            facts = given[0] if given else None
             written = call.name in ("log", "div", "sqrt", "exp", "pow", "log2", "reciprocal", "rsqrt", "acos", "mul")
             weights = bool(weights_of(look.tape, call))
             if weights:

@@ -58,6 +58,8 @@ def validation_overlaps_training(r: Reading) -> Finding | None:
     text = _text(r) or _windows(r)
     if text is not None:
         return text
+    if r.record.evaluated_with_gradients > 0.5 * r.record.evaluated_examples:
+        return None
     if r.record.distinct_examples < 8 or r.record.distinct_evaluated < 4 or r.two_players:
         return None
     share = r.record.shared_examples / r.record.distinct_evaluated
