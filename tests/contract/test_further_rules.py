@@ -558,3 +558,23 @@ def test_sizes_of_pictures(train: Callable[[Tensor], Tensor], other: Callable[[T
     found = fit(seer(), rows_of(train(x), y), others=[(other(a[:40]), b[:40]), (other(a[40:]), b[40:])])
     named = {finding.cause for finding in found}  # as advice, where evaluation went well
     assert bool(named & {"validation-preprocessed-differently", "augmentation-changes-label"}) == told, str(found)
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["in stretches", "whole"])
+def test_a_network_called_in_stretches_and_evaluated_with_gradients_on(cut: bool) -> None:
+    torch.manual_seed(17)
+    x = torch.randn(560, 20)
+    y = (x[:, :5].sum(1) > 0).long()
+    network = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2))
+    adam = Adam(network.parameters(), lr=0.01)
+    with Watch() as w:
+        for _ in range(8):
+            for i in range(0, 480, 40):
+                adam.zero_grad()
+                hidden = network[:3](x[i : i + 40]) if cut else None
+                scores = network[3:](hidden) if hidden is not None else network(x[i : i + 40])
+                F.cross_entropy(scores, y[i : i + 40]).backward()
+                adam.step()
+            (network(x[480:]).argmax(1) == y[480:]).float().mean()
+    assert not causes(w.findings()), str(w.findings())
+    assert sum(p.size for p in w.record.parameters) == sum(p.numel() for p in network.parameters())
