@@ -80,7 +80,7 @@ def test_a_traceback_is_that_of_the_program_alone(
 
 
 def test_an_error_of_the_watchs_own_keeps_its_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sightline.diagnose.watch.counted_targets", _broken)
+    monkeypatch.setattr("sightline.diagnose.loss_watch.counted_targets", _broken)
     with pytest.raises(ValueError, match="mine") as caught, Watch():
         F.mse_loss(torch.ones(2), torch.zeros(2))
     names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]

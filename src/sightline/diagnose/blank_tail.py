@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from sightline.diagnose.readable import readable
+
 
 @torch.no_grad()
 def blank_tail(x: Tensor) -> float:
@@ -15,7 +17,7 @@ def blank_tail(x: Tensor) -> float:
         >>> blank_tail(torch.cat([torch.ones(8, 3, 2), torch.zeros(8, 1, 2)], 1))
         0.25
     """
-    if x.dim() != 3 or len(x) < 8 or not x.is_floating_point() or not x.numel():
+    if not readable(x) or x.dim() != 3 or len(x) < 8 or not x.is_floating_point() or not x.numel():
         return 0.0
     used = (x.detach() != 0).amax((0, 2)).nonzero()
     return 1 - (int(used[-1]) + 1) / x.shape[1] if len(used) else 0.0
