@@ -155,7 +155,7 @@ def _never_right(r: Reading) -> Finding | None:
         where="the data",
         evidence=(
             f"training loss is {r.left:.0%} of a constant guess's; of evaluation's classes "
-            f"{', '.join(map(str, never))} less than 3 % are right, of {len(good)} others most",
+            f"{', '.join(map(str, never))} less than 3 % are right" + (f", of {len(good)} others most" if good else ""),
         ),
         why="they are called by other numbers in training: each part was numbered by itself.",
         fix="number the classes once, from the training data, and use that for both",
