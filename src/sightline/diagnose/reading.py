@@ -249,6 +249,12 @@ class Reading:
         return [(each.step, each.loss, each.accuracy) for each in passes(self.validation)]
 
     @cached_property
+    def trained_inputs(self) -> list[TensorFacts]:
+        """What networks were given with gradients on, call by call, where it is numbers and no places or words."""
+        entries = (e for look in self.looks for e in look.entries if e.grad and e.inputs)
+        return [e.inputs[0] for e in entries if e.inputs[0].floating]
+
+    @cached_property
     def accuracies(self) -> list[tuple[int, float]]:
         """(step, share of right answers) of each pass of evaluation: of the losses, else as the loop counts it."""
         found = [(step, right) for step, _, right in self.validation_passes if right is not None]

@@ -59,11 +59,9 @@ def _flipped(r: Reading) -> Finding | None:
 
 def _blanked(r: Reading) -> Finding | None:
     """Pictures of which large parts are 0 in training and none in evaluation, and that are not learned."""
-    trained = [
-        e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and len(e.inputs[0].shape) == 4
-    ]
+    trained = [x for x in r.trained_inputs if len(x.shape) == 4]
     seen = [x for x in r.record.evaluated_inputs if trained and x.shape[1:] == trained[0].shape[1:]]
-    if len(trained) < 4 or not seen or (r.left or 0.0) < 0.7 or not trained[0].floating:
+    if len(trained) < 4 or not seen or (r.left or 0.0) < 0.7:
         return None
     share, other = median(x.zeros for x in trained), max(x.zeros for x in seen)
     if share < 0.2 or other > 0.1 * share:

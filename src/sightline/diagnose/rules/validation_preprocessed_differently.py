@@ -8,7 +8,6 @@ from sightline.diagnose.finding import Finding
 from sightline.diagnose.reading import Reading, short
 from sightline.diagnose.rules.augmented import augmenting
 from sightline.diagnose.rules.registry import RULES, tells
-from sightline.diagnose.tensor_facts import TensorFacts
 
 
 def _order_lost(r: Reading) -> Finding | None:
@@ -44,7 +43,7 @@ def _order_lost(r: Reading) -> Finding | None:
 
 def _whole_numbers(r: Reading) -> Finding | None:
     """Inputs rounded to two values in training and not in evaluation."""
-    trained = _trained(r)
+    trained = r.trained_inputs
     seen = [x for x in r.record.evaluated_inputs if trained and x.shape[1:] == trained[0].shape[1:] and x.finite]
     if len(trained) < 4 or len(seen) < 2 or not all(x.whole and x.minimum != x.maximum for x in trained):
         return None
@@ -127,13 +126,9 @@ def validation_preprocessed_differently(r: Reading) -> Finding | None:
     return _order_lost(r) or _whole_numbers(r) or _other_size(r) or by_moments
 
 
-def _trained(r: Reading) -> list[TensorFacts]:
-    return [e.inputs[0] for look in r.looks for e in look.entries if e.grad and e.inputs and e.inputs[0].floating]
-
-
 def _by_moments(r: Reading) -> Finding | None:
     """Inputs whose mean or deviation is another one in evaluation."""
-    trained = _trained(r)
+    trained = r.trained_inputs
     seen = [x for x in r.record.evaluated_inputs if x.floating and x.finite]
     if not trained or not seen or r.two_players:
         return None
